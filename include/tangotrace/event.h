@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * event.h: the one contract between the BPF programs (bpf/) and user space (src/).
+ *
+ * User space describes each probe point by a `struct tt_point` in the map `points`; the point's
+ * index there is the attach cookie. The BPF program follows that description, and writes one
+ * event to the ring buffer: a fixed header and a list of fields. There is one event type per
+ * point kind, plus thread life.
+ *
+ * All types have a fixed width; sizes are asserted on both sides. Nothing here is a pointer of
+ * the agent: addresses are those of the traced process.
+ */
+#pragma once
+
+#ifndef __VMLINUX_H__ /* the BPF side has its own __u8.. from vmlinux/ */
+#include <linux/types.h>
+#endif
+
+/* ---- points -------------------------------------------------------------------------------- */
+
+#define TT_MAX_POINTS 8192  /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6   /* captures of one point */
+#define TT_EVENT_MAX 2048   /* bytes of one event, header included */
+#define TT_STRING_MAX 256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX 8       /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX 32      /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX 8     /* DevErrors read of one DevFailed */
+
+enum tt_point_kind {
+    TT_POINT_NONE = 0,
+    TT_POINT_ENTER,   /* a catalogued function was entered */
+    TT_POINT_EXIT,    /* it is about to return (or to leave by a tail jump) */
+    TT_POINT_CATCH,   /* __cxa_begin_catch: frames at or below the user rsp are dead */
+    TT_POINT_REQUEST, /* omni::GIOP_C::ReceiveReply: key of a request just sent */
+    TT_POINT_UPCALL,  /* omniCallHandle::upcall: key of a request about to be served */
+    TT_POINT_TEST,    /* the agent's self-test: only counted in `hits` */
+};
+
+/* Registers by their x86-64 encoding. */
+enum tt_reg {
+    TT_REG_RAX = 0, TT_REG_RCX, TT_REG_RDX, TT_REG_RBX, TT_REG_RSP, TT_REG_RBP, TT_REG_RSI, TT_REG_RDI,
+    TT_REG_R8, TT_REG_R9, TT_REG_R10, TT_REG_R11, TT_REG_R12, TT_REG_R13, TT_REG_R14, TT_REG_R15,
+    TT_REG_NONE = 255,
+};
+
+/* Condition under which an exit point counts: the x86 condition code (low nibble of the jcc
+ * opcode, tested on the saved flags), or always. The planner stores the condition that leads to
+ * the exit, so the negated one where the fall-through does. */
+#define TT_COND_ALWAYS 16
+
+/* How a captured value is read. `address` is computed as told at struct tt_capture. */
+enum tt_capture_kind {
+    TT_CAPTURE_NONE = 0,
+    TT_CAPTURE_VALUE,       /* the computed address itself, as u64 (a scalar argument) */
+    TT_CAPTURE_U32,         /* u32 at address */
+    TT_CAPTURE_U64,         /* u64 at address */
+    TT_CAPTURE_CSTRING,     /* NUL-terminated bytes at address */
+    TT_CAPTURE_STRING,      /* std::string, new ABI (char* @0, size @8), at address */
+    TT_CAPTURE_STRING_COW,  /* std::string, old ABI (char* @0, size at data-24), at address */
+    TT_CAPTURE_STRING_SEQ,  /* CORBA sequence<string> at address (length u32 @4, char** @16) */
+    TT_CAPTURE_STRING_VEC,  /* std::vector<std::string>, new ABI (32-byte stride) */
+    TT_CAPTURE_STRING_VEC_COW, /* the same, old ABI (8-byte stride) */
+    TT_CAPTURE_NAMED_SEQ,   /* CORBA sequence of structs at address: char* at element + aux, stride aux2 */
+    TT_CAPTURE_NAMED_VEC,   /* std::vector of objects: std::string (new ABI) at element + aux, stride aux2 */
+    TT_CAPTURE_CLNT_IDENT,  /* Tango::ClntIdent at address: u32 discriminator @0, u32 pid @8 */
+    TT_CAPTURE_ATTR_ERRORS_SEQ, /* CORBA sequence of AttributeValue_N: DevErrorList at element + aux, char* name
+                                   at element + aux3, stride aux2; the address holds the sequence */
+    TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string name
+                                   at element + aux3, stride aux2 */
+    TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
+};
+
+/*
+ * One value to read at a point. address = value of `reg`; then `derefs` times
+ * address = *(u64 *)(address + off[i]); then address += off[derefs].
+ */
+struct tt_capture {
+    __u8 field;  /* enum tt_field */
+    __u8 kind;   /* enum tt_capture_kind */
+    __u8 reg;    /* enum tt_reg */
+    __u8 derefs; /* 0 to 2 */
+    __s32 off[3];
+    __u16 aux, aux2, aux3, pad;
+};
+
+/* Layout of omniORB's objects as the key points need it; see src/catalogue/ for where from. */
+struct tt_giop_layout {
+    __u16 stream_strand;     /* giopStream -> giopStrand* */
+    __u16 stream_id;         /* giopStream -> u32 request id */
+    __u16 strand_connection; /* giopStrand -> giopConnection* */
+    __u16 strand_version;    /* giopStrand -> u8 major, u8 minor */
+    __u16 connection_fd;     /* giopConnection -> int */
+    __u16 response_expected; /* GIOP_S -> u8 */
+    __u16 call_descriptor;   /* GIOP_C -> call descriptor* */
+    __u16 descriptor_op;     /* call descriptor -> char* operation */
+};
+
+struct tt_point {
+    __u8 kind;      /* enum tt_point_kind */
+    __u8 condition; /* x86 condition code, or TT_COND_ALWAYS */
+    __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
+    __u8 captures;  /* used entries of capture[] */
+    __s32 cfa_off;
+    __u32 function; /* index of the catalogue row; user space only */
+    __u32 file;     /* the agent's number of the probed file; user space only */
+    struct tt_giop_layout giop; /* REQUEST and UPCALL */
+    struct tt_capture capture[TT_MAX_CAPTURES];
+};
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+enum tt_event_type {
+    TT_EVENT_NONE = 0,
+    TT_EVENT_ENTER = TT_POINT_ENTER,
+    TT_EVENT_EXIT = TT_POINT_EXIT,
+    TT_EVENT_CATCH = TT_POINT_CATCH,
+    TT_EVENT_REQUEST = TT_POINT_REQUEST,
+    TT_EVENT_UPCALL = TT_POINT_UPCALL,
+    TT_EVENT_THREAD_EXIT = 7, /* the thread ended; no frame, no point */
+    TT_EVENT_TYPES,
+};
+
+struct tt_event {
+    __u64 time;         /* CLOCK_MONOTONIC, ns (bpf_ktime_get_ns) */
+    __u32 tgid;         /* process and thread ids of the initial pid namespace */
+    __u32 tid;
+    __u32 sequence;     /* of this thread, from 1; a gap is a lost event */
+    __u32 thread_start; /* start of the thread, ms since boot: tells reused thread ids apart */
+    __u16 type;         /* enum tt_event_type */
+    __u16 size;         /* bytes of the event, fields included */
+    __u32 point;        /* index into `points` */
+    __u64 frame;        /* stack address of the return address: CFA - 8, rsp at function entry */
+    __u64 sp;           /* user rsp at the point */
+    __u16 fields;       /* number of fields that follow */
+    __u16 flags;        /* TT_EVENT_* below */
+    __u32 pad;
+};
+
+#define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
+
+enum tt_field {
+    TT_FIELD_NONE = 0,
+    TT_FIELD_DEVICE,      /* string: device name */
+    TT_FIELD_CLASS,       /* string: device class */
+    TT_FIELD_COMMAND,     /* string: command name */
+    TT_FIELD_ATTRIBUTE,   /* string(s): attribute names; index = position */
+    TT_FIELD_COUNT,       /* u64: length of the list of which TT_FIELD_ATTRIBUTE are the first */
+    TT_FIELD_SOURCE,      /* u64: Tango::DevSource (low 32 bits) */
+    TT_FIELD_CLIENT,      /* struct tt_client_ident */
+    TT_FIELD_KEY,         /* struct tt_key */
+    TT_FIELD_OPERATION,   /* string: GIOP operation */
+    TT_FIELD_EXCEPTION,   /* struct tt_exception */
+    TT_FIELD_TYPE,        /* string: mangled name of the exception's type */
+    TT_FIELD_REASON,      /* string: DevError.reason; index = position in the error stack, aux = severity */
+    TT_FIELD_DESC,        /* string: DevError.desc */
+    TT_FIELD_ORIGIN,      /* string: DevError.origin */
+    TT_FIELD_FAILED,      /* u64: number of attributes that failed in a reply */
+    TT_FIELD_FAILED_NAME, /* string: name of a failed attribute; index = its number among the failed ones; its
+                             REASON, DESC, ORIGIN follow with the same index */
+    TT_FIELD_TEXT,        /* string: any further text argument (device name given to a constructor, ..) */
+    TT_FIELDS,
+};
+
+enum tt_status {
+    TT_STATUS_OK = 0,
+    TT_STATUS_CUT,    /* longer than the limit: the first part is there */
+    TT_STATUS_FAULT,  /* memory could not be read: no data */
+    TT_STATUS_BAD,    /* read, but implausible (length, pointer): no data */
+};
+
+struct tt_field_header {
+    __u8 field;  /* enum tt_field */
+    __u8 status; /* enum tt_status */
+    __u8 index;  /* position in a list */
+    __u8 aux;
+    __u16 size;  /* bytes of data that follow (strings: without NUL); padded to a multiple of 8 */
+    __u16 full;  /* strings: original length, saturated at 65535, 0 if unknown */
+};
+
+struct tt_client_ident {
+    __u32 language; /* discriminator of Tango::ClntIdent: 0 CPP, 1 JAVA, 2 CPP_6, 3 JAVA_6 */
+    __u32 pid;      /* languages 0 and 2 */
+};
+
+/* Kernel identity of a connection as one end sees it. Unknown = 0. */
+struct tt_connection {
+    __u16 family;      /* 1 unix, 2 IPv4, 10 IPv6 (v4-mapped addresses arrive as family 2) */
+    __u16 local_port;  /* host order */
+    __u16 remote_port;
+    __u16 pad;
+    __u64 netns;       /* cookie of the network namespace */
+    __u64 local[2];    /* address bytes (IPv4: first 4); unix: kernel socket, inode */
+    __u64 remote[2];   /* the same of the peer */
+};
+
+struct tt_key {
+    struct tt_connection connection;
+    __u32 request_id;
+    __s32 fd;              /* of the process; -1 unknown */
+    __u8 giop_major, giop_minor;
+    __u8 response_expected; /* UPCALL: 0 = one-way; REQUEST: 1 */
+    __u8 pad[5];
+    __u64 descriptor;      /* REQUEST: address of the omniORB call descriptor */
+};
+
+struct tt_exception {
+    __u64 exception_class; /* of the _Unwind_Exception: "GNUCC++\0" or "GNUCC++\1" */
+    __u64 object;          /* address of the exception object: the same when rethrown */
+    __u64 type_name;       /* address of the mangled type name */
+    __u32 minor;           /* CORBA::SystemException: minor code */
+    __u32 errors;          /* DevFailed: length of the error stack */
+};
+
+/* ---- filter, counters ---------------------------------------------------------------------- */
+
+enum tt_target_state {
+    TT_TARGET_UNKNOWN = 0, /* not in the map: traced until user space has decided */
+    TT_TARGET_SELECTED,
+    TT_TARGET_IGNORED,
+};
+
+/* Per-CPU array `counters`. */
+enum tt_counter {
+    TT_COUNTER_EVENTS,           /* + enum tt_event_type: events written */
+    TT_COUNTER_DROPS = 16,       /* + enum tt_event_type: events lost because the ring buffer was full */
+    TT_COUNTER_IGNORED = 32,     /* hits of processes that are not selected */
+    TT_COUNTER_CONDITION,        /* exit points passed on the other edge */
+    TT_COUNTER_NO_THREAD,        /* no per-thread storage: event lost */
+    TT_COUNTER_NO_POINT,         /* cookie without description: event lost */
+    TT_COUNTER_FAULTS,           /* fields with TT_STATUS_FAULT */
+    TT_COUNTER_CUTS,             /* fields with TT_STATUS_CUT */
+    TT_COUNTER_BAD,              /* fields with TT_STATUS_BAD */
+    TT_COUNTER_FULL,             /* events with TT_EVENT_FULL */
+    TT_COUNTERS = 48,
+};
+
+_Static_assert(sizeof(struct tt_capture) == 24, "contract");
+_Static_assert(sizeof(struct tt_giop_layout) == 16, "contract");
+_Static_assert(sizeof(struct tt_point) == 32 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_event) == 56, "contract");
+_Static_assert(sizeof(struct tt_field_header) == 8, "contract");
+_Static_assert(sizeof(struct tt_connection) == 48, "contract");
+_Static_assert(sizeof(struct tt_key) == 72, "contract");
+_Static_assert(sizeof(struct tt_exception) == 32, "contract");
