@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * probe.bpf.c: the one uprobe program. The attach cookie is an index into `points`, which says what the point is and
+ * what to read there. It only reads; it never waits; what it cannot deliver it counts.
+ */
+#include "probe.h"
+#include "capture.bpf.h"
+#include "giop.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* bpf_tracing.h would bring this in with much else. */
+static __always_inline void save_registers(struct tt_thread *t, const struct pt_regs *ctx)
+{
+    t->regs[TT_REG_RAX] = ctx->ax;
+    t->regs[TT_REG_RCX] = ctx->cx;
+    t->regs[TT_REG_RDX] = ctx->dx;
+    t->regs[TT_REG_RBX] = ctx->bx;
+    t->regs[TT_REG_RSP] = ctx->sp;
+    t->regs[TT_REG_RBP] = ctx->bp;
+    t->regs[TT_REG_RSI] = ctx->si;
+    t->regs[TT_REG_RDI] = ctx->di;
+    t->regs[TT_REG_R8] = ctx->r8;
+    t->regs[TT_REG_R9] = ctx->r9;
+    t->regs[TT_REG_R10] = ctx->r10;
+    t->regs[TT_REG_R11] = ctx->r11;
+    t->regs[TT_REG_R12] = ctx->r12;
+    t->regs[TT_REG_R13] = ctx->r13;
+    t->regs[TT_REG_R14] = ctx->r14;
+    t->regs[TT_REG_R15] = ctx->r15;
+}
+
+/* x86 condition codes (Intel SDM vol. 1, appendix B) on the saved flags: is the exit's edge the one taken? */
+static __always_inline bool condition_holds(__u8 condition, __u64 flags)
+{
+    bool cf = flags & 1, pf = flags & 4, zf = flags & 0x40, sf = flags & 0x80, of = flags & 0x800, holds;
+
+    if (condition >= TT_COND_ALWAYS)
+        return true;
+    switch (condition >> 1) {
+    case 0:
+        holds = of;
+        break;
+    case 1:
+        holds = cf;
+        break;
+    case 2:
+        holds = zf;
+        break;
+    case 3:
+        holds = cf || zf;
+        break;
+    case 4:
+        holds = sf;
+        break;
+    case 5:
+        holds = pf;
+        break;
+    case 6:
+        holds = sf != of;
+        break;
+    default:
+        holds = zf || sf != of;
+        break;
+    }
+    return holds != (condition & 1);
+}
+
+static __always_inline void add_counter(__u32 index, __u64 n)
+{
+    __u32 zero = 0;
+    struct tt_counters *c;
+
+    if (!n)
+        return;
+    c = bpf_map_lookup_elem(&counters, &zero);
+    if (c && index < TT_COUNTERS)
+        c->value[index] += n;
+}
+
+static __always_inline struct tt_event *event_begin(struct tt_thread *t, __u16 type, __u32 point)
+{
+    struct tt_event *e = (struct tt_event *)t->record;
+    __u64 id = bpf_get_current_pid_tgid();
+
+    e->time = bpf_ktime_get_ns();
+    e->tgid = id >> 32;
+    e->tid = (__u32)id;
+    e->sequence = ++t->sequence;
+    e->thread_start = t->start;
+    e->type = type;
+    e->point = point;
+    e->frame = e->sp = 0;
+    e->fields = e->flags = 0;
+    e->pad = 0;
+    t->used = sizeof(*e);
+    t->faults = t->cuts = t->bad = 0;
+    return e;
+}
+
+static __always_inline void event_end(struct tt_thread *t, __u16 type)
+{
+    struct tt_event *e = (struct tt_event *)t->record;
+    __u32 size = t->used;
+
+    if (size > TT_EVENT_MAX)
+        size = TT_EVENT_MAX;
+    e->size = size;
+    if (bpf_ringbuf_output(&ring, e, size, BPF_RB_NO_WAKEUP))
+        tt_count(TT_COUNTER_DROPS + type);
+    else
+        tt_count(TT_COUNTER_EVENTS + type);
+    add_counter(TT_COUNTER_FAULTS, t->faults);
+    add_counter(TT_COUNTER_CUTS, t->cuts);
+    add_counter(TT_COUNTER_BAD, t->bad);
+    if (e->flags & TT_EVENT_FULL)
+        tt_count(TT_COUNTER_FULL);
+}
+
+/*
+ * __cxa_begin_catch(_Unwind_Exception *ue), Itanium C++ ABI, libstdc++'s unwind-cxx.h: exception_class @0; class
+ * GNUCC++\0 is a primary exception: type_info* at ue - 80, object at ue + 32; GNUCC++\1 a dependent one: adjustedPtr
+ * at ue - 8 is the primary object, whose type_info* lies at object - 112. Other classes (forced unwind, other
+ * languages) carry neither.
+ */
+#define GNU_CXX_CLASS 0x474e5543432b2b00ull
+
+/* "N5Tango9DevFailedE" and the classes derived from it all begin so and have the DevErrorList at the same place. */
+static __always_inline bool is_tango_type(const __u8 *name)
+{
+    return name[0] == 'N' && name[1] == '5' && name[2] == 'T' && name[3] == 'a' && name[4] == 'n' &&
+           name[5] == 'g' && name[6] == 'o';
+}
+
+static __always_inline bool is_corba_type(const __u8 *name)
+{
+    return name[0] == 'N' && name[1] == '5' && name[2] == 'C' && name[3] == 'O' && name[4] == 'R' &&
+           name[5] == 'B' && name[6] == 'A';
+}
+
+__attribute__((noinline)) int put_exception(struct tt_thread *t)
+{
+    struct tt_exception x = {};
+    struct corba_sequence list = {};
+    __u8 name[8] = {};
+    bool ok = true;
+    __u64 ue, type = 0;
+    int i;
+
+    if (!t)
+        return 0;
+    ue = t->regs[TT_REG_RDI];
+    x.exception_class = user_u64(ue, &ok);
+    if (!ok) {
+        field_status(t, TT_FIELD_EXCEPTION, 0, TT_STATUS_FAULT);
+        return 0;
+    }
+    if ((x.exception_class & ~0xffull) != GNU_CXX_CLASS) {
+        FIELD_DATA(t, TT_FIELD_EXCEPTION, &x, sizeof(x));
+        return 0;
+    }
+    if (x.exception_class & 0xff) {
+        x.object = user_u64(ue - 8, &ok);
+        type = user_u64(x.object - 112, &ok);
+    } else {
+        x.object = ue + 32;
+        type = user_u64(ue - 80, &ok);
+    }
+    if (ok)
+        x.type_name = user_u64(type + 8, &ok);
+    if (ok && !bpf_probe_read_user(name, sizeof(name), (const void *)x.type_name)) {
+        if (is_tango_type(name)) {
+            /* DevFailed: vptr, two insertion functions, magic, then DevErrorList @32 */
+            if (!bpf_probe_read_user(&list, sizeof(list), (const void *)(x.object + 32)))
+                x.errors = list.length;
+        } else if (is_corba_type(name)) {
+            x.minor = user_u32(x.object + 28, &ok); /* CORBA::SystemException: minor code @28 */
+        }
+    }
+    if (x.errors > 4096)
+        x.errors = 0;
+    FIELD_DATA(t, TT_FIELD_EXCEPTION, &x, sizeof(x));
+    if (!x.type_name)
+        return 0;
+    put_cstring(t, TT_FIELD_TYPE, 0, 0, x.type_name);
+    for (i = 0; i < TT_ERRORS_MAX; i++) {
+        if (i >= x.errors)
+            break;
+        put_dev_error(t, i, list.buffer + i * 32ull); /* sizeof(DevError) */
+    }
+    return 0;
+}
+
+SEC("kprobe")
+int tt_probe(struct pt_regs *ctx)
+{
+    __u32 cookie = (__u32)bpf_get_attach_cookie(ctx);
+    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct task_struct *task;
+    struct tt_thread *t;
+    struct tt_event *e;
+    struct tt_point *p;
+    __u32 *state;
+    __u64 *hit;
+    __u32 i, n;
+
+    state = bpf_map_lookup_elem(&targets, &tgid);
+    if (state && *state == TT_TARGET_IGNORED) {
+        tt_count(TT_COUNTER_IGNORED);
+        return 0;
+    }
+    hit = bpf_map_lookup_elem(&hits, &cookie);
+    if (hit)
+        (*hit)++;
+    p = bpf_map_lookup_elem(&points, &cookie);
+    if (!p || p->kind == TT_POINT_NONE) {
+        tt_count(TT_COUNTER_NO_POINT);
+        return 0;
+    }
+    if (p->kind == TT_POINT_TEST)
+        return 0;
+    if (!condition_holds(p->condition, ctx->flags)) {
+        tt_count(TT_COUNTER_CONDITION);
+        return 0;
+    }
+
+    task = bpf_get_current_task_btf();
+    t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!t) {
+        tt_count(TT_COUNTER_NO_THREAD);
+        return 0;
+    }
+    if (!t->start)
+        t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
+
+    save_registers(t, ctx);
+    e = event_begin(t, p->kind, cookie);
+    e->sp = ctx->sp;
+    e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+
+    switch (p->kind) {
+    case TT_POINT_REQUEST:
+        put_request(t, p);
+        break;
+    case TT_POINT_UPCALL:
+        put_upcall(t, p);
+        break;
+    case TT_POINT_CATCH:
+        put_exception(t);
+        break;
+    default:
+        n = p->captures;
+        for (i = 0; i < TT_MAX_CAPTURES; i++) {
+            if (i >= n)
+                break;
+            capture(t, &p->capture[i]);
+        }
+        break;
+    }
+    event_end(t, p->kind);
+    return 0;
+}
+
+/* A traced thread ends: its open frames will never close. Raw tracepoints need no tracefs. */
+SEC("raw_tp/sched_process_exit")
+int tt_thread_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct tt_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+
+    if (!t)
+        return 0;
+    event_begin(t, TT_EVENT_THREAD_EXIT, 0);
+    event_end(t, TT_EVENT_THREAD_EXIT);
+    return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* probe.h: maps and per-thread state of the probe program. */
+#pragma once
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "tangotrace/event.h"
+
+/* Room behind TT_EVENT_MAX so that a bounded write at any allowed offset stays inside. */
+#define TT_SLACK (TT_STRING_MAX + 2 * sizeof(struct tt_field_header))
+
+/*
+ * One per traced thread, in task-local storage: the scratch of a record belongs to the thread, so a thread that is
+ * preempted in the middle (PREEMPT, RT) can neither overwrite another's record nor hold up the ring buffer.
+ */
+struct tt_thread {
+    __u32 sequence;
+    __u32 start;
+    __u64 regs[16];  /* user registers at the point, by enum tt_reg */
+    __u32 used;      /* bytes of record[] */
+    __u32 failed;    /* attribute errors found so far */
+    __u32 faults, cuts, bad;
+    __u32 pad;
+    __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
+};
+
+struct tt_counters {
+    __u64 value[TT_COUNTERS];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 24); /* set by user space before loading */
+} ring SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, TT_MAX_POINTS);
+    __type(key, __u32);
+    __type(value, struct tt_point);
+} points SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, TT_MAX_POINTS);
+    __type(key, __u32);
+    __type(value, __u64);
+} hits SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u32);   /* tgid */
+    __type(value, __u32); /* enum tt_target_state */
+} targets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct tt_counters);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct tt_thread);
+} threads SEC(".maps");
+
+static __always_inline void tt_count(__u32 index)
+{
+    __u32 zero = 0;
+    struct tt_counters *c = bpf_map_lookup_elem(&counters, &zero);
+
+    if (c && index < TT_COUNTERS)
+        c->value[index]++;
+}
