@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "host/internal.h"
+#include "probe.skel.h"
+
+#define ATTACH_UPROBE_MULTI 48 /* include/uapi/linux/bpf.h, 6.6 and later */
+
+static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+    char line[1024];
+    size_t n;
+
+    if (level > LIBBPF_WARN)
+        return 0;
+    vsnprintf(line, sizeof(line), format, args);
+    n = strlen(line);
+    while (n && line[n - 1] == '\n')
+        line[--n] = 0;
+    tt_debug("%s", line);
+    return 0;
+}
+
+static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
+{
+    const struct {
+        struct bpf_map *map;
+        const struct bpf_map *other;
+    } pairs[] = {
+        {bpf->maps.ring, with->maps.ring},       {bpf->maps.points, with->maps.points},
+        {bpf->maps.hits, with->maps.hits},       {bpf->maps.targets, with->maps.targets},
+        {bpf->maps.counters, with->maps.counters}, {bpf->maps.threads, with->maps.threads},
+    };
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(pairs); i++) {
+        int error = bpf_map__reuse_fd(pairs[i].map, bpf_map__fd(pairs[i].other));
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf)
+{
+    struct probe_bpf *made;
+    int error;
+
+    libbpf_set_print(libbpf_message);
+    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+    made = probe_bpf__open();
+    if (!made)
+        return -errno;
+    error = share ? share_maps(made, share) : bpf_map__set_max_entries(made->maps.ring, (uint32_t)ring_size);
+    if (!error && multi)
+        error = bpf_program__set_expected_attach_type(made->progs.tt_probe, ATTACH_UPROBE_MULTI);
+    if (!error && share)
+        error = bpf_program__set_autoload(made->progs.tt_thread_exit, false);
+    if (!error)
+        error = probe_bpf__load(made);
+    if (error) {
+        probe_bpf__destroy(made);
+        return error;
+    }
+    *bpf = made;
+    return 0;
+}
+
+static int ring_event(void *context, void *data, size_t size)
+{
+    struct tt_host *host = context;
+
+    host->event(host->event_context, data, size);
+    return 0;
+}
+
+int tt_host_consume(struct tt_host *host, tt_host_event_fn event, void *context)
+{
+    host->event = event;
+    host->event_context = context;
+    return ring_buffer__consume(host->ring);
+}
+
+/* uprobe_multi if it fires and sees all threads by pid; else single uprobes for links by pid, or for all. */
+static int choose_method(struct tt_host *host, const struct tt_host_config *config)
+{
+    struct tt_host_features *f = &host->features;
+    int error;
+
+    if (!config->no_multi && !tt_bpf_load(host->ring_size, true, NULL, &host->bpf)) {
+        f->program = true;
+        tt_selftest(host, true, &f->uprobe_multi, &f->multi_pid, &f->trap_ns);
+        host->multi = f->uprobe_multi;
+        if (!host->multi) {
+            probe_bpf__destroy(host->bpf);
+            host->bpf = NULL;
+        }
+    }
+    if (host->multi && f->multi_pid)
+        return 0;
+
+    error = host->multi ? tt_bpf_load(host->ring_size, false, host->bpf, &host->single)
+                        : tt_bpf_load(host->ring_size, false, NULL, &host->bpf);
+    if (error)
+        return tt_err(error, "cannot load the probe program: %s. Run 'tangotrace doctor' as root to see what is missing",
+                      strerror(-error));
+    f->program = true;
+    if (host->single)
+        host->single_fd = bpf_program__fd(host->single->progs.tt_probe);
+    return tt_selftest(host, false, &f->uprobe, &(bool){false}, host->multi ? &(double){0} : &f->trap_ns);
+}
+
+int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
+{
+    struct tt_host *made = calloc(1, sizeof(*made));
+    int error;
+
+    if (!made)
+        return -ENOMEM;
+    made->single_fd = -1;
+    made->ring_size = config->ring_size;
+    made->cpus = libbpf_num_possible_cpus();
+    made->features.btf = !access("/sys/kernel/btf/vmlinux", R_OK);
+    error = made->cpus < 0 ? made->cpus : choose_method(made, config);
+    if (!error && !made->multi && !made->features.uprobe)
+        error = tt_err(-ENOSYS, "uprobes do not fire on this host. Run 'tangotrace doctor' to see what is missing");
+    if (!error) {
+        /* Without it a reused thread id is still told apart by its start time; frames of dead threads live longer. */
+        made->bpf->links.tt_thread_exit = bpf_program__attach(made->bpf->progs.tt_thread_exit);
+        if (!made->bpf->links.tt_thread_exit)
+            tt_warn("thread ends cannot be followed (raw tracepoint sched_process_exit: %s)", strerror(errno));
+        made->ring = ring_buffer__new(bpf_map__fd(made->bpf->maps.ring), ring_event, made, NULL);
+        if (!made->ring)
+            error = tt_err(-errno, "cannot map the ring buffer: %s", strerror(errno));
+    }
+    if (error) {
+        tt_host_free(&made);
+        return error;
+    }
+    *host = made;
+    return 0;
+}
+
+void tt_host_free(struct tt_host **host)
+{
+    struct tt_host *h = *host;
+
+    if (!h)
+        return;
+    ring_buffer__free(h->ring);
+    if (h->single)
+        probe_bpf__destroy(h->single);
+    if (h->bpf)
+        probe_bpf__destroy(h->bpf);
+    free(h);
+    *host = NULL;
+}
+
+const struct tt_host_features *tt_host_features(const struct tt_host *host)
+{
+    return &host->features;
+}
+
+size_t tt_host_ring_size(const struct tt_host *host)
+{
+    return host->ring_size;
+}
+
+int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
+                 struct tt_link **link)
+{
+    int program = bpf_program__fd(host->bpf->progs.tt_probe);
+
+    if (host->multi && !(pid && host->single))
+        return tt_link_multi(program, fd, offsets, cookies, count, pid, link);
+    return tt_link_single(host->single ? host->single_fd : program, fd, offsets, cookies, count, pid, link);
+}
+
+int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count)
+{
+    int map = bpf_map__fd(host->bpf->maps.points);
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = first + i;
+
+        if (bpf_map_update_elem(map, &index, &points[i], BPF_ANY))
+            return -errno;
+    }
+    return 0;
+}
+
+int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state)
+{
+    int map = bpf_map__fd(host->bpf->maps.targets);
+    uint32_t key = (uint32_t)tgid, value = state;
+
+    if (state == TT_TARGET_UNKNOWN)
+        return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+    return bpf_map_update_elem(map, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
+int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
+{
+    _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus * TT_COUNTERS, sizeof(*values));
+    uint32_t zero = 0;
+
+    if (!values)
+        return -ENOMEM;
+    if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.counters), &zero, values))
+        return -errno;
+    memset(counters, 0, TT_COUNTERS * sizeof(*counters));
+    for (size_t i = 0; i < (size_t)host->cpus * TT_COUNTERS; i++)
+        counters[i % TT_COUNTERS] += values[i];
+    return 0;
+}
+
+int tt_host_hits(struct tt_host *host, uint32_t first, uint64_t *hits, size_t count)
+{
+    _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus, sizeof(*values));
+
+    if (!values)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = first + i;
+
+        if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.hits), &index, values))
+            return -errno;
+        hits[i] = 0;
+        for (int cpu = 0; cpu < host->cpus; cpu++)
+            hits[i] += values[cpu];
+    }
+    return 0;
+}

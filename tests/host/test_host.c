@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* test_host.c: src/host against the running kernel (root): links, leases, process events, each rule of safe probing. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "host/host.h"
+
+#define POINT 7 /* any free index */
+
+void test_point(void);
+__asm__(".text\n.globl test_point\n.type test_point, @function\ntest_point:\n\tnop\n\tret\n.size test_point, .-test_point\n");
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- a child that calls the point when told, and says what byte it sees there ---- */
+
+struct target {
+    pid_t pid;
+    int ask, answer;
+};
+
+static void serve(int ask, int answer)
+{
+    char word;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (read(ask, &word, 1) == 1 && word != 'q') {
+        unsigned char byte = *(volatile unsigned char *)(uintptr_t)test_point;
+
+        test_point();
+        if (write(answer, &byte, 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static struct target target_start(void)
+{
+    int ask[2], answer[2];
+    struct target t;
+
+    assert_int_equal(pipe2(ask, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(answer, O_CLOEXEC), 0);
+    t.pid = fork();
+    assert_true(t.pid >= 0);
+    if (!t.pid) {
+        close(ask[1]);
+        serve(ask[0], answer[1]);
+    }
+    close(ask[0]);
+    close(answer[1]);
+    t.ask = ask[1];
+    t.answer = answer[0];
+    return t;
+}
+
+/* Calls the point once; gives back the byte the target saw before. */
+static unsigned char target_call(const struct target *t)
+{
+    unsigned char byte;
+
+    assert_int_equal(write(t->ask, "x", 1), 1);
+    assert_int_equal(read(t->answer, &byte, 1), 1);
+    return byte;
+}
+
+static void target_stop(struct target *t)
+{
+    int status;
+
+    /* By word, not by end of file: targets started later hold copies of this pipe. */
+    assert_int_equal(write(t->ask, "q", 1), 1);
+    close(t->ask);
+    close(t->answer);
+    assert_int_equal(waitpid(t->pid, &status, 0), t->pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int find_offset(struct dl_phdr_info *info, size_t size, void *argument)
+{
+    uint64_t *out = argument, address = (uintptr_t)test_point;
+
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uint64_t start = info->dlpi_addr + p->p_vaddr;
+
+        if (p->p_type == PT_LOAD && address >= start && address < start + p->p_filesz) {
+            *out = address - start + p->p_offset;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static struct tt_host *open_host(bool no_multi)
+{
+    struct tt_host_config config = {.ring_size = 1 << 16, .no_multi = no_multi};
+    struct tt_point point = {.kind = TT_POINT_TEST, .condition = TT_COND_ALWAYS};
+    struct tt_host *host = NULL;
+
+    assert_int_equal(tt_host_new(&config, &host), 0);
+    assert_int_equal(tt_host_set_points(host, POINT, &point, 1), 0);
+    return host;
+}
+
+static int link_own(struct tt_host *host, pid_t pid, struct tt_link **link)
+{
+    _cleanup_close_ int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    uint64_t offset = 0, cookie = POINT;
+
+    assert_true(exe >= 0);
+    assert_int_equal(dl_iterate_phdr(find_offset, &offset), 1);
+    return tt_host_link(host, exe, &offset, &cookie, 1, pid, link);
+}
+
+/* The selected process traps, its neighbour that runs the same code does not even see the breakpoint, and when the
+ * link is closed nothing is left. */
+static void check_link(bool no_multi)
+{
+    struct tt_host *host = open_host(no_multi);
+    struct target chosen = target_start(), other = target_start();
+    struct tt_link *link = NULL;
+    uint64_t hits = 0;
+
+    assert_int_equal(target_call(&chosen), 0x90);
+    assert_int_equal(link_own(host, chosen.pid, &link), 0);
+    assert_int_equal(target_call(&chosen), 0xcc);
+    assert_int_equal(target_call(&other), 0x90);
+    assert_int_equal(tt_host_hits(host, POINT, &hits, 1), 0);
+    assert_int_equal(hits, 1);
+    tt_host_unlink(&link, 1);
+    assert_null(link);
+    assert_int_equal(target_call(&chosen), 0x90);
+    target_stop(&chosen);
+    target_stop(&other);
+    tt_host_free(&host);
+}
+
+static void link_multi_leaves_no_trace(void **state)
+{
+    check_link(false);
+}
+
+static void link_single_leaves_no_trace(void **state)
+{
+    check_link(true);
+}
+
+static void link_to_a_dead_process_fails(void **state)
+{
+    struct tt_host *host = open_host(false);
+    struct target t = target_start();
+    struct tt_link *link = NULL;
+
+    target_stop(&t);
+    assert_int_equal(link_own(host, t.pid, &link), -ESRCH);
+    assert_null(link);
+    tt_host_free(&host);
+}
+
+/* One after the other 100 links would take 4 s. */
+static void links_close_in_parallel(void **state)
+{
+    struct tt_host *host = open_host(false);
+    struct target t = target_start();
+    struct tt_link *links[100] = {0};
+    double start;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(links); i++)
+        assert_int_equal(link_own(host, t.pid, &links[i]), 0);
+    start = seconds();
+    tt_host_unlink(links, TT_ARRAY_SIZE(links));
+    print_message("100 links closed in %.3f s\n", seconds() - start);
+    assert_true(seconds() - start < 2.0);
+    assert_int_equal(target_call(&t), 0x90);
+    target_stop(&t);
+    tt_host_free(&host);
+}
+
+/* ---- leases ---- */
+
+struct broken {
+    struct tt_leases *leases;
+    uint64_t tag;
+    int count;
+    char content[8]; /* of the file when the lease broke */
+    const char *path;
+};
+
+static void on_broken(void *context, uint64_t tag)
+{
+    struct broken *b = context;
+    _cleanup_close_ int fd = open(b->path, O_RDONLY | O_CLOEXEC);
+
+    b->tag = tag;
+    if (fd >= 0 && read(fd, b->content, sizeof(b->content) - 1) < 0)
+        b->content[0] = 0;
+    __atomic_add_fetch(&b->count, 1, __ATOMIC_RELEASE);
+}
+
+static void writer_waits_until_the_lease_is_given_back(void **state)
+{
+    char path[] = "/tmp/tangotrace-lease-XXXXXX";
+    struct broken b = {.path = path};
+    struct tt_leases *leases = NULL;
+    _cleanup_close_ int made = mkstemp(path), reader = -1, writer = -1;
+
+    assert_true(made >= 0);
+    assert_int_equal(write(made, "old", 3), 3);
+    close(TAKE_FD(made));
+    reader = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(tt_leases_new(on_broken, &b, &leases), 0);
+    assert_int_equal(tt_leases_take(leases, reader, 42), 0);
+    /* The open truncates: had the writer not waited, the old content would be gone in on_broken. */
+    writer = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(writer >= 0);
+    assert_int_equal(__atomic_load_n(&b.count, __ATOMIC_ACQUIRE), 1);
+    assert_int_equal(b.tag, 42);
+    assert_string_equal(b.content, "old");
+    /* While it is open for writing there is no lease to be had, so no link either. */
+    assert_int_equal(tt_leases_take(leases, reader, 43), -EAGAIN);
+    close(TAKE_FD(writer));
+    assert_int_equal(tt_leases_take(leases, reader, 44), 0);
+    tt_leases_release(leases, reader);
+    writer = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(b.count, 1);
+    tt_leases_free(&leases);
+    unlink(path);
+}
+
+/* ---- process events ---- */
+
+struct seen {
+    pid_t pid;
+    int exec, fork, exit, map, libc;
+};
+
+static void on_sideband(void *context, const struct tt_sideband_event *event)
+{
+    struct seen *s = context;
+
+    if (event->pid != s->pid)
+        return;
+    s->exec += event->type == TT_SIDEBAND_EXEC;
+    s->fork += event->type == TT_SIDEBAND_FORK && event->parent == getpid();
+    s->exit += event->type == TT_SIDEBAND_EXIT;
+    if (event->type == TT_SIDEBAND_MAP) {
+        s->map++;
+        s->libc += strstr(event->path, "libc.so") && event->inode && event->size;
+    }
+}
+
+static void sideband_reports_a_process_whole(void **state)
+{
+    struct tt_sideband *sideband = NULL;
+    struct seen s = {0};
+    struct pollfd fd = {.events = POLLIN};
+    double end = seconds() + 5;
+
+    assert_int_equal(tt_sideband_new(&sideband), 0);
+    s.pid = fork();
+    if (!s.pid) {
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(1);
+    }
+    waitpid(s.pid, NULL, 0);
+    fd.fd = tt_sideband_fd(sideband);
+    while (!s.exit && seconds() < end) {
+        poll(&fd, 1, 100);
+        tt_sideband_read(sideband, on_sideband, &s);
+    }
+    assert_int_equal(s.fork, 1);
+    assert_int_equal(s.exec, 1);
+    assert_int_equal(s.exit, 1);
+    assert_true(s.map >= 2);
+    assert_int_equal(s.libc, 1);
+    tt_sideband_free(&sideband);
+    assert_null(sideband);
+}
+
+/* ---- memory ---- */
+
+static void peek_tells_readable_from_not(void **state)
+{
+    char *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char known = 0x5a;
+    uint64_t addresses[] = {(uintptr_t)&known, (uintptr_t)page + 4096 * 1024 * 1024ull * 64, 0};
+    uint8_t bytes[3];
+    bool ok[3];
+
+    assert_int_equal(tt_host_peek(getpid(), addresses, bytes, ok, 3), 1);
+    assert_true(ok[0] && !ok[1] && !ok[2]);
+    assert_int_equal(bytes[0], 0x5a);
+    munmap(page, 4096);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(link_multi_leaves_no_trace),
+        cmocka_unit_test(link_single_leaves_no_trace),
+        cmocka_unit_test(link_to_a_dead_process_fails),
+        cmocka_unit_test(links_close_in_parallel),
+        cmocka_unit_test(writer_waits_until_the_lease_is_given_back),
+        cmocka_unit_test(sideband_reports_a_process_whole),
+        cmocka_unit_test(peek_tells_readable_from_not),
+    };
+
+    return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+}
