@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "catalogue/attributes.h"
+
+#define ANY    ""
+#define RPC    "CLIENT, SERVER"
+#define CLIENT "CLIENT"
+#define SERVER "SERVER"
+
+#define SPAN(_key, _type, _source, _stability, _kinds, _when, _meaning, ...)                                 \
+    {                                                                                                        \
+        .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_SPAN, .source = TT_ATTR_##_source,         \
+        .stability = TT_ATTR_##_stability, .kinds = _kinds, .when = _when, .meaning = _meaning,              \
+        ##__VA_ARGS__                                                                                        \
+    }
+#define EVENT(_key, _type, _source, _stability, _when, _meaning, ...)                                        \
+    {                                                                                                        \
+        .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_EVENT, .source = TT_ATTR_##_source,        \
+        .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
+    }
+#define RESOURCE(_key, _type, _source, _stability, _when, _meaning, ...)                                     \
+    {                                                                                                        \
+        .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_RESOURCE, .source = TT_ATTR_##_source,     \
+        .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
+    }
+
+const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
+    [TT_ATTR_OPERATION_NAME] = SPAN(
+        "tango.operation.name", STRING, OURS, STABLE, ANY, "always",
+        "what was done, for people and for labels: the command's name, `read ExposureTime`, `read 12 attributes`, "
+        "`ping`; the GIOP operation where nothing better is known"),
+    [TT_ATTR_OPERATION_TARGET] = SPAN("tango.operation.target", STRING, NATIVE, STABLE, ANY,
+                                      "the device is known",
+                                      "name of the device that is asked (CLIENT) or that answers (SERVER)"),
+    [TT_ATTR_OPERATION_ARGUMENT] = SPAN(
+        "tango.operation.argument", STRING, NATIVE, STABLE, ANY,
+        "a command, or exactly one attribute; construction of a proxy",
+        "name of the command or attribute; the device name as given to the constructor. Never a value"),
+    [TT_ATTR_COMMAND_NAME] = SPAN("tango.command.name", STRING, OURS, STABLE, ANY, "a command", "its name"),
+    [TT_ATTR_ATTRIBUTE_NAMES] = SPAN(
+        "tango.attribute.names", STRING_LIST, OURS, STABLE, ANY, "attributes are read or written",
+        "their names, at most the first 8; `tango.attribute.count` tells how many"),
+    [TT_ATTR_ATTRIBUTE_COUNT] = SPAN("tango.attribute.count", INT, OURS, STABLE, ANY,
+                                     "attributes are read or written", "number of attributes in the call"),
+    [TT_ATTR_SOURCE] = SPAN("tango.source", STRING, OURS, STABLE, ANY, "the call says where to read from",
+                            "`DEV`, `CACHE` or `CACHE_DEV`"),
+    [TT_ATTR_TRIGGER] = SPAN("tango.trigger", STRING, OURS, DEVELOPMENT, ANY, "it is known",
+                             "what set it off: `client`, `polling`, `event`, `startup`"),
+
+    [TT_ATTR_CLIENT_LOCATION] = SPAN(
+        "tango.client_ident.location", STRING, NATIVE, STABLE, SERVER,
+        "the connection is known, or the call is collocated",
+        "the client's end as omniORB writes it: `giop:tcp:127.0.0.1:53610`, `giop:unix:`, `collocated client`"),
+    [TT_ATTR_CLIENT_PID] = SPAN(
+        "tango.client_ident.pid", INT, NATIVE, STABLE, SERVER,
+        "the request carries a C++ client's identity (reads, writes and commands of IDL 4 and later)",
+        "process id the client says it has, in its own pid namespace"),
+    [TT_ATTR_CLIENT_LANG] = SPAN("tango.client_ident.lang", STRING, NATIVE, STABLE, SERVER,
+                                 "the request carries the client's identity", "`CPP` (Python too) or `JAVA`"),
+    [TT_ATTR_THREAD_ID] = SPAN(
+        "thread.id", INT, NATIVE, STABLE, ANY, "always",
+        "kernel's id of the thread, as `top -H` shows it. Native writes the address of the pthread, as a string"),
+
+    [TT_ATTR_RPC_SYSTEM] = SPAN("rpc.system.name", STRING, SEMCONV, STABLE, RPC, "not collocated", "`tango`"),
+    [TT_ATTR_RPC_METHOD] = SPAN(
+        "rpc.method", STRING, SEMCONV, STABLE, RPC, "not collocated",
+        "`Tango/` and the GIOP operation (`Tango/read_attributes_5`, `Tango/_get_state`); where no request was seen, "
+        "class and function instead (`DeviceProxy/read_attribute`)"),
+    [TT_ATTR_PEER_SERVICE] = SPAN(
+        "peer.service", STRING, SEMCONV, DEPRECATED, CLIENT,
+        "the device class that answered is known from its own side of the call, or it is the database",
+        "class of the device that answered. Deprecated by OpenTelemetry, and what Tempo's service graph reads"),
+    [TT_ATTR_GIOP_REQUEST_ID] = SPAN("giop.request_id", INT, OURS, STABLE, RPC, "a request was seen",
+                                     "request id on its connection, the same on both sides"),
+    [TT_ATTR_GIOP_VERSION] = SPAN("giop.version", STRING, OURS, STABLE, RPC, "a request was seen",
+                                  "`1.0` or `1.2`"),
+    [TT_ATTR_GIOP_ONEWAY] = SPAN("giop.oneway", BOOL, OURS, STABLE, SERVER, "the client wants no answer",
+                                 "`true`"),
+    [TT_ATTR_NETWORK_TRANSPORT] = SPAN("network.transport", STRING, SEMCONV, STABLE, RPC,
+                                       "the connection is known", "`tcp` or `unix`"),
+    [TT_ATTR_NETWORK_TYPE] = SPAN("network.type", STRING, SEMCONV, STABLE, RPC, "`tcp`",
+                                  "`ipv4` (IPv4-mapped addresses too) or `ipv6`"),
+    [TT_ATTR_NETWORK_PROTOCOL] = SPAN("network.protocol.name", STRING, SEMCONV, STABLE, RPC,
+                                      "a request was seen", "`giop`"),
+    [TT_ATTR_NETWORK_PROTOCOL_VERSION] = SPAN("network.protocol.version", STRING, SEMCONV, STABLE, RPC,
+                                              "a request was seen", "as `giop.version`"),
+    [TT_ATTR_NETWORK_PEER_ADDRESS] = SPAN("network.peer.address", STRING, SEMCONV, STABLE, RPC, "`tcp`",
+                                          "address of the other end"),
+    [TT_ATTR_NETWORK_PEER_PORT] = SPAN("network.peer.port", INT, SEMCONV, STABLE, RPC, "`tcp`",
+                                       "port of the other end"),
+    [TT_ATTR_NETWORK_LOCAL_ADDRESS] = SPAN("network.local.address", STRING, SEMCONV, STABLE, RPC, "`tcp`",
+                                           "address of this end"),
+    [TT_ATTR_NETWORK_LOCAL_PORT] = SPAN("network.local.port", INT, SEMCONV, STABLE, RPC, "`tcp`",
+                                        "port of this end"),
+    [TT_ATTR_SERVER_ADDRESS] = SPAN("server.address", STRING, SEMCONV, STABLE, CLIENT, "`tcp`",
+                                    "address of the server"),
+    [TT_ATTR_SERVER_PORT] = SPAN("server.port", INT, SEMCONV, STABLE, CLIENT, "`tcp`", "port of the server"),
+    [TT_ATTR_CLIENT_ADDRESS] = SPAN("client.address", STRING, SEMCONV, STABLE, SERVER, "`tcp`",
+                                    "address of the client"),
+    [TT_ATTR_CLIENT_PORT] = SPAN("client.port", INT, SEMCONV, STABLE, SERVER, "`tcp`", "port of the client"),
+
+    [TT_ATTR_ERROR_TYPE] = SPAN(
+        "error.type", STRING, SEMCONV, STABLE, ANY, "status is Error",
+        "reason of the first DevError (`API_AttrNotFound`), else type of the exception (`std::runtime_error`), "
+        "`_OTHER` where neither is known",
+        .limit = 256),
+    [TT_ATTR_CORBA_MINOR] = SPAN("corba.exception.minor", INT, OURS, STABLE, ANY,
+                                 "a CORBA system exception with one",
+                                 "its minor code; the status names the common ones"),
+    [TT_ATTR_PARENT_PROOF] = SPAN(
+        "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
+        "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
+        "id), `none` (no parent)"),
+    [TT_ATTR_PARENT_REASON] = SPAN(
+        "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
+        "no parent, although there is or may be one",
+        "`client_unseen` (SERVER: the caller is not traced here), `trace_split` (see `tangotrace.split`), "
+        "`stack_switched` (nesting proves nothing: "
+        "the stack was switched, or a frame was lost)"),
+    [TT_ATTR_SPLIT] = SPAN("tangotrace.split", STRING, OURS, STABLE, ANY,
+                           "a new trace began here because the one before reached a cap (age, depth, spans)",
+                           "trace id and span id of what would have been the parent, in hex, joined by `-`"),
+    [TT_ATTR_INCOMPLETE] = SPAN(
+        "tangotrace.incomplete", STRING_LIST, OURS, STABLE, ANY, "something is uncertain",
+        "`end_unknown` (the end was not seen: the time is a bound, and no success is claimed), `start_unknown`, "
+        "`events_lost`, `field_unreadable`, `field_cut`, `parent_unproven`"),
+    [TT_ATTR_COLLOCATED] = SPAN("tangotrace.collocated", BOOL, OURS, STABLE, ANY,
+                                "client and device live in one process: there is no request on the wire",
+                                "`true`"),
+    [TT_ATTR_REQUESTS] = SPAN("tangotrace.requests", INT, OURS, DEVELOPMENT, "CLIENT, INTERNAL",
+                              "the call sent more than one request itself", "how many"),
+
+    [TT_ATTR_EXCEPTION_TYPE] = EVENT("exception.type", STRING, NATIVE, STABLE, "it is known",
+                                     "C++ type, `Tango::DevFailed` also for attributes that failed"),
+    [TT_ATTR_EXCEPTION_MESSAGE] = EVENT("exception.message", STRING, NATIVE, STABLE, "a DevError",
+                                        "`REASON:..;DESC:..;ORIGIN:..`, what is not known left out"),
+    [TT_ATTR_EXCEPTION_REASON] = EVENT("tango.error.reason", STRING, OURS, STABLE, "a DevError", "reason"),
+    [TT_ATTR_EXCEPTION_DESC] = EVENT("tango.error.desc", STRING, OURS, STABLE, "a DevError", "description"),
+    [TT_ATTR_EXCEPTION_ORIGIN] = EVENT("tango.error.origin", STRING, OURS, STABLE, "a DevError", "origin"),
+    [TT_ATTR_EXCEPTION_SEVERITY] = EVENT("tango.error.severity", STRING, OURS, STABLE, "a DevError",
+                                         "`WARN`, `ERR` or `PANIC`"),
+    [TT_ATTR_EXCEPTION_ATTRIBUTE] = EVENT("tango.attribute.name", STRING, OURS, STABLE,
+                                          "one attribute of a read or write failed", "the attribute"),
+
+    [TT_ATTR_SERVICE_NAMESPACE] = RESOURCE("service.namespace", STRING, NATIVE, STABLE, "always", "`tango`"),
+    [TT_ATTR_SERVICE_NAME] = RESOURCE(
+        "service.name", STRING, NATIVE, STABLE, "always",
+        "device: its class; client: its script or program; a server's threads outside any request: the executable "
+        "of the server"),
+    [TT_ATTR_SERVICE_INSTANCE] = RESOURCE("service.instance.id", STRING, NATIVE, STABLE, "always",
+                                          "device: its name; else `host:pid`"),
+    [TT_ATTR_SERVER_NAME] = RESOURCE("tango.server.name", STRING, NATIVE, STABLE,
+                                     "the process is a device server", "`executable/instance`"),
+    [TT_ATTR_TANGO_PROCESS_ID] = RESOURCE("tango.process.id", INT, NATIVE, STABLE, "always", "process id"),
+    [TT_ATTR_TANGO_PROCESS_KIND] = RESOURCE("tango.process.kind", STRING, NATIVE, STABLE,
+                                            "the process is known", "`server` or `client`"),
+    [TT_ATTR_TANGO_HOST] = RESOURCE("tango.host", STRING, NATIVE, STABLE,
+                                    "it is in the process's environment", "TANGO_HOST"),
+    [TT_ATTR_HOST_NAME] = RESOURCE("host.name", STRING, SEMCONV, STABLE, "always",
+                                   "name of the agent's host"),
+    [TT_ATTR_HOST_ARCH] = RESOURCE("host.arch", STRING, SEMCONV, STABLE, "always", "`amd64`"),
+    [TT_ATTR_OS_TYPE] = RESOURCE("os.type", STRING, SEMCONV, STABLE, "always", "`linux`"),
+    [TT_ATTR_PROCESS_PID] = RESOURCE("process.pid", INT, SEMCONV, STABLE, "always",
+                                     "process id, in the host's pid namespace"),
+    [TT_ATTR_PROCESS_PARENT] = RESOURCE("process.parent_pid", INT, SEMCONV, STABLE, "the process is known",
+                                        "process id of its parent when it was found"),
+    [TT_ATTR_PROCESS_CREATION] = RESOURCE("process.creation.time", STRING, SEMCONV, STABLE,
+                                          "the process is known", "its start, ISO 8601"),
+    [TT_ATTR_PROCESS_EXE_NAME] = RESOURCE("process.executable.name", STRING, SEMCONV, STABLE,
+                                          "its executable is known", "file name of the executable"),
+    [TT_ATTR_PROCESS_EXE_PATH] = RESOURCE("process.executable.path", STRING, SEMCONV, STABLE,
+                                          "its executable is known",
+                                          "path of the executable, as the process sees it"),
+    [TT_ATTR_PROCESS_OWNER] = RESOURCE("process.owner", STRING, SEMCONV, STABLE, "the process is known",
+                                       "user name, or the number"),
+    [TT_ATTR_PROCESS_COMMAND] = RESOURCE("process.command", STRING, SEMCONV, STABLE,
+                                         "its command line is known",
+                                         "the first word of the command line, nothing more"),
+    [TT_ATTR_PROCESS_COMMAND_ARGS] = RESOURCE("process.command_args", STRING_LIST, SEMCONV, STABLE,
+                                              "full command lines were asked for",
+                                              "the command line, passwords and tokens masked"),
+    [TT_ATTR_PROCESS_RUNTIME] = RESOURCE("process.runtime.name", STRING, SEMCONV, STABLE,
+                                         "an interpreter or virtual machine runs the program",
+                                         "`python`, `java`"),
+    [TT_ATTR_PROCESS_CGROUP] = RESOURCE("process.linux.cgroup", STRING, SEMCONV, DEVELOPMENT, "it is known",
+                                        "path in the unified hierarchy: names the systemd unit or container"),
+    [TT_ATTR_SDK_NAME] = RESOURCE("telemetry.sdk.name", STRING, SEMCONV, STABLE, "always", "`tangotrace`"),
+    [TT_ATTR_SDK_LANGUAGE] = RESOURCE("telemetry.sdk.language", STRING, SEMCONV, STABLE, "always",
+                                      "language of the traced program: `cpp`, `python`, `java`"),
+    [TT_ATTR_SDK_VERSION] = RESOURCE("telemetry.sdk.version", STRING, SEMCONV, STABLE, "always",
+                                     "version of tangotrace"),
+    [TT_ATTR_DISTRO_NAME] = RESOURCE("telemetry.distro.name", STRING, SEMCONV, STABLE, "always",
+                                     "`tangotrace`"),
+    [TT_ATTR_DISTRO_VERSION] = RESOURCE("telemetry.distro.version", STRING, SEMCONV, STABLE, "always",
+                                        "version of tangotrace"),
+};
+
+const char *tt_attr_type_name(enum tt_attr_type type)
+{
+    static const char *const names[] = {[TT_ATTR_STRING] = "string",
+                                        [TT_ATTR_INT] = "int",
+                                        [TT_ATTR_BOOL] = "bool",
+                                        [TT_ATTR_STRING_LIST] = "string[]"};
+
+    return names[type];
+}
+
+const char *tt_attr_source_name(enum tt_attr_source source)
+{
+    static const char *const names[] = {
+        [TT_ATTR_NATIVE] = "native", [TT_ATTR_SEMCONV] = "OpenTelemetry", [TT_ATTR_OURS] = "tangotrace"};
+
+    return names[source];
+}
+
+const char *tt_attr_stability_name(enum tt_attr_stability stability)
+{
+    static const char *const names[] = {[TT_ATTR_STABLE] = "stable",
+                                        [TT_ATTR_DEVELOPMENT] = "development",
+                                        [TT_ATTR_DEPRECATED] = "deprecated"};
+
+    return names[stability];
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* rows.c: the catalogue's rows, one array out of the files by subject. */
+#include "catalogue/catalogue.h"
+
+#include "base/cleanup.h"
+
+const struct tt_row tt_rows[] = {
+#include "catalogue/rows_client.h"
+#include "catalogue/rows_server.h"
+#include "catalogue/rows_orb.h"
+};
+
+const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);

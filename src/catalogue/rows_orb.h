@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rows_orb.h: omniORB and the C++ runtime. Part of the array in rows.c.
+ *
+ * _is_a and _non_existent are sent by omniORB itself while a proxy connects. On the server no servant method stands for
+ * them that could be probed (omniServant::_is_a has no instruction that is emulated): the local call functions of
+ * their call descriptors do, at a single-stepped ret, once per connection.
+ */
+#define ORB(kind) .library = TT_LIBRARY_OMNIORB, .role = TT_ROLE_##kind
+
+{
+    ORB(REQUEST), .name = "omni::GIOP_C::ReceiveReply",
+    .signature = {"omni::GIOP_C::ReceiveReply()"},
+},
+{
+    ORB(UPCALL), .name = "omniCallHandle::upcall",
+    .signature = {"omniCallHandle::upcall(omniServant*, omniCallDescriptor&)"},
+},
+{
+    ORB(CLIENT), .name = "CORBA::Object::_is_a", .verb = "_is_a", .seldom = true,
+    .signature = {"omniObjRef::_remote_is_a(char const*)"},
+},
+{
+    ORB(CLIENT), .name = "CORBA::Object::_non_existent", .verb = "_non_existent", .seldom = true,
+    .signature = {"omniObjRef::_remote_non_existent()"},
+},
+{
+    ORB(SERVER), .name = "omniServant::_is_a", .verb = "_is_a", .seldom = true,
+    .signature = {"omni::omni_is_a_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
+},
+{
+    ORB(SERVER), .name = "omniServant::_non_existent", .verb = "_non_existent", .seldom = true,
+    .signature = {"omni::omni_non_existent_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
+},
+{
+    .library = TT_LIBRARY_CXXABI, .role = TT_ROLE_CATCH, .name = "__cxa_begin_catch",
+    .signature = {"__cxa_begin_catch"},
+},
+
+#undef ORB

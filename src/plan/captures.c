@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "plan/captures.h"
+
+#include "base/cleanup.h"
+
+/* How one kind of value is read. Layout fields: TT_LAYOUT_NONE = not needed. */
+struct recipe {
+    enum tt_capture_kind kind, kind_cow; /* NONE: cannot be read under that ABI of std::string */
+    bool strings;                        /* depends on the ABI of std::string: needs a layout */
+    enum tt_layout_field at;             /* of the value in the object */
+    enum tt_layout_field then;           /* `at` holds a pointer; the value lies there */
+    enum tt_layout_field aux, aux2, aux3;
+};
+
+static const struct recipe recipes[] = {
+    [TT_VALUE_PROXY_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_PROXY_NAME},
+    [TT_VALUE_IMPL_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_NAME},
+    [TT_VALUE_IMPL_CLASS] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_CLASS,
+                             TT_LAYOUT_CLASS_NAME},
+    [TT_VALUE_CSTRING] = {TT_CAPTURE_CSTRING, TT_CAPTURE_CSTRING},
+    [TT_VALUE_STRING] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true},
+    [TT_VALUE_STRING_VEC] = {TT_CAPTURE_STRING_VEC, TT_CAPTURE_STRING_VEC_COW, true},
+    [TT_VALUE_STRING_SEQ] = {TT_CAPTURE_STRING_SEQ, TT_CAPTURE_STRING_SEQ},
+    [TT_VALUE_VALUE_SEQ] = {TT_CAPTURE_NAMED_SEQ, TT_CAPTURE_NAMED_SEQ, .aux = TT_LAYOUT_VALUE_NAME,
+                            .aux2 = TT_LAYOUT_VALUE_SIZE},
+    [TT_VALUE_VALUE_1_SEQ] = {TT_CAPTURE_NAMED_SEQ, TT_CAPTURE_NAMED_SEQ, .aux = TT_LAYOUT_VALUE_NAME,
+                              .aux2 = TT_LAYOUT_VALUE_1_SIZE},
+    [TT_VALUE_ATTRIBUTE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_DEVICE_ATTRIBUTE_NAME},
+    [TT_VALUE_ATTRIBUTE_VEC] = {TT_CAPTURE_NAMED_VEC, TT_CAPTURE_NONE, true,
+                                .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_NAME,
+                                .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE},
+    [TT_VALUE_U32] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
+    [TT_VALUE_CLNT_IDENT] = {TT_CAPTURE_CLNT_IDENT, TT_CAPTURE_CLNT_IDENT},
+    [TT_VALUE_RETURNED_SEQ] = {TT_CAPTURE_ATTR_ERRORS_SEQ, TT_CAPTURE_ATTR_ERRORS_SEQ,
+                               .aux = TT_LAYOUT_VALUE_ERRORS, .aux2 = TT_LAYOUT_VALUE_SIZE,
+                               .aux3 = TT_LAYOUT_VALUE_NAME},
+    [TT_VALUE_RETURNED_ATTRIBUTE] = {TT_CAPTURE_ATTR_ERRORS_ONE, TT_CAPTURE_ATTR_ERRORS_ONE,
+                                     .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS},
+    [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_NONE, true,
+                                         .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
+                                         .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE,
+                                         .aux3 = TT_LAYOUT_DEVICE_ATTRIBUTE_NAME},
+};
+
+const char *tt_capture_field_name(unsigned field)
+{
+    static const char *const names[TT_FIELDS] = {
+        [TT_FIELD_DEVICE] = "device",       [TT_FIELD_CLASS] = "class",   [TT_FIELD_COMMAND] = "command",
+        [TT_FIELD_ATTRIBUTE] = "attribute", [TT_FIELD_SOURCE] = "source", [TT_FIELD_CLIENT] = "client",
+        [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",
+    };
+
+    return field < TT_FIELDS && names[field] ? names[field] : "?";
+}
+
+/* Offset of a layout field, -1 = unknown. */
+static int offset_of(const struct tt_layout *layout, enum tt_layout_field field)
+{
+    if (field == TT_LAYOUT_NONE)
+        return 0;
+    return layout ? layout->offset[field] : -1;
+}
+
+/* Adds `disp` to what the last dereference gave. */
+static bool shift(struct tt_capture *capture, int disp)
+{
+    return disp >= 0 &&
+           !__builtin_add_overflow(capture->off[capture->derefs], disp, &capture->off[capture->derefs]);
+}
+
+static bool dereference(struct tt_capture *capture)
+{
+    if (capture->derefs >= 2)
+        return false;
+    capture->off[++capture->derefs] = 0;
+    return true;
+}
+
+bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin *origin,
+                     const struct tt_layout *layout, struct tt_capture *capture, const char **why)
+{
+    const struct recipe *recipe = &recipes[argument->value];
+    int aux = offset_of(layout, recipe->aux), aux2 = offset_of(layout, recipe->aux2),
+        aux3 = offset_of(layout, recipe->aux3);
+    struct tt_capture made = {.field = (__u8)argument->field, .reg = origin->reg, .derefs = origin->derefs};
+
+    made.off[0] = origin->off[0];
+    made.off[1] = origin->derefs ? origin->off[1] : 0;
+    *why = "layout not known";
+    if (recipe->strings && !layout)
+        return false;
+    made.kind = (__u8)(recipe->strings && layout->cow ? recipe->kind_cow : recipe->kind);
+    *why = "not readable with the old std::string";
+    if (made.kind == TT_CAPTURE_NONE)
+        return false;
+    *why = "place in the object not known";
+    if (!shift(&made, offset_of(layout, recipe->at)) || aux < 0 || aux2 < 0 || aux3 < 0)
+        return false;
+    if (recipe->then != TT_LAYOUT_NONE &&
+        (!dereference(&made) || !shift(&made, offset_of(layout, recipe->then))))
+        return false;
+    made.aux = (__u16)aux;
+    made.aux2 = (__u16)aux2;
+    made.aux3 = (__u16)aux3;
+    *capture = made;
+    return true;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * elf.h: a bounded reader of one untrusted ELF file: segments, symbols, PLT slots. What the dynamic linker
+ * uses (program headers, PT_DYNAMIC) is believed before section headers, which serve for .symtab only.
+ *
+ * The file is read by pread in chunks when first touched, never mapped: a file that is truncated while it is
+ * being read would kill a mapping's reader by SIGBUS, and most files are only asked for their symbols.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tt_elf_load {
+    uint64_t offset, address, size; /* the part that is in the file */
+    bool executable;
+};
+
+struct tt_elf_symbol {
+    const char *name; /* in the file's bytes: lives as long as the tt_elf */
+    uint64_t address, size;
+    bool dynamic; /* of .dynsym, else of .symtab */
+};
+
+struct tt_elf_slot { /* a word the dynamic linker fills with the address of a symbol */
+    uint64_t address;
+    const char *name;
+};
+
+struct tt_elf {
+    int fd;
+    uint64_t size;
+    uint8_t *data;   /* `size` bytes, valid where loaded */
+    uint8_t *loaded; /* one byte per chunk */
+
+    struct tt_elf_load *loads;
+    size_t load_count;
+    uint64_t eh_frame_hdr; /* virtual address, 0 = none */
+    uint64_t eh_frame_hdr_size;
+
+    struct tt_elf_symbol *symbols; /* defined functions, by address, then name */
+    size_t symbol_count;
+    struct tt_elf_slot *slots; /* by address */
+    size_t slot_count;
+    bool program;       /* has an interpreter or no dynamic section: not a shared library */
+    const char *soname; /* or NULL */
+    uint8_t build_id[32];
+    size_t build_id_size;
+};
+
+/*
+ * Reads headers and symbols; .symtab of programs only, since libraries export what matters. `symbols_only`:
+ * no slots. `elf` is zeroed first; on failure nothing is left to close, *why (static text) says what is
+ * wrong. The descriptor stays the caller's and is used until close.
+ */
+int tt_elf_open(struct tt_elf *elf, int fd, bool symbols_only, const char **why);
+void tt_elf_close(struct tt_elf *elf);
+
+/* `size` bytes at a file offset, or NULL if they are not in the file or cannot be read. */
+const uint8_t *tt_elf_bytes(struct tt_elf *elf, uint64_t offset, uint64_t size);
+/* The same at a virtual address; must lie in one segment. */
+const uint8_t *tt_elf_at(struct tt_elf *elf, uint64_t address, uint64_t size);
+/* Segment that holds `address`, or NULL. */
+const struct tt_elf_load *tt_elf_load(const struct tt_elf *elf, uint64_t address);
+/* File bytes from `address` to the end of its segment; 0 if it is in none. */
+uint64_t tt_elf_rest(const struct tt_elf *elf, uint64_t address);
+
+/* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
+const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);
+/* The symbol whose address the word at `address` gets, or NULL. */
+const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address);

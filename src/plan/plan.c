@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "plan/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "plan/captures.h"
+#include "plan/elf.h"
+#include "plan/flow.h"
+#include "plan/identity.h"
+#include "plan/match.h"
+#include "plan/values.h"
+
+#define ENTRY_REACH 48 /* instructions looked at for an entry point */
+#define TEXT_MAX    768
+
+/* One function in the making. */
+struct job {
+    struct tt_plan *plan;
+    const struct tt_row *row;
+    uint32_t row_index, function; /* index into tt_rows, into plan->functions */
+    struct tt_flow flow;
+    char note[TEXT_MAX], refused[TEXT_MAX];
+    bool keeps; /* its frame has a beginning: exits are looked for */
+};
+
+static void say(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends to a text of TEXT_MAX bytes, "; " between. */
+static void say(char *text, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list args;
+
+    if (used + 4 >= TEXT_MAX)
+        return;
+    if (used)
+        used += (size_t)snprintf(text + used, TEXT_MAX - used, "; ");
+    va_start(args, format);
+    vsnprintf(text + used, TEXT_MAX - used, format, args);
+    va_end(args);
+}
+
+static bool is_key(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH;
+}
+
+static __u8 entry_kind(const struct tt_row *row)
+{
+    switch (row->role) {
+    case TT_ROLE_REQUEST:
+        return TT_POINT_REQUEST;
+    case TT_ROLE_UPCALL:
+        return TT_POINT_UPCALL;
+    case TT_ROLE_CATCH:
+        return TT_POINT_CATCH;
+    default:
+        return TT_POINT_ENTER;
+    }
+}
+
+/* ---- points --------------------------------------------------------------------------------------- */
+
+/* The plan's point at a file offset, or NULL. */
+static struct tt_plan_point *point_at(const struct tt_plan *plan, uint64_t offset)
+{
+    for (size_t i = 0; i < plan->point_count; i++) {
+        if (plan->points[i].offset == offset)
+            return &plan->points[i];
+    }
+    return NULL;
+}
+
+static int64_t offset_of_address(struct tt_elf *elf, uint64_t address)
+{
+    const struct tt_elf_load *load = tt_elf_load(elf, address);
+
+    return load ? (int64_t)(load->offset + (address - load->address)) : -EINVAL;
+}
+
+/* Appends a point at an instruction; `point` is what the kernel is told. */
+static int add_point(struct job *job, uint32_t insn, const struct tt_point *point)
+{
+    const struct tt_insn *in = &job->flow.insns[insn].insn;
+    const uint8_t *bytes = tt_elf_at(job->flow.elf, in->address, in->length);
+    struct tt_plan *plan = job->plan;
+    struct tt_plan_point *points;
+
+    if (!bytes)
+        return -EIO;
+    if (plan->point_count % 64 == 0) {
+        points = reallocarray(plan->points, plan->point_count + 64, sizeof(*points));
+        if (!points)
+            return -ENOMEM;
+        plan->points = points;
+    }
+    points = &plan->points[plan->point_count];
+    *points = (struct tt_plan_point){
+        .offset = (uint64_t)offset_of_address(job->flow.elf, in->address),
+        .address = in->address,
+        .length = in->length,
+        .emulated = in->emulated,
+        .is_call = in->kind == TT_INSN_CALL || in->kind == TT_INSN_CALL_INDIRECT,
+        .function = job->function,
+        .point = *point,
+    };
+    memcpy(points->bytes, bytes, in->length);
+    tt_insn_text(bytes, in->length, in->address, points->text, sizeof(points->text));
+    plan->functions[job->function].count++;
+    plan->point_count++;
+    return 0;
+}
+
+/* A point description for an instruction; false: its CFA is not known. */
+static bool describe(const struct job *job, uint32_t insn, struct tt_point *point)
+{
+    struct tt_cfa cfa;
+
+    *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->row_index};
+    if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
+        return false;
+    point->cfa_reg = cfa.reg;
+    point->cfa_off = cfa.offset;
+    return true;
+}
+
+/* ---- entry ---------------------------------------------------------------------------------------- */
+
+/* Instruction for the entry point, or -1 with the reason in job->refused. */
+static int64_t find_entry(struct job *job)
+{
+    const struct tt_flow *flow = &job->flow;
+    uint32_t first = flow->insns[0].insn.endbr && flow->parts[0].count > 1;
+
+    for (uint32_t i = 0; i < flow->parts[0].count && i < ENTRY_REACH; i++) {
+        const struct tt_insn *insn = &flow->insns[i].insn;
+
+        if (tt_flow_other_ways(flow, i) || (i && flow->insns[i].root)) {
+            say(job->refused, "entry: reached again by a jump to 0x%llx", (unsigned long long)insn->address);
+            return -1;
+        }
+        if (insn->emulated)
+            return i;
+        if (insn->kind != TT_INSN_OTHER)
+            break;
+    }
+    if (job->row->seldom && !tt_flow_other_ways(flow, first))
+        return first;
+    say(job->refused, "entry: no instruction the kernel emulates in the first block");
+    return -1;
+}
+
+static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
+                        const struct tt_origin *origin, const char *where)
+{
+    const char *why = "no longer in a register";
+
+    if (point->captures == TT_MAX_CAPTURES)
+        why = "too many";
+    else if (origin->reg != TT_REG_NONE &&
+             tt_capture_make(argument, origin, job->plan->layout, &point->capture[point->captures], &why)) {
+        point->captures++;
+        return;
+    }
+    say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+}
+
+static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *point)
+{
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
+        const struct tt_argument *argument = &job->row->argument[i];
+        struct tt_origin origin = {0};
+
+        if (argument->index == TT_ARGUMENT_RETURNED)
+            continue;
+        origin.reg = (uint8_t)tt_values_holder(
+            &job->flow, insn, tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0)));
+        add_capture(job, point, argument, &origin, "entry");
+    }
+}
+
+/* The key points find their object in the first argument register, there is no register to choose. */
+static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
+{
+    unsigned reg = tt_insn_argument_reg(0);
+
+    if (tt_values_holder(&job->flow, insn, reg) != reg) {
+        say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
+        return false;
+    }
+    if (job->row->role == TT_ROLE_CATCH)
+        return true;
+    if (!job->plan->omni) {
+        say(job->refused, "omniORB version not known");
+        return false;
+    }
+    point->giop = job->plan->omni->giop;
+    return true;
+}
+
+/* Places the entry point. 0, or a negative errno; without a point job->keeps stays false. */
+static int plan_entry(struct job *job)
+{
+    int64_t insn = find_entry(job);
+    struct tt_plan_point *other;
+    struct tt_point point;
+    int r;
+
+    if (insn < 0)
+        return 0;
+    if (!describe(job, (uint32_t)insn, &point)) {
+        say(job->refused, "entry: no frame address known at 0x%llx",
+            (unsigned long long)job->flow.insns[insn].insn.address);
+        return 0;
+    }
+    point.kind = entry_kind(job->row);
+    if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
+        return 0;
+    other = point_at(job->plan,
+                     (uint64_t)offset_of_address(job->flow.elf, job->flow.insns[insn].insn.address));
+    if (other) {
+        say(job->refused, "same code as %s", job->plan->functions[other->function].symbol);
+        return 0;
+    }
+    if (job->plan->point_count >= TT_MAX_POINTS) {
+        say(job->refused, "more than %d points in one file", TT_MAX_POINTS);
+        return 0;
+    }
+    capture_arguments(job, (uint32_t)insn, &point);
+    r = add_point(job, (uint32_t)insn, &point);
+    job->keeps = r == 0 && !is_key(job->row);
+    return r;
+}
+
+/* ---- exits ---------------------------------------------------------------------------------------- */
+
+/* Condition of the edges that lead out. */
+static __u8 condition_of(const struct tt_insn *insn, uint8_t edges)
+{
+    if (insn->kind != TT_INSN_JCC || edges == (TT_EDGE_NEXT | TT_EDGE_TAKEN))
+        return TT_COND_ALWAYS;
+    return edges == TT_EDGE_TAKEN ? insn->condition : insn->condition ^ 1;
+}
+
+static void capture_returned(struct job *job, const struct tt_flow_exit *exit, struct tt_point *point)
+{
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
+        const struct tt_argument *argument = &job->row->argument[i];
+        struct tt_origin origin;
+
+        if (argument->index != TT_ARGUMENT_RETURNED)
+            continue;
+        origin = tt_values_returned(&job->flow, exit);
+        add_capture(job, point, argument, &origin, "exit");
+    }
+}
+
+/* One exit; returns 1 if it could not be placed. */
+static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
+{
+    const struct tt_insn *insn = &job->flow.insns[exit->insn].insn;
+    struct tt_plan_point *other = point_at(job->plan,
+                                           (uint64_t)offset_of_address(job->flow.elf, insn->address));
+    struct tt_point point;
+
+    if (other && other->point.kind == TT_POINT_EXIT) {
+        say(job->note, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
+            job->plan->functions[other->function].symbol);
+        return 0;
+    }
+    if (other) {
+        say(job->refused, "exit at 0x%llx is an entry point", (unsigned long long)insn->address);
+        return 1;
+    }
+    if (!describe(job, exit->insn, &point)) {
+        say(job->refused, "exit: no frame address known at 0x%llx", (unsigned long long)insn->address);
+        return 1;
+    }
+    if (job->plan->point_count >= TT_MAX_POINTS) {
+        say(job->refused, "more than %d points in one file", TT_MAX_POINTS);
+        return 1;
+    }
+    point.kind = TT_POINT_EXIT;
+    point.condition = condition_of(insn, exit->edges);
+    if (insn->kind == TT_INSN_CALL)
+        say(job->note, "exit at 0x%llx is a call: the last callee's time is left out",
+            (unsigned long long)insn->address);
+    capture_returned(job, exit, &point);
+    return add_point(job, exit->insn, &point);
+}
+
+static void note_tails(struct job *job)
+{
+    for (size_t i = 0; i < job->flow.tail_count; i++) {
+        const struct tt_flow_tail *tail = &job->flow.tails[i];
+
+        say(job->note, "jump at 0x%llx ends in %s",
+            (unsigned long long)job->flow.insns[tail->insn].insn.address,
+            tail->name ? tail->name : "another function");
+    }
+}
+
+static int plan_exits(struct job *job)
+{
+    _cleanup_free_ struct tt_flow_exit *exits = NULL;
+    struct tt_plan_function *function = &job->plan->functions[job->function];
+    size_t count = 0;
+    int r;
+
+    if (!job->keeps)
+        return 0;
+    r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
+    if (r == -E2BIG) {
+        say(job->refused, "too many exits");
+    } else if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        int placed = plan_exit(job, &exits[i]);
+
+        if (placed < 0)
+            return placed;
+    }
+    if (*job->flow.problems)
+        say(job->refused, "%s", job->flow.problems);
+    note_tails(job);
+    /* a shared exit is another function's point, but this one's way out all the same */
+    function->entry_only = *job->refused && function->count <= 1;
+    if (!*job->refused && !count) {
+        say(job->refused, "never returns");
+        function->entry_only = true;
+    }
+    return 0;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------- */
+
+static int keep_text(char **to, const char *text)
+{
+    if (!*text)
+        return 0;
+    *to = strdup(text);
+    return *to ? 0 : -ENOMEM;
+}
+
+/* Plans one matched symbol. What cannot be planned is no failure: the function says so. */
+static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+{
+    struct tt_plan_function *function = &plan->functions[plan->function_count];
+    struct job job = {.plan = plan, .row = &tt_rows[match->row], .row_index = match->row};
+    int r;
+
+    *function = (struct tt_plan_function){
+        .row = match->row,
+        .address = match->symbol->address,
+        .size = match->symbol->size,
+        .first = (uint32_t)plan->point_count,
+    };
+    job.function = (uint32_t)plan->function_count++;
+    function->symbol = strdup(match->symbol->name);
+    function->signature = strdup(match->signature);
+    if (!function->symbol || !function->signature)
+        return -ENOMEM;
+    plan->library[job.row->library] = true;
+    r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
+    if (r == -EINVAL)
+        return keep_text(&function->refused, job.refused);
+    if (r < 0)
+        return r;
+    job.refused[0] = '\0';
+    if (!function->size)
+        function->size = job.flow.parts[0].fde.end - function->address;
+    r = plan_entry(&job);
+    if (r >= 0)
+        r = plan_exits(&job);
+    tt_flow_free(&job.flow);
+    if (r >= 0)
+        r = keep_text(&function->refused, job.refused);
+    if (r >= 0)
+        r = keep_text(&function->note, job.note);
+    return r;
+}
+
+static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
+{
+    struct tt_match *matches = NULL;
+    size_t count = 0;
+    int r = tt_match_symbols(elf, &matches, &count);
+
+    if (r < 0)
+        return r;
+    if (!count)
+        return -ENOENT;
+    plan->functions = calloc(count, sizeof(*plan->functions));
+    r = plan->functions ? 0 : -ENOMEM;
+    for (size_t i = 0; r >= 0 && i < count; i++)
+        r = plan_function(plan, elf, &matches[i]);
+    tt_match_free(&matches, count);
+    return r;
+}
+
+static double now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
+{
+    _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
+    const char *why = "out of memory";
+    double start = now();
+    struct tt_elf elf;
+    int r;
+
+    *error = NULL;
+    if (!plan)
+        return -ENOMEM;
+    r = tt_elf_open(&elf, fd, false, &why);
+    if (r >= 0) {
+        r = tt_identify(plan, &elf, path);
+        if (r >= 0)
+            r = plan_all(plan, &elf);
+        why = r == -EIO ? "cannot be read to its end" : strerror(-r);
+        tt_elf_close(&elf);
+    }
+    if (r < 0) {
+        if (r != -ENOENT && asprintf(error, "%s: %s", path, why) < 0)
+            *error = NULL;
+        return r;
+    }
+    plan->seconds = now() - start;
+    *result = TAKE_PTR(plan);
+    return 0;
+}
+
+int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
+{
+    struct tt_match *matches = NULL;
+    size_t count = 0;
+    struct tt_elf elf;
+    const char *why;
+    int r = tt_elf_open(&elf, fd, true, &why);
+
+    if (r < 0)
+        return r;
+    r = tt_match_symbols(&elf, &matches, &count);
+    if (r >= 0) {
+        memset(holds, 0, TT_LIBRARIES * sizeof(*holds));
+        for (size_t i = 0; i < count; i++)
+            holds[tt_rows[matches[i].row].library] = true;
+        tt_match_free(&matches, count);
+    }
+    tt_elf_close(&elf);
+    return r;
+}
+
+void tt_plan_free(struct tt_plan **plan)
+{
+    struct tt_plan *p = *plan;
+
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->function_count; i++) {
+        free(p->functions[i].symbol);
+        free(p->functions[i].signature);
+        free(p->functions[i].refused);
+        free(p->functions[i].note);
+    }
+    free(p->functions);
+    free(p->points);
+    free(p->path);
+    free(p->soname);
+    free(p->version);
+    free(p);
+    *plan = NULL;
+}

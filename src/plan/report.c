@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* report.c: a plan as text and as JSON. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "plan/captures.h"
+#include "plan/insn.h"
+#include "plan/plan.h"
+
+static const char *const library_names[TT_LIBRARIES] = {
+    [TT_LIBRARY_TANGO] = "cppTango",
+    [TT_LIBRARY_OMNIORB] = "omniORB",
+    [TT_LIBRARY_CXXABI] = "C++ runtime",
+};
+
+static const char *kind_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [TT_POINT_ENTER] = "enter",     [TT_POINT_EXIT] = "exit",     [TT_POINT_CATCH] = "catch",
+        [TT_POINT_REQUEST] = "request", [TT_POINT_UPCALL] = "upcall",
+    };
+
+    return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
+}
+
+static const char *role_name(enum tt_role role)
+{
+    static const char *const names[] = {
+        [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
+        [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+    };
+
+    return names[role];
+}
+
+static const char *capture_kind_name(unsigned kind)
+{
+    static const char *const names[] = {
+        [TT_CAPTURE_VALUE] = "value",
+        [TT_CAPTURE_U32] = "u32",
+        [TT_CAPTURE_U64] = "u64",
+        [TT_CAPTURE_CSTRING] = "char*",
+        [TT_CAPTURE_STRING] = "std::string",
+        [TT_CAPTURE_STRING_COW] = "std::string (old)",
+        [TT_CAPTURE_STRING_SEQ] = "string sequence",
+        [TT_CAPTURE_STRING_VEC] = "vector<string>",
+        [TT_CAPTURE_STRING_VEC_COW] = "vector<string> (old)",
+        [TT_CAPTURE_NAMED_SEQ] = "sequence of named",
+        [TT_CAPTURE_NAMED_VEC] = "vector of named",
+        [TT_CAPTURE_CLNT_IDENT] = "ClntIdent",
+        [TT_CAPTURE_ATTR_ERRORS_SEQ] = "errors in sequence",
+        [TT_CAPTURE_ATTR_ERRORS_VEC] = "errors in vector",
+        [TT_CAPTURE_ATTR_ERRORS_ONE] = "errors of one",
+    };
+
+    return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
+}
+
+/* "rdi", "[rsi+0x88]+8": where a captured object lies. */
+static void capture_place(const struct tt_capture *capture, char *text, size_t size)
+{
+    char inner[64], outer[64];
+
+    snprintf(inner, sizeof(inner), "%s", tt_insn_reg_name(capture->reg));
+    for (unsigned i = 0; i <= capture->derefs && i < 3; i++) {
+        if (i) {
+            snprintf(outer, sizeof(outer), "[%.60s]", inner);
+            memcpy(inner, outer, sizeof(inner));
+        }
+        if (capture->off[i]) {
+            snprintf(outer, sizeof(outer), "%.48s%+d", inner, capture->off[i]);
+            memcpy(inner, outer, sizeof(inner));
+        }
+    }
+    snprintf(text, size, "%s", inner);
+}
+
+/* ---- totals --------------------------------------------------------------------------------------- */
+
+struct totals {
+    size_t functions, covered, entry_only, uncovered, partly, points, stepped, calls;
+};
+
+static struct totals count(const struct tt_plan *plan)
+{
+    struct totals totals = {.functions = plan->function_count, .points = plan->point_count};
+
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_plan_function *function = &plan->functions[i];
+
+        if (!function->count)
+            totals.uncovered++;
+        else if (function->entry_only)
+            totals.entry_only++;
+        else if (function->refused)
+            totals.partly++;
+        else
+            totals.covered++;
+    }
+    for (size_t i = 0; i < plan->point_count; i++) {
+        totals.stepped += !plan->points[i].emulated;
+        totals.calls += plan->points[i].is_call;
+    }
+    return totals;
+}
+
+/* ---- text ----------------------------------------------------------------------------------------- */
+
+static void print_point(const struct tt_plan_point *point)
+{
+    const struct tt_point *p = &point->point;
+    char cfa[32], when[32] = "";
+
+    snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
+    if (p->condition != TT_COND_ALWAYS)
+        snprintf(when, sizeof(when), " if %s", tt_insn_condition_name(p->condition));
+    printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-8s%s%s\n", kind_name(p->kind), point->offset, point->text,
+           cfa, point->emulated ? "" : "  single-stepped", when);
+    for (unsigned i = 0; i < p->captures; i++) {
+        char place[64];
+
+        capture_place(&p->capture[i], place, sizeof(place));
+        printf("              %s: %s at %s\n", tt_capture_field_name(p->capture[i].field),
+               capture_kind_name(p->capture[i].kind), place);
+    }
+}
+
+static const char *state_of(const struct tt_plan_function *function)
+{
+    if (!function->count)
+        return "not covered";
+    if (function->entry_only)
+        return "entry only";
+    return function->refused ? "some exits missing" : NULL;
+}
+
+static void print_function(const struct tt_plan *plan, const struct tt_plan_function *function,
+                           bool all_points)
+{
+    const char *state = state_of(function);
+
+    if (!all_points && !state)
+        return;
+    printf("%s  (%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature,
+           role_name(tt_rows[function->row].role), function->address, function->size);
+    if (state)
+        printf("    %s: %s\n", state, function->refused);
+    if (function->note)
+        printf("    note: %s\n", function->note);
+    for (uint32_t i = 0; all_points && i < function->count; i++)
+        print_point(&plan->points[function->first + i]);
+}
+
+static void print_head(const struct tt_plan *plan)
+{
+    printf("%s:", plan->path);
+    for (size_t i = 0; i < TT_LIBRARIES; i++) {
+        if (plan->library[i])
+            printf(" %s", library_names[i]);
+    }
+    if (plan->version)
+        printf(" %s", plan->version);
+    printf("\nbuild id: ");
+    for (size_t i = 0; i < plan->build_id_size; i++)
+        printf("%02x", plan->build_id[i]);
+    if (!plan->build_id_size)
+        printf("none");
+    if (plan->library[TT_LIBRARY_TANGO])
+        printf("\nlayout: %s",
+               plan->layout ? plan->layout->name : "not known: no fields of objects are captured");
+    if (plan->library[TT_LIBRARY_OMNIORB])
+        printf("\nlayout: %s", plan->omni ? plan->omni->name : "not known: no request keys");
+    printf("\n\n");
+}
+
+void tt_plan_print(const struct tt_plan *plan, bool all_points)
+{
+    struct totals totals = count(plan);
+
+    print_head(plan);
+    for (size_t i = 0; i < plan->function_count; i++)
+        print_function(plan, &plan->functions[i], all_points);
+    printf("%s%zu functions: %zu covered, %zu with some exits missing, %zu by entry only, %zu not covered\n",
+           all_points || totals.covered < totals.functions ? "\n" : "", totals.functions, totals.covered,
+           totals.partly, totals.entry_only, totals.uncovered);
+    printf(
+        "%zu points: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
+        totals.points, totals.points - totals.stepped, totals.stepped, totals.calls, plan->seconds * 1e3);
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------------- */
+
+static void capture_to_json(const struct tt_capture *capture, struct tt_json *json)
+{
+    char place[64];
+
+    capture_place(capture, place, sizeof(place));
+    tt_json_object(json, NULL);
+    tt_json_string(json, "field", tt_capture_field_name(capture->field));
+    tt_json_string(json, "kind", capture_kind_name(capture->kind));
+    tt_json_string(json, "at", place);
+    tt_json_object_end(json);
+}
+
+static void point_to_json(const struct tt_plan_point *point, struct tt_json *json)
+{
+    const struct tt_point *p = &point->point;
+    char cfa[32];
+
+    snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
+    tt_json_object(json, NULL);
+    tt_json_string(json, "kind", kind_name(p->kind));
+    tt_json_uint(json, "offset", point->offset);
+    tt_json_uint(json, "address", point->address);
+    tt_json_hex(json, "bytes", point->bytes, point->length);
+    tt_json_string(json, "instruction", point->text);
+    tt_json_bool(json, "emulated", point->emulated);
+    tt_json_bool(json, "call", point->is_call);
+    tt_json_string(json, "cfa", cfa);
+    tt_json_string(json, "condition", tt_insn_condition_name(p->condition));
+    tt_json_array(json, "captures");
+    for (unsigned i = 0; i < p->captures; i++)
+        capture_to_json(&p->capture[i], json);
+    tt_json_array_end(json);
+    tt_json_object_end(json);
+}
+
+static void function_to_json(const struct tt_plan *plan, const struct tt_plan_function *function,
+                             struct tt_json *json)
+{
+    const struct tt_row *row = &tt_rows[function->row];
+
+    tt_json_object(json, NULL);
+    tt_json_string(json, "name", row->name);
+    tt_json_string(json, "role", role_name(row->role));
+    tt_json_string(json, "symbol", function->symbol);
+    tt_json_string(json, "signature", function->signature);
+    tt_json_uint(json, "address", function->address);
+    tt_json_uint(json, "size", function->size);
+    tt_json_string(json, "refused", function->refused);
+    tt_json_string(json, "note", function->note);
+    tt_json_bool(json, "entry_only", function->entry_only);
+    tt_json_array(json, "points");
+    for (uint32_t i = 0; i < function->count; i++)
+        point_to_json(&plan->points[function->first + i], json);
+    tt_json_array_end(json);
+    tt_json_object_end(json);
+}
+
+void tt_plan_to_json(const struct tt_plan *plan, struct tt_json *json)
+{
+    struct totals totals = count(plan);
+
+    tt_json_object(json, NULL);
+    tt_json_string(json, "path", plan->path);
+    tt_json_hex(json, "build_id", plan->build_id, plan->build_id_size);
+    tt_json_string(json, "soname", plan->soname);
+    tt_json_string(json, "version", plan->version);
+    tt_json_array(json, "libraries");
+    for (size_t i = 0; i < TT_LIBRARIES; i++) {
+        if (plan->library[i])
+            tt_json_string(json, NULL, library_names[i]);
+    }
+    tt_json_array_end(json);
+    tt_json_string(json, "layout", plan->layout ? plan->layout->name : NULL);
+    tt_json_string(json, "omniorb_layout", plan->omni ? plan->omni->name : NULL);
+    tt_json_array(json, "functions");
+    for (size_t i = 0; i < plan->function_count; i++)
+        function_to_json(plan, &plan->functions[i], json);
+    tt_json_array_end(json);
+    tt_json_object(json, "totals");
+    tt_json_uint(json, "functions", totals.functions);
+    tt_json_uint(json, "covered", totals.covered);
+    tt_json_uint(json, "some_exits_missing", totals.partly);
+    tt_json_uint(json, "entry_only", totals.entry_only);
+    tt_json_uint(json, "not_covered", totals.uncovered);
+    tt_json_uint(json, "points", totals.points);
+    tt_json_uint(json, "single_stepped", totals.stepped);
+    tt_json_uint(json, "on_call", totals.calls);
+    tt_json_double(json, "seconds", plan->seconds);
+    tt_json_object_end(json);
+    tt_json_object_end(json);
+}
