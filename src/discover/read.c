@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "discover/read.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "discover/naming.h"
+#include "plan/identity.h"
+
+struct tt_process *tt_process_get(struct tt_process *process)
+{
+    if (process)
+        __atomic_add_fetch(&process->refs, 1, __ATOMIC_RELAXED);
+    return process;
+}
+
+void tt_process_put(struct tt_process **process)
+{
+    struct tt_process *p = TAKE_PTR(*process);
+
+    if (!p || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    for (size_t i = 0; i < p->file_count; i++) {
+        free(p->files[i].path);
+        free(p->files[i].version);
+    }
+    free(p->files);
+    free(p->user);
+    free(p->exe);
+    free(p->argv);
+    free(p->script);
+    free(p->server);
+    free(p->name);
+    free(p->runtime);
+    free(p->tango_host);
+    free(p->cgroup);
+    free(p->rule);
+    free(p);
+}
+
+int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe)
+{
+    memset(reader, 0, sizeof(*reader));
+    reader->proc_root = proc_root;
+    reader->files = tt_file_cache_new(probe);
+    return reader->files ? 0 : -ENOMEM;
+}
+
+void tt_reader_free(struct tt_reader *reader)
+{
+    tt_file_cache_free(&reader->files);
+    for (size_t i = 0; i < reader->user_count; i++)
+        free(reader->users[i].name);
+    memset(reader, 0, sizeof(*reader));
+}
+
+/* ---- glance ---- */
+
+/* FNV-1a, 64 bits. */
+static void mix(uint64_t *hash, const void *bytes, size_t size)
+{
+    for (const uint8_t *byte = bytes; size--; byte++)
+        *hash = (*hash ^ *byte) * 0x100000001b3;
+}
+
+static uint64_t fingerprint(const struct tt_glance *glance)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    mix(&hash, &glance->stat.start_ticks, sizeof(glance->stat.start_ticks));
+    for (size_t i = 0; i < glance->maps.count; i++) {
+        const struct tt_mapping *m = &glance->maps.items[i];
+        uint64_t numbers[] = {m->start, m->end, m->offset, m->device, m->inode};
+
+        mix(&hash, numbers, sizeof(numbers));
+        mix(&hash, m->path, strlen(m->path) + 1);
+    }
+    for (size_t i = 0; glance->argv[i]; i++)
+        mix(&hash, glance->argv[i], strlen(glance->argv[i]) + 1);
+    if (glance->exe)
+        mix(&hash, glance->exe, strlen(glance->exe));
+    return hash;
+}
+
+int tt_glance_read(int dir, struct tt_glance *glance)
+{
+    _cleanup_(tt_glance_free) struct tt_glance found = {0};
+    int err = tt_proc_stat(dir, &found.stat);
+
+    if (err)
+        return err == -ENOENT ? -ESRCH : err;
+    if (strchr("ZXx", found.stat.state))
+        return -ESRCH;
+    err = tt_maps_read(dir, &found.maps);
+    if (!err)
+        err = tt_proc_argv(dir, &found.argv);
+    if (err)
+        return err == -ENOENT ? -ESRCH : err;
+    /* Kernel threads have none. */
+    if (tt_proc_exe(dir, &found.exe))
+        found.exe = NULL;
+    found.fingerprint = fingerprint(&found);
+    *glance = found;
+    found = (struct tt_glance){0};
+    return 0;
+}
+
+void tt_glance_free(struct tt_glance *glance)
+{
+    tt_maps_free(&glance->maps);
+    free(glance->argv);
+    free(glance->exe);
+    memset(glance, 0, sizeof(*glance));
+}
+
+/* ---- the parts of a process ---- */
+
+static char *user_name(struct tt_reader *reader, uid_t uid)
+{
+    struct passwd entry, *found = NULL;
+    char buffer[4096];
+    char *name;
+
+    for (size_t i = 0; i < reader->user_count; i++)
+        if (reader->users[i].uid == uid)
+            return strdup(reader->users[i].name);
+    if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+        name = strdup(found->pw_name);
+    else
+        name = tt_format("%u", uid);
+    if (name && reader->user_count < TT_READ_USERS) {
+        char *copy = strdup(name);
+
+        if (copy) {
+            reader->users[reader->user_count].uid = uid;
+            reader->users[reader->user_count++].name = copy;
+        }
+    }
+    return name;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* start_ticks counts from boot, with the time spent suspended (CLOCK_BOOTTIME). */
+static uint64_t start_unix(uint64_t ticks)
+{
+    long hz = sysconf(_SC_CLK_TCK);
+    uint64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+
+    return boot + ticks * (1000000000 / (uint64_t)(hz > 0 ? hz : 100));
+}
+
+/* By the file's name; a file that was replaced since has " (deleted)" behind it in maps. */
+static char *library_version(const char *path)
+{
+    const char *end = strstr(path, " (deleted)");
+    _cleanup_free_ char *name = strndup(path, end ? (size_t)(end - path) : strlen(path));
+
+    return name ? tt_identity_version(name) : NULL;
+}
+
+static int add_file(struct tt_process *process, struct tt_mapping *mapping, const struct tt_file_facts *facts)
+{
+    struct tt_mapped_file *files = reallocarray(process->files, process->file_count + 1, sizeof(*files)), *file;
+
+    if (!files)
+        return -ENOMEM;
+    process->files = files;
+    file = &files[process->file_count++];
+    *file = (struct tt_mapped_file){
+        .start = mapping->start,
+        .end = mapping->end,
+        .offset = mapping->offset,
+        .device = mapping->device,
+        .inode = mapping->inode,
+        .path = TAKE_PTR(mapping->path),
+        .build_id_size = facts->build_id_size,
+    };
+    memcpy(file->library, facts->library, sizeof(file->library));
+    memcpy(file->build_id, facts->build_id, sizeof(file->build_id));
+    if (facts->library[TT_LIBRARY_TANGO] || facts->library[TT_LIBRARY_OMNIORB])
+        file->version = library_version(file->path);
+    process->tango |= facts->library[TT_LIBRARY_TANGO];
+    return 0;
+}
+
+static bool holds_any(const struct tt_file_facts *facts)
+{
+    for (int i = 0; i < TT_LIBRARIES; i++)
+        if (facts->library[i])
+            return true;
+    return false;
+}
+
+static void drop_files(struct tt_process *process)
+{
+    for (size_t i = 0; i < process->file_count; i++) {
+        free(process->files[i].path);
+        free(process->files[i].version);
+    }
+    free(process->files);
+    process->files = NULL;
+    process->file_count = 0;
+}
+
+static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glance, struct tt_process *process)
+{
+    for (size_t i = 0; i < glance->maps.count; i++) {
+        struct tt_file_facts facts;
+        int err = tt_file_cache_get(reader->files, dir, &glance->maps.items[i], &facts);
+
+        if (err == -ENOMEM)
+            return err;
+        if (err)
+            process->unreadable++;
+        else if (holds_any(&facts))
+            err = add_file(process, &glance->maps.items[i], &facts);
+        if (err == -ENOMEM)
+            return err;
+    }
+    /* C++ and CORBA programs that are not Tango are none of our business. */
+    if (!process->tango)
+        drop_files(process);
+    return 0;
+}
+
+static int read_names(int dir, struct tt_process *process)
+{
+    _cleanup_(tt_names_free) struct tt_names names = {0};
+    bool serves = false;
+    int err = tt_names_read(process->argv, process->exe, &names);
+
+    if (err)
+        return err;
+    process->script = TAKE_PTR(names.script);
+    if (names.runtime && !(process->runtime = strdup(names.runtime)))
+        return -ENOMEM;
+    if (process->tango && names.instance && !tt_proc_listens(dir, &serves) && serves) {
+        process->server = tt_format("%s/%s", process->script, names.instance);
+        if (!process->server)
+            return -ENOMEM;
+    }
+    process->name = strdup(process->server ? process->server : process->script);
+    return process->name ? 0 : -ENOMEM;
+}
+
+/* What only a Tango process needs; what cannot be read stays empty. */
+static int read_details(struct tt_reader *reader, int dir, struct tt_process *process)
+{
+    process->user = user_name(reader, process->uid);
+    if (!process->user)
+        return -ENOMEM;
+    if (tt_proc_environ(dir, "TANGO_HOST", &process->tango_host))
+        process->tango_host = NULL;
+    if (tt_proc_cgroup(dir, &process->cgroup))
+        process->cgroup = NULL;
+    if (tt_proc_namespace(dir, "net", &process->netns))
+        process->netns = 0;
+    return 0;
+}
+
+int tt_process_read(struct tt_reader *reader, int dir, pid_t pid, struct tt_glance *glance, bool probe,
+                    struct tt_process **process)
+{
+    _cleanup_(tt_process_put) struct tt_process *p = calloc(1, sizeof(*p));
+    int err;
+
+    if (!p)
+        return -ENOMEM;
+    p->refs = 1;
+    p->pid = pid;
+    p->parent = glance->stat.parent;
+    p->start_ticks = glance->stat.start_ticks;
+    p->start_unix_ns = start_unix(p->start_ticks);
+    p->argv = TAKE_PTR(glance->argv);
+    p->exe = TAKE_PTR(glance->exe);
+    err = tt_proc_uid(dir, &p->uid);
+    if (!err && probe)
+        err = read_files(reader, dir, glance, p);
+    if (!err)
+        err = read_names(dir, p);
+    if (!err && p->tango)
+        err = read_details(reader, dir, p);
+    if (err)
+        return err == -ENOENT ? -ESRCH : err;
+    *process = TAKE_PTR(p);
+    return 0;
+}
+
+bool tt_process_serves(int dir, char *const argv[], const char *exe)
+{
+    _cleanup_(tt_names_free) struct tt_names names = {0};
+    bool serves = false;
+
+    return !tt_names_read(argv, exe, &names) && names.instance && !tt_proc_listens(dir, &serves) && serves;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* selection.c: ordered includes and excludes, first match wins. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "discover/process.h"
+
+enum kind { KIND_BARE, KIND_SERVER, KIND_EXE, KIND_SCRIPT, KIND_CMD, KIND_USER, KIND_CGROUP, KIND_NETNS, KIND_PID };
+
+#define KINDS "server exe script cmd user cgroup netns pid"
+
+static const struct {
+    const char *name;
+    enum kind kind;
+    bool number; /* the pattern is one */
+} kinds[] = {
+    {"server", KIND_SERVER, false}, {"exe", KIND_EXE, false},       {"script", KIND_SCRIPT, false},
+    {"cmd", KIND_CMD, false},       {"user", KIND_USER, false},     {"cgroup", KIND_CGROUP, false},
+    {"netns", KIND_NETNS, true},    {"pid", KIND_PID, true},
+};
+
+struct rule {
+    bool include;
+    enum kind kind;
+    char *text;          /* as given; owned */
+    const char *pattern; /* in text, behind the kind */
+    uint64_t number;
+};
+
+struct tt_selection {
+    struct rule *rules;
+    size_t count;
+    bool has_include;
+};
+
+struct tt_selection *tt_selection_new(void)
+{
+    return calloc(1, sizeof(struct tt_selection));
+}
+
+void tt_selection_free(struct tt_selection **selection)
+{
+    if (!*selection)
+        return;
+    for (size_t i = 0; i < (*selection)->count; i++)
+        free((*selection)->rules[i].text);
+    free((*selection)->rules);
+    free(TAKE_PTR(*selection));
+}
+
+/* The kind before the first ':'. A prefix that is no lower-case word belongs to the pattern ("[[:alpha:]]*"). */
+static int parse_kind(struct rule *rule, char **error)
+{
+    size_t length = 0;
+
+    rule->kind = KIND_BARE;
+    rule->pattern = rule->text;
+    while (islower((unsigned char)rule->text[length]))
+        length++;
+    if (!length || rule->text[length] != ':')
+        return 0;
+    for (size_t i = 0; i < TT_ARRAY_SIZE(kinds); i++) {
+        if (strlen(kinds[i].name) != length || strncmp(kinds[i].name, rule->text, length))
+            continue;
+        rule->kind = kinds[i].kind;
+        rule->pattern = rule->text + length + 1;
+        if (kinds[i].number && tt_parse_u64(rule->pattern, &rule->number)) {
+            *error = tt_format("\"%s\": %s: takes a decimal number, not \"%s\"", rule->text, kinds[i].name, rule->pattern);
+            return -EINVAL;
+        }
+        return 0;
+    }
+    *error = tt_format("\"%s\": there is no kind \"%.*s\"; use one of: " KINDS ", or a bare pattern for server, executable "
+                       "and script names",
+                       rule->text, (int)length, rule->text);
+    return -EINVAL;
+}
+
+static int check_pattern(const struct rule *rule, char **error)
+{
+    if (!*rule->pattern) {
+        *error = tt_format("\"%s\": the pattern is empty; write \"*\" for everything", rule->text);
+        return -EINVAL;
+    }
+    if (strlen(rule->pattern) > 1024) {
+        *error = tt_format("a pattern of %zu bytes; the limit is 1024", strlen(rule->pattern));
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int tt_selection_add(struct tt_selection *selection, bool include, const char *text, char **error)
+{
+    struct rule rule = {.include = include}, *rules;
+    int err;
+
+    rule.text = strdup(text);
+    if (!rule.text)
+        return -ENOMEM;
+    err = parse_kind(&rule, error);
+    if (!err)
+        err = check_pattern(&rule, error);
+    rules = err ? NULL : reallocarray(selection->rules, selection->count + 1, sizeof(*rules));
+    if (!rules) {
+        free(rule.text);
+        return err ? err : -ENOMEM;
+    }
+    selection->rules = rules;
+    selection->rules[selection->count++] = rule;
+    selection->has_include |= include;
+    return 0;
+}
+
+size_t tt_selection_count(const struct tt_selection *selection)
+{
+    return selection ? selection->count : 0;
+}
+
+const char *tt_selection_rule(const struct tt_selection *selection, size_t index, bool *include)
+{
+    *include = selection->rules[index].include;
+    return selection->rules[index].text;
+}
+
+/* "TangoTest/te*" against exec/instance; without a '/' against the exec name: any instance. */
+static bool match_server(const char *glob, const struct tt_process *process)
+{
+    char exec[256];
+    size_t length;
+
+    if (!process->server)
+        return false;
+    if (strchr(glob, '/') || !strcmp(glob, "*"))
+        return tt_glob(glob, process->server, true);
+    length = strcspn(process->server, "/");
+    snprintf(exec, sizeof(exec), "%.*s", (int)length, process->server);
+    return tt_glob(glob, exec, true);
+}
+
+static bool match_exe(const char *glob, const struct tt_process *process)
+{
+    return process->exe && (tt_glob(glob, process->exe, false) || tt_glob(glob, tt_basename(process->exe), false));
+}
+
+/* Script names are kept without ".py"; people write it all the same. */
+static bool match_script(const char *glob, const struct tt_process *process)
+{
+    char with_ending[256];
+
+    if (!process->script)
+        return false;
+    if (tt_glob(glob, process->script, false))
+        return true;
+    snprintf(with_ending, sizeof(with_ending), "%s.py", process->script);
+    return process->runtime && tt_glob(glob, with_ending, false);
+}
+
+static bool match_command(const char *glob, const struct tt_process *process)
+{
+    struct tt_text line = {0};
+    bool matches;
+
+    for (size_t i = 0; process->argv && process->argv[i]; i++)
+        tt_text_printf(&line, "%s%s", i ? " " : "", process->argv[i]);
+    matches = !line.failed && tt_glob(glob, line.data ? line.data : "", false);
+    tt_text_free(&line);
+    return matches;
+}
+
+static bool match_user(const char *glob, const struct tt_process *process)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", process->uid);
+    return tt_glob(glob, process->user, false) || tt_glob(glob, number, false);
+}
+
+static bool matches(const struct rule *rule, const struct tt_process *process)
+{
+    switch (rule->kind) {
+    case KIND_SERVER:
+        return match_server(rule->pattern, process);
+    case KIND_EXE:
+        return match_exe(rule->pattern, process);
+    case KIND_SCRIPT:
+        return match_script(rule->pattern, process);
+    case KIND_CMD:
+        return match_command(rule->pattern, process);
+    case KIND_USER:
+        return match_user(rule->pattern, process);
+    case KIND_CGROUP:
+        return tt_glob(rule->pattern, process->cgroup, false);
+    case KIND_NETNS:
+        return rule->number == process->netns;
+    case KIND_PID:
+        return process->pid > 0 && rule->number == (uint64_t)process->pid;
+    case KIND_BARE:
+        break;
+    }
+    return match_server(rule->pattern, process) || match_exe(rule->pattern, process) ||
+           match_script(rule->pattern, process);
+}
+
+/* The first rule that matches, or NULL. */
+static const struct rule *first_match(const struct tt_selection *selection, const struct tt_process *process)
+{
+    for (size_t i = 0; i < tt_selection_count(selection); i++)
+        if (matches(&selection->rules[i], process))
+            return &selection->rules[i];
+    return NULL;
+}
+
+int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process)
+{
+    const struct rule *rule = process->tango ? first_match(selection, process) : NULL;
+    bool selected = rule ? rule->include : process->tango && !(selection && selection->has_include);
+    char *why;
+
+    if (rule)
+        why = tt_format("%s %s", rule->include ? "include" : "exclude", rule->text);
+    else
+        why = strdup(!process->tango ? "not a Tango process"
+                     : selected      ? "default: every Tango process"
+                                     : "default: no include matches");
+    if (!why)
+        return -ENOMEM;
+    free(process->rule);
+    process->rule = why;
+    process->selected = selected;
+    return 0;
+}
