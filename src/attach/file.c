@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "attach/file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st)
+{
+    for (struct tt_file *f = files->list; f; f = f->next)
+        if (f->device == st->st_dev && f->inode == st->st_ino && f->size == st->st_size &&
+            f->modified.tv_sec == st->st_mtim.tv_sec && f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
+            return f;
+    return NULL;
+}
+
+static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan)
+{
+    for (struct tt_planned *p = files->plans; p; p = p->next)
+        if (plan->build_id_size && p->plan->build_id_size == plan->build_id_size &&
+            !memcmp(p->plan->build_id, plan->build_id, plan->build_id_size) &&
+            p->plan->point_count == plan->point_count)
+            return p;
+    return NULL;
+}
+
+/* Gives the plan's points their indices and describes them to the kernel. */
+static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
+{
+    const struct tt_plan *plan = planned->plan;
+    _cleanup_free_ struct tt_point *points = calloc(plan->point_count ? plan->point_count : 1, sizeof(*points));
+
+    if (!points)
+        return -ENOMEM;
+    if (files->next_point + plan->point_count > TT_MAX_POINTS - 1) /* the last one is the self-test's */
+        return tt_err(-ENOSPC, "%s: no room for %zu more points (limit %d): too many different builds of Tango on this host",
+                      plan->path, plan->point_count, TT_MAX_POINTS);
+    planned->first = files->next_point;
+    for (size_t i = 0; i < plan->point_count; i++) {
+        points[i] = plan->points[i].point;
+        __atomic_store_n(&files->rows[planned->first + i], &tt_rows[points[i].function], __ATOMIC_RELEASE);
+    }
+    files->next_point += (uint32_t)plan->point_count;
+    return tt_host_set_points(host, planned->first, points, plan->point_count);
+}
+
+static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file, uint64_t *plans, double *seconds)
+{
+    _cleanup_free_ char *why = NULL;
+    struct tt_plan *plan = NULL;
+    struct tt_planned *planned;
+    int error = tt_plan_file(file->fd, file->path, &plan, &why);
+
+    if (error == -ENOENT)
+        return 0; /* nothing there to probe */
+    if (error)
+        return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
+    (*plans)++;
+    *seconds += plan->seconds;
+    file->may_be_wide = plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB];
+    planned = find_planned(files, plan);
+    if (planned) {
+        tt_plan_free(&plan);
+        file->planned = planned;
+        return 0;
+    }
+    planned = calloc(1, sizeof(*planned));
+    if (!planned) {
+        tt_plan_free(&plan);
+        return -ENOMEM;
+    }
+    planned->plan = plan;
+    error = describe_points(files, host, planned);
+    if (error) {
+        tt_plan_free(&planned->plan);
+        free(planned);
+        return error;
+    }
+    planned->next = files->plans;
+    files->plans = planned;
+    file->planned = planned;
+    return 0;
+}
+
+int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path, struct tt_file **file, uint64_t *plans,
+                 double *plan_seconds)
+{
+    struct tt_file *made;
+    struct stat st;
+    int error;
+
+    if (fstat(fd, &st))
+        return -errno;
+    made = find_file(files, &st);
+    if (made) {
+        close(fd);
+        *file = made;
+        return 0;
+    }
+    made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->path = strdup(path);
+    if (!made->path) {
+        free(made);
+        return -ENOMEM;
+    }
+    made->id = ++files->next_id;
+    made->device = st.st_dev;
+    made->inode = st.st_ino;
+    made->size = st.st_size;
+    made->modified = st.st_mtim;
+    made->fd = fd;
+    error = plan_file(files, host, made, plans, plan_seconds);
+    pthread_mutex_lock(&files->lock);
+    made->next = files->list;
+    files->list = made;
+    pthread_mutex_unlock(&files->lock);
+    *file = made;
+    return error;
+}
+
+bool tt_file_matches(const struct tt_file *file)
+{
+    const struct tt_plan *plan = file->planned->plan;
+    uint8_t bytes[16];
+
+    for (size_t i = 0; i < plan->point_count; i++) {
+        const struct tt_plan_point *p = &plan->points[i];
+
+        if (pread(file->fd, bytes, p->length, (off_t)p->offset) != p->length || memcmp(bytes, p->bytes, p->length) != 0)
+            return false;
+    }
+    return true;
+}
+
+void tt_files_clear(struct tt_files *files)
+{
+    for (struct tt_file *f = files->list, *next; f; f = next) {
+        next = f->next;
+        tt_cleanup_close(&f->fd);
+        free(f->path);
+        free(f);
+    }
+    for (struct tt_planned *p = files->plans, *next; p; p = next) {
+        next = p->next;
+        tt_plan_free(&p->plan);
+        free(p);
+    }
+}
