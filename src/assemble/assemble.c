@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* assemble.c: the way of one event: checked, counted, given to its thread. */
+#include "assemble/state.h"
+
+#include <stdlib.h>
+
+struct tt_assembler *tt_assembler_new(const struct tt_assembler_ops *ops,
+                                      const struct tt_row *(*point_row)(void *context, uint32_t point),
+                                      void *point_context)
+{
+    struct tt_assembler *assembler = calloc(1, sizeof(*assembler));
+    if (!assembler)
+        return NULL;
+    assembler->ops = *ops;
+    assembler->point_row = point_row;
+    assembler->point_context = point_context;
+    return assembler;
+}
+
+static void free_frames(struct frame *frame)
+{
+    while (frame) {
+        struct frame *next = frame->next;
+        tt_span_free(&frame->span);
+        free(frame);
+        frame = next;
+    }
+}
+
+static void free_spare(struct frame *frame)
+{
+    while (frame) {
+        struct frame *next = frame->next;
+        free(frame);
+        frame = next;
+    }
+}
+
+void tt_assembler_free(struct tt_assembler **pointer)
+{
+    struct tt_assembler *assembler = *pointer;
+    struct thread *thread, *next;
+    if (!assembler)
+        return;
+    HASH_ITER(hh, assembler->threads, thread, next)
+    {
+        HASH_DEL(assembler->threads, thread);
+        free_frames(thread->top);
+        free_frames(thread->suspended);
+        free(thread);
+    }
+    free_spare(assembler->spare);
+    for (size_t i = 0; i < assembler->bare_count; i++)
+        free((char *)assembler->bare[i].operation);
+    free(assembler);
+    *pointer = NULL;
+}
+
+void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn fn, void *context)
+{
+    assembler->switching = fn;
+    assembler->switching_context = context;
+}
+
+/* Compares the sequence number with the last one of the thread. */
+static void check_sequence(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event)
+{
+    uint32_t expected = thread->sequence + 1;
+    thread->sequence = event->sequence;
+    if (event->sequence == expected)
+        return;
+    uint32_t missing = event->sequence - expected;
+    assembler->stats.gaps++;
+    if (missing < UINT32_MAX / 2) /* else it went backwards: counters of another life */
+        assembler->stats.lost += missing;
+    tt_thread_taint(thread);
+}
+
+/* A stack pointer too far from the first one is of another stack (signal stack, fiber). */
+static void check_stack(struct thread *thread, const struct tt_event *event)
+{
+    if (!thread->base)
+        thread->base = event->sp;
+    uint64_t distance = event->sp > thread->base ? event->sp - thread->base : thread->base - event->sp;
+    if (distance > TT_STACK_SPAN)
+        thread->switching = true;
+}
+
+static bool is_plausible(const struct tt_event *event)
+{
+    if (event->type == TT_EVENT_THREAD_EXIT)
+        return true;
+    bool has_frame = event->type != TT_EVENT_CATCH && event->type != TT_EVENT_REQUEST;
+    return event->sp && event->sp < UINT64_MAX / 2 &&
+           (!has_frame || (event->frame && event->frame < UINT64_MAX / 2));
+}
+
+static bool is_function(const struct tt_row *row)
+{
+    return row && (row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_SERVER);
+}
+
+/* False: the event makes no sense. */
+static bool handle(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+{
+    const struct tt_event *event = &view->header;
+    if (!is_plausible(event))
+        return false;
+    if (event->type == TT_EVENT_THREAD_EXIT) {
+        tt_thread_remove(assembler, thread, event->time);
+        return true;
+    }
+    check_stack(thread, event);
+    const struct tt_row *row = NULL;
+    if (event->type == TT_EVENT_ENTER || event->type == TT_EVENT_EXIT) {
+        row = assembler->point_row(assembler->point_context, event->point);
+        if (!is_function(row))
+            return false;
+    }
+    switch ((enum tt_event_type)event->type) {
+    case TT_EVENT_ENTER:
+        tt_event_enter(assembler, thread, view, row);
+        return true;
+    case TT_EVENT_EXIT:
+        tt_event_exit(assembler, thread, view, row);
+        return true;
+    case TT_EVENT_CATCH:
+        tt_event_catch(assembler, thread, view);
+        return true;
+    case TT_EVENT_REQUEST:
+        tt_event_request(assembler, thread, view);
+        return true;
+    case TT_EVENT_UPCALL:
+        tt_event_upcall(assembler, thread, view);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t size)
+{
+    struct tt_event_view view;
+    assembler->stats.events++;
+    enum tt_event_check check = tt_event_view(&view, data, size);
+    if (check == TT_EVENT_BAD_HEADER) {
+        assembler->stats.malformed++;
+        return;
+    }
+    struct thread *thread = tt_thread_get(assembler, &view.header);
+    if (!thread) {
+        assembler->stats.dropped_frames++;
+        return;
+    }
+    check_sequence(assembler, thread, &view.header);
+    if (view.header.time > thread->last_time)
+        thread->last_time = view.header.time;
+    if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
+        return;
+    /* What it would have said is lost. */
+    assembler->stats.malformed++;
+    tt_thread_taint(thread);
+}
+
+void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)
+{
+    struct thread *thread, *next;
+    HASH_ITER(hh, assembler->threads, thread, next)
+    {
+        if (thread->suspended)
+            tt_frame_expire(assembler, thread, now);
+    }
+}
+
+void tt_assembler_forget(struct tt_assembler *assembler, uint32_t tgid)
+{
+    /* The threads stay known, for their sequence numbers: events may still be on their way. */
+    struct thread *thread, *next;
+    HASH_ITER(hh, assembler->threads, thread, next)
+    {
+        if (thread->tgid == tgid)
+            tt_thread_bury_all(assembler, thread, thread->last_time);
+    }
+}
+
+void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now)
+{
+    struct thread *thread, *next;
+    HASH_ITER(hh, assembler->threads, thread, next)
+    {
+        tt_thread_bury_all(assembler, thread, now);
+    }
+}
+
+const struct tt_assembler_stats *tt_assembler_stats(const struct tt_assembler *assembler)
+{
+    return &assembler->stats;
+}
+
+const struct tt_assembler_bare *tt_assembler_bare(const struct tt_assembler *assembler, size_t index)
+{
+    return index <= TT_BARE_MAX && assembler->bare[index].operation ? &assembler->bare[index] : NULL;
+}
+
+void tt_assembler_each_open(struct tt_assembler *assembler, void (*visit)(void *context, const struct tt_span *span),
+                            void *context)
+{
+    struct thread *thread, *next;
+    HASH_ITER(hh, assembler->threads, thread, next)
+    {
+        for (const struct frame *frame = thread->top; frame; frame = frame->next)
+            if (frame->span)
+                visit(context, frame->span);
+    }
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "assemble/fields.h"
+
+#include <string.h>
+
+
+/* "GNUCC++\0"; the low byte is 1 for std::rethrow_exception (Itanium C++ ABI, libsupc++ unwind-cxx.h). */
+#define GNU_CXX_CLASS 0x474e5543432b2b00ull
+
+#define PADDED(size) (((size_t)(size) + 7) & ~(size_t)7)
+
+/* Where plain string fields of enter events go. */
+static const size_t string_member[TT_FIELDS] = {
+    [TT_FIELD_DEVICE] = offsetof(struct tt_span, device),
+    [TT_FIELD_CLASS] = offsetof(struct tt_span, class_name),
+    [TT_FIELD_COMMAND] = offsetof(struct tt_span, command),
+    [TT_FIELD_OPERATION] = offsetof(struct tt_span, operation),
+    [TT_FIELD_TEXT] = offsetof(struct tt_span, text),
+};
+
+/* Where strings of an error go; the field's index is the error's. */
+static const size_t error_member[TT_FIELDS] = {
+    [TT_FIELD_FAILED_NAME] = offsetof(struct tt_span_error, attribute) + 1,
+    [TT_FIELD_REASON] = offsetof(struct tt_span_error, reason) + 1,
+    [TT_FIELD_DESC] = offsetof(struct tt_span_error, desc) + 1,
+    [TT_FIELD_ORIGIN] = offsetof(struct tt_span_error, origin) + 1,
+};
+
+struct cursor {
+    const unsigned char *at;
+    unsigned left;
+};
+
+/* The next field of a checked view; false at the end. */
+static bool next_field(struct cursor *cursor, struct tt_field_header *header, const unsigned char **data)
+{
+    if (!cursor->left)
+        return false;
+    cursor->left--;
+    memcpy(header, cursor->at, sizeof(*header));
+    *data = cursor->at + sizeof(*header);
+    cursor->at = *data + PADDED(header->size);
+    return true;
+}
+
+static struct cursor first_field(const struct tt_event_view *view)
+{
+    return (struct cursor){.at = view->fields, .left = view->header.fields};
+}
+
+static bool readable(const struct tt_field_header *header)
+{
+    return header->status == TT_STATUS_OK || header->status == TT_STATUS_CUT;
+}
+
+enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, size_t size)
+{
+    if (size < sizeof(view->header))
+        return TT_EVENT_BAD_HEADER;
+    memcpy(&view->header, data, sizeof(view->header));
+    const struct tt_event *header = &view->header;
+    if (header->size < sizeof(*header) || header->size > size || header->size > TT_EVENT_MAX)
+        return TT_EVENT_BAD_HEADER;
+    if (header->type == TT_EVENT_NONE || header->type >= TT_EVENT_TYPES)
+        return TT_EVENT_BAD_HEADER;
+
+    view->fields = (const unsigned char *)data + sizeof(*header);
+    view->end = (const unsigned char *)data + header->size;
+    const unsigned char *at = view->fields;
+    for (unsigned i = 0; i < header->fields; i++) {
+        struct tt_field_header field;
+        if ((size_t)(view->end - at) < sizeof(field))
+            return TT_EVENT_BAD_FIELDS;
+        memcpy(&field, at, sizeof(field));
+        at += sizeof(field);
+        /* The padding of the last field may be cut off. */
+        size_t left = (size_t)(view->end - at);
+        if (field.size > left)
+            return TT_EVENT_BAD_FIELDS;
+        at += PADDED(field.size) > left ? left : PADDED(field.size);
+    }
+    return TT_EVENT_GOOD;
+}
+
+static const char *copy_string(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+{
+    const char *copy = tt_arena_copy(&span->arena, (const char *)data, header->size);
+    if (!copy)
+        span->incomplete |= TT_INCOMPLETE_FAULT;
+    return copy;
+}
+
+static bool read_scalar(const struct tt_field_header *header, const unsigned char *data, uint64_t *value)
+{
+    uint32_t narrow;
+    if (header->size == sizeof(*value)) {
+        memcpy(value, data, sizeof(*value));
+        return true;
+    }
+    if (header->size != sizeof(narrow))
+        return false;
+    memcpy(&narrow, data, sizeof(narrow));
+    *value = narrow;
+    return true;
+}
+
+static void decode_error_string(struct tt_span *span, const struct tt_field_header *header,
+                                const unsigned char *data)
+{
+    if (header->index >= TT_ERRORS_MAX)
+        return;
+    struct tt_span_error *error = &span->errors[header->index];
+    const char *copy = copy_string(span, header, data);
+    if (!copy)
+        return;
+    memcpy((char *)error + error_member[header->field] - 1, &copy, sizeof(copy));
+    if (header->field == TT_FIELD_REASON)
+        error->severity = header->aux;
+    if (header->index >= span->error_count)
+        span->error_count = header->index + 1u;
+    if (span->error_total < span->error_count)
+        span->error_total = span->error_count;
+}
+
+static void decode_scalar(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+{
+    uint64_t value;
+    if (!read_scalar(header, data, &value)) {
+        span->incomplete |= TT_INCOMPLETE_FAULT;
+    } else if (header->field == TT_FIELD_COUNT) {
+        span->attribute_total = value;
+    } else if (header->field == TT_FIELD_SOURCE) {
+        span->source = (int32_t)(uint32_t)value;
+    } else if (value) {
+        span->failed = true;
+        if (span->error_total < value)
+            span->error_total = value;
+    }
+}
+
+static void decode_attribute(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+{
+    /* By order, not by index: an unreadable name leaves no hole. */
+    if (span->attribute_count >= TT_LIST_MAX)
+        return;
+    const char *copy = copy_string(span, header, data);
+    if (copy)
+        span->attributes[span->attribute_count++] = copy;
+}
+
+static void decode_field(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+{
+    switch (header->field) {
+    case TT_FIELD_ATTRIBUTE:
+        decode_attribute(span, header, data);
+        return;
+    case TT_FIELD_COUNT:
+    case TT_FIELD_SOURCE:
+    case TT_FIELD_FAILED:
+        decode_scalar(span, header, data);
+        return;
+    case TT_FIELD_CLIENT:
+        if (header->size == sizeof(span->client)) {
+            memcpy(&span->client, data, sizeof(span->client));
+            span->has_client = true;
+        } else {
+            span->incomplete |= TT_INCOMPLETE_FAULT;
+        }
+        return;
+    case TT_FIELD_FAILED_NAME:
+        span->failed = true;
+        decode_error_string(span, header, data);
+        return;
+    case TT_FIELD_REASON:
+    case TT_FIELD_DESC:
+    case TT_FIELD_ORIGIN:
+        decode_error_string(span, header, data);
+        return;
+    }
+    if (header->field < TT_FIELDS && string_member[header->field]) {
+        const char *copy = copy_string(span, header, data);
+        if (copy)
+            memcpy((char *)span + string_member[header->field], &copy, sizeof(copy));
+    }
+}
+
+void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.status != TT_STATUS_OK)
+            span->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
+        if (readable(&header))
+            decode_field(span, &header, data);
+    }
+    if (view->header.flags & TT_EVENT_FULL)
+        span->incomplete |= TT_INCOMPLETE_CUT;
+    if (span->attribute_total < span->attribute_count)
+        span->attribute_total = span->attribute_count;
+}
+
+static bool is_cxx(const struct tt_exception *exception)
+{
+    return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;
+}
+
+void tt_fields_no_exception(struct tt_span *span)
+{
+    span->failed = false;
+    span->exception_type = NULL;
+    span->exception_minor = 0;
+    span->error_count = 0;
+    span->error_total = 0;
+    memset(span->errors, 0, sizeof(span->errors));
+}
+
+void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    tt_fields_no_exception(span);
+    span->failed = true;
+
+    struct tt_exception exception = {0};
+    bool cxx = false;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.status != TT_STATUS_OK)
+            span->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
+        if (!readable(&header))
+            continue;
+        if (header.field == TT_FIELD_EXCEPTION && header.size == sizeof(exception)) {
+            memcpy(&exception, data, sizeof(exception));
+            cxx = is_cxx(&exception);
+        } else if (cxx && header.field == TT_FIELD_TYPE) {
+            span->exception_type = copy_string(span, &header, data);
+        } else if (cxx && header.field < TT_FIELDS && error_member[header.field]) {
+            decode_error_string(span, &header, data);
+        }
+    }
+    if (cxx) {
+        span->exception_minor = exception.minor;
+        if (span->error_total < exception.errors)
+            span->error_total = exception.errors;
+    }
+    if (view->header.flags & TT_EVENT_FULL)
+        span->incomplete |= TT_INCOMPLETE_CUT;
+}
+
+bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *operation, size_t capacity)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    bool found = false;
+    operation[0] = '\0';
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (!readable(&header))
+            continue;
+        if (header.field == TT_FIELD_KEY && header.size == sizeof(*key)) {
+            memcpy(key, data, sizeof(*key));
+            found = true;
+        } else if (header.field == TT_FIELD_OPERATION) {
+            size_t size = header.size < capacity ? header.size : capacity - 1;
+            memcpy(operation, data, size);
+            operation[size] = '\0';
+        }
+    }
+    return found;
+}

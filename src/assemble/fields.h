@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* fields.h: the untrusted part of an event: its list of fields, checked once, then decoded into a span. */
+#pragma once
+
+#include "assemble/span.h"
+
+/* One event as it came: `header` is a copy, the fields stay in the caller's memory. */
+struct tt_event_view {
+    struct tt_event header;
+    const unsigned char *fields, *end;
+};
+
+enum tt_event_check { TT_EVENT_GOOD, TT_EVENT_BAD_FIELDS, TT_EVENT_BAD_HEADER };
+
+/* Checks sizes and counts. BAD_FIELDS: the header may be used, the fields must not. */
+enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, size_t size);
+
+/* What the program captured at entry or exit goes into the span: strings into its arena, doubts into `incomplete`,
+ * failed attributes of a reply into failed and errors[]. */
+void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
+
+/* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
+void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
+/* Takes that back. */
+void tt_fields_no_exception(struct tt_span *span);
+
+/* The key of a request or upcall; false if it could not be read. `operation` gets the GIOP operation, copied and
+ * NUL-ended ("" if unknown); capacity at least 1. */
+bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *operation, size_t capacity);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* frames.c: the life of a frame: open, suspended, closed. */
+#include "assemble/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct frame *frame_new(struct tt_assembler *assembler)
+{
+    struct frame *frame = assembler->spare;
+    if (!frame)
+        return calloc(1, sizeof(*frame));
+    assembler->spare = frame->next;
+    memset(frame, 0, sizeof(*frame));
+    return frame;
+}
+
+struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *thread, uint64_t address)
+{
+    struct frame *frame = thread->depth < TT_FRAMES_MAX ? frame_new(assembler) : NULL;
+    if (!frame)
+        return NULL;
+    frame->address = address;
+    frame->next = thread->top;
+    thread->top = frame;
+    thread->depth++;
+    assembler->stats.open++;
+    return frame;
+}
+
+struct frame *tt_frame_pop(struct tt_assembler *assembler, struct thread *thread)
+{
+    struct frame *frame = thread->top;
+    thread->top = frame->next;
+    frame->next = NULL;
+    thread->depth--;
+    assembler->stats.open--;
+    return frame;
+}
+
+struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at)
+{
+    struct frame *frame = *at;
+    *at = frame->next;
+    frame->next = NULL;
+    thread->suspended_count--;
+    return frame;
+}
+
+void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end)
+{
+    struct tt_span *span = frame->span;
+    if (thread->last == frame)
+        thread->last = NULL;
+    if (span) {
+        span->end = end > span->start ? end : span->start;
+        assembler->stats.spans++;
+        assembler->ops.close(assembler->ops.context, span);
+    }
+    frame->next = assembler->spare;
+    assembler->spare = frame;
+}
+
+void tt_frame_bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t now)
+{
+    assembler->stats.buried++;
+    if (frame->span) {
+        frame->span->incomplete |= TT_INCOMPLETE_END;
+        if (frame->noted)
+            frame->span->failed = true;
+    }
+    tt_frame_finish(assembler, thread, frame, frame->suspended_at ? frame->suspended_at : now);
+}
+
+/* The oldest suspended frame makes room. */
+static void bury_oldest(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
+{
+    struct frame **at = &thread->suspended;
+    while ((*at)->next)
+        at = &(*at)->next;
+    tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, at), now);
+}
+
+void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
+{
+    struct frame *frame = tt_frame_pop(assembler, thread);
+    if (frame->doubtful && !thread->switching) {
+        /* Its exit is among the lost events. */
+        tt_frame_bury(assembler, thread, frame, now);
+        return;
+    }
+    if (thread->suspended_count >= TT_FRAMES_MAX)
+        bury_oldest(assembler, thread, now);
+    if (thread->last == frame)
+        thread->last = NULL;
+    frame->owner = frame->span;
+    frame->suspended_at = now;
+    frame->next = thread->suspended;
+    thread->suspended = frame;
+    thread->suspended_count++;
+    assembler->stats.suspended++;
+}
+
+void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64_t limit, bool inclusive, uint64_t now)
+{
+    while (thread->top && (thread->top->address < limit || (inclusive && thread->top->address == limit)))
+        tt_frame_park_top(assembler, thread, now);
+    if (thread->dropped && limit >= thread->dropped)
+        thread->dropped = 0;
+    if (thread->marker.open && limit >= thread->marker.address)
+        tt_thread_end_marker(assembler, thread);
+}
+
+void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uint64_t address, uint64_t now)
+{
+    struct frame **at = &thread->suspended;
+    while (*at) {
+        if ((*at)->address == address)
+            tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, at), now);
+        else
+            at = &(*at)->next;
+    }
+}
+
+void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
+{
+    struct frame **at = &thread->suspended;
+    while (*at) {
+        uint64_t limit = (*at)->suspended_at + ((*at)->noted ? TT_NOTED_NS : TT_SUSPENDED_NS);
+        if (limit <= now)
+            tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, at), now);
+        else
+            at = &(*at)->next;
+    }
+}
