@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "enrich/convert.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+
+/* The Itanium C++ ABI's, in libstdc++; its header is for C++ only. */
+char *__cxa_demangle(const char *mangled, char *buffer, size_t *size, int *status);
+
+#define MASK "***"
+
+static const char replacement[] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
+
+/* Length of the valid UTF-8 sequence at `s` (RFC 3629), 0 if there is none. The text ends with NUL, which is
+ * no continuation byte: nothing is read behind it. */
+static size_t utf8_length(const unsigned char *s)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    size_t length;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (s[0] == 0xe0)
+        low = 0xa0; /* shorter forms exist */
+    else if (s[0] == 0xed)
+        high = 0x9f; /* surrogates */
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f; /* beyond U+10FFFF */
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++) {
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    }
+    return length;
+}
+
+/* Copies into `out` (of `limit` bytes) and returns the bytes written. */
+static size_t repair(const char *text, char *out, size_t limit)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t used = 0;
+
+    while (*s) {
+        size_t length = utf8_length(s), add = length ? length : sizeof(replacement);
+
+        if (used + add > limit)
+            break;
+        memcpy(out + used, length ? (const char *)s : replacement, add);
+        used += add;
+        s += length ? length : 1;
+    }
+    return used;
+}
+
+const char *tt_convert_copy(struct tt_arena *arena, const char *text, size_t limit)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t size = 0;
+    char *out;
+
+    /* Nearly every name is short ASCII. */
+    while (size < limit && s[size] && s[size] < 0x80)
+        size++;
+    if (size == limit || !s[size])
+        return tt_arena_copy(arena, text, size);
+
+    out = tt_arena_alloc(arena, limit + 1);
+    if (out)
+        out[repair(text, out, limit)] = '\0';
+    return out;
+}
+
+/* Writes the parts of N<length><name>..E, or of a single <length><name>, joined by "::". False: something
+ * else. */
+static bool join_names(const char *s, char *out, size_t size)
+{
+    bool nested = *s == 'N', std = false;
+    size_t used = 0;
+
+    s += nested;
+    if (!strncmp(s, "St", 2)) {
+        std = true;
+        s += 2;
+    }
+    if (std) {
+        memcpy(out, "std", 3);
+        used = 3;
+    }
+    do {
+        size_t length = 0;
+
+        while (isdigit((unsigned char)*s) && length < size)
+            length = length * 10 + (size_t)(*s++ - '0');
+        if (!length || strnlen(s, length) < length || used + length + 3 > size || !strncmp(s, "_GLOBAL_", 8))
+            return false;
+        if (used) {
+            memcpy(out + used, "::", 2);
+            used += 2;
+        }
+        memcpy(out + used, s, length);
+        used += length;
+        s += length;
+    } while (nested && *s != 'E');
+    out[used] = '\0';
+    return s[nested] == '\0';
+}
+
+/* Every substitution (S_, S0_, T_ ..) can repeat all that stands before it: a short hostile name could grow
+ * to gigabytes. With this few it cannot. */
+static bool grows(const char *s)
+{
+    size_t length = strlen(s), count = 0;
+
+    for (size_t i = 0; i + 1 < length; i++)
+        count += (s[i] == 'S' || s[i] == 'T') &&
+                 (s[i + 1] == '_' || isdigit((unsigned char)s[i + 1]) || isupper((unsigned char)s[i + 1]));
+    return length > 256 || count > 16;
+}
+
+const char *tt_convert_type(struct tt_arena *arena, const char *mangled)
+{
+    char joined[256];
+    _cleanup_free_ char *demangled = NULL;
+    int status;
+
+    if (*mangled == '*') /* libstdc++ marks names that are compared by address */
+        mangled++;
+    if (join_names(mangled, joined, sizeof(joined)))
+        return tt_convert_copy(arena, joined, sizeof(joined));
+    if (!grows(mangled))
+        demangled = __cxa_demangle(mangled, NULL, NULL, &status);
+    return tt_convert_copy(arena, demangled ? demangled : mangled, 256);
+}
+
+static char *put_octet(char *out, unsigned value)
+{
+    if (value >= 100)
+        *out++ = (char)('0' + value / 100);
+    if (value >= 10)
+        *out++ = (char)('0' + value / 10 % 10);
+    *out++ = (char)('0' + value % 10);
+    return out;
+}
+
+const char *tt_convert_address(struct tt_arena *arena, unsigned family, const void *bytes)
+{
+    const unsigned char *b = bytes;
+    char text[INET6_ADDRSTRLEN], *end = text;
+
+    if (family == AF_INET) { /* inet_ntop goes through printf, and this runs twice per span */
+        for (int i = 0; i < 4; i++) {
+            if (i)
+                *end++ = '.';
+            end = put_octet(end, b[i]);
+        }
+        return tt_arena_copy(arena, text, (size_t)(end - text));
+    }
+    if (family != AF_INET6 || !inet_ntop(AF_INET6, bytes, text, sizeof(text)))
+        return NULL;
+    return tt_arena_copy(arena, text, strlen(text));
+}
+
+const char *tt_convert_time(struct tt_arena *arena, uint64_t unix_ns)
+{
+    time_t seconds = (time_t)(unix_ns / 1000000000u);
+    struct tm tm;
+    char text[64];
+
+    if (!gmtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+        return NULL;
+    return tt_arena_printf(arena, "%s.%03uZ", text, (unsigned)(unix_ns / 1000000u % 1000u));
+}
+
+/* Does the name of an option or variable say that its value is secret? */
+static bool is_secret_name(const char *name, size_t size)
+{
+    static const char *const words[] = {"passw",       "passphrase", "pwd",     "secret",     "token",
+                                        "apikey",      "api-key",    "api_key", "credential", "private-key",
+                                        "private_key", "auth",       "cookie"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(words); i++) {
+        size_t length = strlen(words[i]);
+
+        for (size_t at = 0; at + length <= size; at++) {
+            if (!strncasecmp(name + at, words[i], length))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Offset of the value of the first "name=value" or "name:value" in `word` whose name tells a secret; 0 =
+ * none. A word can hold a whole program (python -c) or a URL's query, so any place counts. */
+static size_t secret_value(const char *word)
+{
+    size_t name = 0;
+
+    for (size_t i = 0; word[i]; i++) {
+        if ((word[i] == '=' || word[i] == ':') && is_secret_name(word + name, i - name))
+            return i + 1;
+        if (strchr(";,&?([{=", word[i]) || (isspace((unsigned char)word[i]) && !strchr("=: ", word[i + 1])))
+            name = i + 1;
+    }
+    return 0;
+}
+
+/* The password of "scheme://user:password@host", as first byte and length; 0 if there is none. */
+static size_t url_password(const char *word, size_t *start)
+{
+    const char *host = strstr(word, "://"), *at, *colon;
+
+    if (!host)
+        return 0;
+    host += 3;
+    at = memchr(host, '@', strcspn(host, "/?#"));
+    colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
+    if (!colon)
+        return 0;
+    *start = (size_t)(colon + 1 - word);
+    return (size_t)(at - colon - 1);
+}
+
+/* Is it an option like --token, whose value is the next word? */
+static bool takes_secret(const char *word)
+{
+    return word[0] == '-' && !strpbrk(word, "=:") && is_secret_name(word, strlen(word));
+}
+
+const char *tt_convert_masked(struct tt_arena *arena, const char *word, const char *previous, size_t limit)
+{
+    size_t start = 0, hidden = strlen(word);
+    const char *masked;
+
+    if (!previous || !takes_secret(previous) || word[0] == '-') {
+        start = secret_value(word);
+        hidden = start ? strlen(word + start) : url_password(word, &start);
+        if (!hidden)
+            return tt_convert_copy(arena, word, limit);
+    }
+    masked = tt_arena_printf(arena, "%.*s" MASK "%s", (int)start, word, word + start + hidden);
+    return masked ? tt_convert_copy(arena, masked, limit) : NULL;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "enrich/enrich.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "enrich/fill.h"
+#include "enrich/resource.h"
+#include "enrich/convert.h"
+
+#define SCOPES_MAX 64 /* versions of cppTango on one host */
+
+#define FLAG_SAMPLED       0x001u /* W3C */
+#define FLAG_HAS_IS_REMOTE 0x100u /* OTLP: Span.flags */
+#define FLAG_IS_REMOTE     0x200u
+
+struct scope {
+    struct tt_otel_scope scope;
+    char version[32];
+};
+
+struct tt_enricher {
+    struct tt_process *(*find)(void *context, uint32_t pid, uint64_t time);
+    void *context;
+    struct tt_resources *resources;
+    uint64_t failures;
+};
+
+/* Exporters may hold spans after the enricher is gone, so scopes live as long as the agent: a fixed table. */
+static struct scope scopes[SCOPES_MAX] = {{.scope = {.name = "tango.cpp", .version = ""}}};
+static size_t scope_count = 1;
+
+struct tt_enricher *tt_enricher_new(const struct tt_enrich_config *config,
+                                    struct tt_process *(*find)(void *context, uint32_t pid, uint64_t time),
+                                    void *context)
+{
+    struct tt_enricher *enricher = calloc(1, sizeof(*enricher));
+
+    if (!enricher)
+        return NULL;
+    enricher->find = find;
+    enricher->context = context;
+    enricher->resources = tt_resources_new(config);
+    if (!enricher->resources)
+        tt_enricher_free(&enricher);
+    return enricher;
+}
+
+void tt_enricher_free(struct tt_enricher **enricher)
+{
+    if (!*enricher)
+        return;
+    tt_resources_free(&(*enricher)->resources);
+    free(*enricher);
+    *enricher = NULL;
+}
+
+void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now)
+{
+    tt_resources_tick(enricher->resources, now);
+}
+
+uint64_t tt_enricher_failures(const struct tt_enricher *enricher)
+{
+    return enricher->failures;
+}
+
+/* Version in the file name of the cppTango that the process maps: "libtango.so.9.3.4", and of wheels
+ * "libtango-0d5e.so.10.3" give "9.3.4" and "10.3". Length in *size, 0 where the name tells none. */
+static const char *library_version(const struct tt_process *process, size_t *size)
+{
+    *size = 0;
+    for (size_t i = 0; process && i < process->file_count; i++) {
+        const char *path = process->files[i].path, *so;
+
+        if (!process->files[i].library[TT_LIBRARY_TANGO] || !path)
+            continue;
+        so = strstr(strrchr(path, '/') ? strrchr(path, '/') : path, ".so.");
+        if (!so)
+            continue;
+        *size = strspn(so + 4, "0123456789.");
+        return so + 4;
+    }
+    return "";
+}
+
+static const struct tt_otel_scope *scope_of(const struct tt_process *process)
+{
+    size_t size;
+    const char *version = library_version(process, &size);
+
+    if (!size || size >= sizeof(scopes[0].version))
+        return &scopes[0].scope;
+    for (size_t i = 1; i < scope_count; i++) {
+        if (!strncmp(scopes[i].version, version, size) && !scopes[i].version[size])
+            return &scopes[i].scope;
+    }
+    if (scope_count == SCOPES_MAX)
+        return &scopes[0].scope;
+    memcpy(scopes[scope_count].version, version, size);
+    scopes[scope_count].scope.name = "tango.cpp";
+    scopes[scope_count].scope.version = scopes[scope_count].version;
+    return &scopes[scope_count++].scope;
+}
+
+/* Whose span it is: a server's method belongs to its own device, a call made on the way to the device whose
+ * request is being served, everything else to the process. */
+static int add_owner(struct tt_enricher *enricher, const struct tt_span *span, struct tt_otel_span *out)
+{
+    bool server = span->row->role == TT_ROLE_SERVER || span->row->role == TT_ROLE_UPCALL;
+    const char *device = server && span->device ? span->device : span->owner_device;
+    const char *class_name = server && span->device ? span->class_name : span->owner_class;
+    _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, span->tgid,
+                                                                          span->start);
+
+    out->scope = scope_of(process);
+    out->resource = tt_resources_get(enricher->resources, process, span->tgid, device, class_name, span->end);
+    return out->resource ? 0 : -1;
+}
+
+static void add_identity(const struct tt_span *span, struct tt_otel_span *out)
+{
+    memcpy(out->trace_id, span->trace_id, sizeof(out->trace_id));
+    memcpy(out->span_id, span->span_id, sizeof(out->span_id));
+    memcpy(out->parent_id, span->parent_id, sizeof(out->parent_id));
+    out->flags = FLAG_SAMPLED | FLAG_HAS_IS_REMOTE | (span->parent_remote ? FLAG_IS_REMOTE : 0);
+    out->kind = (int)span->kind;
+    out->start = span->start + (uint64_t)span->unix_offset;
+    out->end = span->end + (uint64_t)span->unix_offset;
+    if (out->end < out->start)
+        out->end = out->start;
+}
+
+static int add_text(const struct tt_span *span, struct tt_otel_span *out)
+{
+    struct tt_build build;
+
+    tt_build_start(&build, &out->arena);
+    out->name = span->row->name;
+    if (tt_fill_is_bare(span) && span->operation && *span->operation)
+        out->name = tt_convert_copy(&out->arena, span->operation, TT_ATTR_LENGTH);
+    out->title = tt_fill_title(&out->arena, span);
+    if (!out->name || !out->title)
+        return -1;
+    tt_fill_attributes(&build, span, out->title);
+    tt_fill_outcome(&build, span, out);
+    out->attributes = tt_build_finish(&build);
+    out->attribute_count = build.count;
+    out->dropped_attributes = build.dropped;
+    return build.failed ? -1 : 0;
+}
+
+struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span)
+{
+    _cleanup_(tt_span_free) struct tt_span *in = TAKE_PTR(*span);
+    struct tt_otel_span *out = tt_otel_span_new();
+
+    if (!out) {
+        enricher->failures++;
+        return NULL;
+    }
+    add_identity(in, out);
+    if (add_text(in, out) || add_owner(enricher, in, out)) {
+        enricher->failures++;
+        tt_otel_span_put(&out);
+    }
+    return out;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "enrich/fill.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "enrich/convert.h"
+
+#define FAMILY_UNIX 1
+#define FAMILY_IPV4 2
+#define FAMILY_IPV6 10
+
+bool tt_fill_is_bare(const struct tt_span *span)
+{
+    if (span->kind == TT_SPAN_CLIENT)
+        return span->row->role == TT_ROLE_MANY || span->row->role == TT_ROLE_REQUEST;
+    return span->row->role == TT_ROLE_UPCALL;
+}
+
+static uint64_t attribute_total(const struct tt_span *span)
+{
+    return span->attribute_total > span->attribute_count ? span->attribute_total : span->attribute_count;
+}
+
+/* The only attribute of the call, or NULL. */
+static const char *single_attribute(const struct tt_span *span)
+{
+    return attribute_total(span) == 1 && span->attribute_count == 1 ? span->attributes[0] : NULL;
+}
+
+/* Does it execute a command, rather than ask about one? */
+static bool is_command(const struct tt_row *row)
+{
+    return row->verb && !strcmp(row->verb, "command");
+}
+
+const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
+{
+    const char *verb = span->row->verb, *single = single_attribute(span);
+    uint64_t total = attribute_total(span);
+    char text[512];
+
+    if (!verb || !*verb || is_command(span->row) || tt_fill_is_bare(span)) {
+        if (span->command && *span->command)
+            return tt_convert_copy(arena, span->command, TT_ATTR_LENGTH);
+        if (span->operation && *span->operation)
+            return tt_convert_copy(arena, span->operation, TT_ATTR_LENGTH);
+        return verb && *verb ? verb : span->row->name;
+    }
+    if (!total)
+        return verb;
+    if (single && *single) { /* the common case, without printf */
+        size_t length = strnlen(verb, 64), name = strnlen(single, sizeof(text) - 66);
+
+        memcpy(text, verb, length);
+        text[length++] = ' ';
+        memcpy(text + length, single, name);
+        text[length + name] = '\0';
+    } else {
+        snprintf(text, sizeof(text), "%s %llu attribute%s", verb, (unsigned long long)total,
+                 total == 1 ? "" : "s");
+    }
+    return tt_convert_copy(arena, text, TT_ATTR_LENGTH);
+}
+
+/* Is the device's name given as an argument (constructors), not taken from an object? */
+static bool is_given_device(const struct tt_row *row)
+{
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS && row->argument[i].field != TT_FIELD_NONE; i++) {
+        if (row->argument[i].field == TT_FIELD_DEVICE)
+            return row->argument[i].value == TT_VALUE_STRING || row->argument[i].value == TT_VALUE_CSTRING;
+    }
+    return false;
+}
+
+/* What native calls the argument: command, attribute, or the device that a proxy is made for. */
+static const char *argument_of(const struct tt_span *span)
+{
+    if (span->command)
+        return span->command;
+    if (single_attribute(span))
+        return single_attribute(span);
+    return !span->text && is_given_device(span->row) && !tt_fill_is_bare(span) ? span->device : span->text;
+}
+
+static void fill_operation(struct tt_build *build, const struct tt_span *span, const char *title)
+{
+    static const char *const sources[] = {"DEV", "CACHE", "CACHE_DEV"}; /* Tango::DevSource */
+    static const char *const triggers[] = {
+        [TT_TRIGGER_CLIENT] = "client",   [TT_TRIGGER_POLLING] = "polling", [TT_TRIGGER_EVENT] = "event",
+        [TT_TRIGGER_STARTUP] = "startup", [TT_TRIGGER_UNKNOWN] = NULL,
+    };
+
+    tt_build_ready(build, TT_ATTR_OPERATION_NAME, title);
+    tt_build_string(build, TT_ATTR_OPERATION_TARGET, span->device ? span->device : span->peer_device);
+    tt_build_string(build, TT_ATTR_OPERATION_ARGUMENT, argument_of(span));
+    if (is_command(span->row))
+        tt_build_string(build, TT_ATTR_COMMAND_NAME, span->command);
+    tt_build_strings(build, TT_ATTR_ATTRIBUTE_NAMES, span->attributes, span->attribute_count);
+    if (attribute_total(span))
+        tt_build_int(build, TT_ATTR_ATTRIBUTE_COUNT, (int64_t)attribute_total(span));
+    if (span->source >= 0 && span->source < (int64_t)TT_ARRAY_SIZE(sources))
+        tt_build_ready(build, TT_ATTR_SOURCE, sources[span->source]);
+    if ((size_t)span->trigger < TT_ARRAY_SIZE(triggers))
+        tt_build_ready(build, TT_ATTR_TRIGGER, triggers[span->trigger]);
+    tt_build_int(build, TT_ATTR_THREAD_ID, span->tid);
+}
+
+/* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
+ * of unix sockets have no path. */
+static void fill_location(struct tt_build *build, const struct tt_connection *c, const char *peer)
+{
+    char text[80];
+
+    if (c->family == FAMILY_UNIX) {
+        tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "giop:unix:");
+    } else if (peer) {
+        snprintf(text, sizeof(text), c->family == FAMILY_IPV6 ? "giop:tcp:[%s]:%u" : "giop:tcp:%s:%u", peer,
+                 c->remote_port);
+        tt_build_string(build, TT_ATTR_CLIENT_LOCATION, text);
+    }
+}
+
+static void fill_client(struct tt_build *build, const struct tt_span *span)
+{
+    /* Discriminator of Tango::ClntIdent: CPP, JAVA, CPP_6, JAVA_6 */
+    static const char *const languages[] = {"CPP", "JAVA", "CPP", "JAVA"};
+
+    if (span->collocated)
+        tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "collocated client");
+    if (!span->has_client || span->client.language >= TT_ARRAY_SIZE(languages))
+        return;
+    tt_build_ready(build, TT_ATTR_CLIENT_LANG, languages[span->client.language]);
+    if (span->client.language % 2 == 0) /* Java clients send text instead */
+        tt_build_int(build, TT_ATTR_CLIENT_PID, span->client.pid);
+}
+
+static void fill_connection(struct tt_build *build, const struct tt_span *span)
+{
+    const struct tt_connection *c = &span->key.connection;
+    bool server = span->kind == TT_SPAN_SERVER, ip = c->family == FAMILY_IPV4 || c->family == FAMILY_IPV6;
+    const char *peer = NULL, *local = NULL;
+
+    if (ip && c->remote_port)
+        peer = tt_convert_address(build->arena, c->family, c->remote);
+    if (ip && c->local_port)
+        local = tt_convert_address(build->arena, c->family, c->local);
+    if (ip || c->family == FAMILY_UNIX)
+        tt_build_ready(build, TT_ATTR_NETWORK_TRANSPORT, ip ? "tcp" : "unix");
+    if (ip)
+        tt_build_ready(build, TT_ATTR_NETWORK_TYPE, c->family == FAMILY_IPV4 ? "ipv4" : "ipv6");
+    if (peer) {
+        tt_build_ready(build, TT_ATTR_NETWORK_PEER_ADDRESS, peer);
+        tt_build_int(build, TT_ATTR_NETWORK_PEER_PORT, c->remote_port);
+        tt_build_ready(build, server ? TT_ATTR_CLIENT_ADDRESS : TT_ATTR_SERVER_ADDRESS, peer);
+        tt_build_int(build, server ? TT_ATTR_CLIENT_PORT : TT_ATTR_SERVER_PORT, c->remote_port);
+    }
+    if (local) {
+        tt_build_ready(build, TT_ATTR_NETWORK_LOCAL_ADDRESS, local);
+        tt_build_int(build, TT_ATTR_NETWORK_LOCAL_PORT, c->local_port);
+    }
+    if (server)
+        fill_location(build, c, peer);
+}
+
+/* GIOP 1.0 to 1.2 are all there is. */
+static const char *giop_version(const struct tt_key *key)
+{
+    static const char *const versions[] = {"1.0", "1.1", "1.2"};
+
+    return key->giop_major == 1 && key->giop_minor < TT_ARRAY_SIZE(versions) ? versions[key->giop_minor]
+                                                                             : NULL;
+}
+
+static void fill_giop(struct tt_build *build, const struct tt_span *span)
+{
+    const char *version = giop_version(&span->key);
+
+    tt_build_int(build, TT_ATTR_GIOP_REQUEST_ID, span->key.request_id);
+    tt_build_ready(build, TT_ATTR_GIOP_VERSION, version);
+    tt_build_ready(build, TT_ATTR_NETWORK_PROTOCOL, "giop");
+    tt_build_ready(build, TT_ATTR_NETWORK_PROTOCOL_VERSION, version);
+    if (span->kind == TT_SPAN_SERVER && !span->key.response_expected)
+        tt_build_true(build, TT_ATTR_GIOP_ONEWAY);
+}
+
+/* `Tango/operation`; without an operation class and function of the row: "Tango::DeviceProxy::read_attribute"
+ * gives `DeviceProxy/read_attribute`. */
+static void fill_method(struct tt_build *build, const struct tt_span *span)
+{
+    const char *name = span->row->name, *class = name, *function = name;
+    char text[300];
+
+    if (span->operation && *span->operation) {
+        size_t length = strnlen(span->operation, TT_STRING_MAX);
+
+        memcpy(text, "Tango/", 6);
+        memcpy(text + 6, span->operation, length);
+        text[6 + length] = '\0';
+    } else {
+        for (const char *next = name; (next = strstr(next, "::")); next += 2) {
+            class = function;
+            function = next + 2;
+        }
+        if (function == name)
+            snprintf(text, sizeof(text), "Tango/%s", name);
+        else
+            snprintf(text, sizeof(text), "%.*s/%s", (int)(function - class - 2), class, function);
+    }
+    tt_build_string(build, TT_ATTR_RPC_METHOD, text);
+}
+
+/* Class of the device that answered: from its own side of the call. The database's class is fixed by Tango
+ * itself (cppTango's Database speaks to the device sys/database/.., class DataBase). */
+static const char *peer_class(const struct tt_span *span)
+{
+    if (span->peer_class && *span->peer_class)
+        return span->peer_class;
+    if (span->device && !strncasecmp(span->device, "sys/database/", 13))
+        return "DataBase";
+    if (!strncmp(span->row->name, "Tango::Database::", 17) && !tt_fill_is_bare(span))
+        return "DataBase";
+    return NULL;
+}
+
+static void fill_request(struct tt_build *build, const struct tt_span *span)
+{
+    if (span->collocated || (span->kind != TT_SPAN_CLIENT && span->kind != TT_SPAN_SERVER))
+        return;
+    tt_build_ready(build, TT_ATTR_RPC_SYSTEM, "tango");
+    fill_method(build, span);
+    if (span->kind == TT_SPAN_CLIENT)
+        tt_build_string(build, TT_ATTR_PEER_SERVICE, peer_class(span));
+    if (span->has_key) {
+        fill_giop(build, span);
+        fill_connection(build, span);
+    }
+}
+
+static const char *parent_reason(const struct tt_span *span)
+{
+    if (span->proof != TT_PROOF_NONE)
+        return NULL;
+    if (span->split)
+        return "trace_split";
+    if (span->incomplete & TT_INCOMPLETE_PARENT)
+        return "stack_switched";
+    if (span->kind == TT_SPAN_SERVER && !span->collocated && !span->has_peer)
+        return "client_unseen";
+    return NULL;
+}
+
+static void fill_split(struct tt_build *build, const struct tt_span *span)
+{
+    static const char digits[] = "0123456789abcdef";
+    const size_t size = sizeof(span->split_trace);
+    char text[2 * (sizeof(span->split_trace) + sizeof(span->split_span)) + 2], *out = text;
+
+    if (!span->split)
+        return;
+    for (size_t i = 0; i < size + sizeof(span->split_span); i++) {
+        uint8_t byte = i < size ? span->split_trace[i] : span->split_span[i - size];
+
+        if (i == size)
+            *out++ = '-';
+        *out++ = digits[byte >> 4];
+        *out++ = digits[byte & 15];
+    }
+    *out = '\0';
+    tt_build_string(build, TT_ATTR_SPLIT, text);
+}
+
+static void fill_doubts(struct tt_build *build, const struct tt_span *span)
+{
+    static const char *const proofs[] = {
+        [TT_PROOF_NONE] = "none", [TT_PROOF_NESTING] = "nesting", [TT_PROOF_REQUEST] = "request"};
+    static const struct {
+        enum tt_incomplete bit;
+        const char *name;
+    } doubts[] = {
+        {TT_INCOMPLETE_END, "end_unknown"},  {TT_INCOMPLETE_START, "start_unknown"},
+        {TT_INCOMPLETE_LOST, "events_lost"}, {TT_INCOMPLETE_FAULT, "field_unreadable"},
+        {TT_INCOMPLETE_CUT, "field_cut"},    {TT_INCOMPLETE_PARENT, "parent_unproven"},
+    };
+    const char *names[TT_ARRAY_SIZE(doubts)];
+    size_t count = 0;
+
+    if ((size_t)span->proof < TT_ARRAY_SIZE(proofs))
+        tt_build_ready(build, TT_ATTR_PARENT_PROOF, proofs[span->proof]);
+    tt_build_ready(build, TT_ATTR_PARENT_REASON, parent_reason(span));
+    fill_split(build, span);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(doubts); i++) {
+        if (span->incomplete & doubts[i].bit)
+            names[count++] = doubts[i].name;
+    }
+    tt_build_strings(build, TT_ATTR_INCOMPLETE, names, count);
+    if (span->collocated)
+        tt_build_true(build, TT_ATTR_COLLOCATED);
+    if (span->requests > 1 && span->kind != TT_SPAN_SERVER)
+        tt_build_int(build, TT_ATTR_REQUESTS, span->requests);
+}
+
+void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)
+{
+    fill_operation(build, span, title);
+    if (span->kind == TT_SPAN_SERVER || span->collocated)
+        fill_client(build, span);
+    fill_request(build, span);
+    fill_doubts(build, span);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* fill.h (private to enrich): what a span says: its name and title, its attributes, how it ended. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "assemble/span.h"
+#include "enrich/build.h"
+#include "enrich/otel.h"
+
+/* A request that no catalogued function of its own stands for (a request of a `calls: many` function, an
+ * upcall without a known method): it is named by its GIOP operation. */
+bool tt_fill_is_bare(const struct tt_span *span);
+
+/* tango.operation.name, in the arena or static; NULL when out of memory. */
+const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span);
+
+/* All attributes but those of the outcome. `title` as above. */
+void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title);
+
+/* Status and exception events of `out`, the error attributes into `build` (those of the span, whose arena is
+ * out->arena). */
+void tt_fill_outcome(struct tt_build *build, const struct tt_span *span, struct tt_otel_span *out);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "enrich/otel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void ref_get(int *refs)
+{
+    __atomic_add_fetch(refs, 1, __ATOMIC_RELAXED);
+}
+
+/* True when that was the last reference: all writes of the other holders are then seen by who frees. */
+static bool ref_put(int *refs)
+{
+    return __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+struct tt_otel_span *tt_otel_span_new(void)
+{
+    struct tt_otel_span *span = calloc(1, sizeof(*span));
+
+    if (span)
+        span->refs = 1;
+    return span;
+}
+
+struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span)
+{
+    ref_get(&span->refs);
+    return span;
+}
+
+void tt_otel_span_put(struct tt_otel_span **span)
+{
+    struct tt_otel_span *s = *span;
+
+    *span = NULL;
+    if (!s || !ref_put(&s->refs))
+        return;
+    tt_otel_resource_put(&s->resource);
+    tt_arena_free(&s->arena);
+    free(s);
+}
+
+struct tt_otel_resource *tt_otel_resource_new(void)
+{
+    struct tt_otel_resource *resource = calloc(1, sizeof(*resource));
+
+    if (!resource)
+        return NULL;
+    resource->refs = 1;
+    resource->service_name = resource->instance = "";
+    return resource;
+}
+
+struct tt_otel_resource *tt_otel_resource_get(struct tt_otel_resource *resource)
+{
+    ref_get(&resource->refs);
+    return resource;
+}
+
+void tt_otel_resource_put(struct tt_otel_resource **resource)
+{
+    struct tt_otel_resource *r = *resource;
+
+    *resource = NULL;
+    if (!r || !ref_put(&r->refs))
+        return;
+    tt_arena_free(&r->arena);
+    free(r);
+}
+
+const struct tt_otel_attribute *tt_otel_find(const struct tt_otel_attribute *attributes, size_t count,
+                                             const char *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(attributes[i].key, key) == 0)
+            return &attributes[i];
+    }
+    return NULL;
+}

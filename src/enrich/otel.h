@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * otel.h: a finished span in OpenTelemetry's data model: what every exporter gets. Immutable once made; shared by
+ * reference count between exporters.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+enum tt_otel_type { TT_OTEL_STRING, TT_OTEL_INT, TT_OTEL_BOOL, TT_OTEL_DOUBLE, TT_OTEL_STRINGS };
+
+struct tt_otel_attribute {
+    const char *key; /* static */
+    enum tt_otel_type type;
+    union {
+        const char *string;
+        int64_t integer;
+        bool boolean;
+        double real;
+        struct {
+            const char *const *items;
+            size_t count;
+        } strings;
+    } value;
+};
+
+struct tt_otel_event {
+    uint64_t time; /* unix ns */
+    const char *name;
+    struct tt_otel_attribute *attributes;
+    size_t attribute_count;
+};
+
+/* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by pointer. */
+struct tt_otel_resource {
+    int refs; /* atomic */
+    struct tt_arena arena;
+    struct tt_otel_attribute *attributes;
+    size_t attribute_count;
+    const char *service_name; /* shortcuts into the attributes, for the console; never NULL */
+    const char *instance;     /* device, or host:pid of a client */
+    bool is_client;           /* a client's resource, not a device's */
+};
+
+struct tt_otel_scope {
+    const char *name, *version; /* static or interned for the agent's life; version may be "" */
+};
+
+enum tt_otel_status { TT_OTEL_UNSET = 0, TT_OTEL_ERROR = 2 };
+
+struct tt_otel_span {
+    int refs; /* atomic */
+    struct tt_arena arena;
+    uint8_t trace_id[16], span_id[8], parent_id[8]; /* parent zero: root */
+    uint32_t flags;      /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
+    const char *name;
+    const char *title;   /* tango.operation.name, or the name: for console and page */
+    int kind;            /* OTLP: 1 INTERNAL, 2 SERVER, 3 CLIENT, 4 PRODUCER, 5 CONSUMER */
+    uint64_t start, end; /* unix ns */
+    struct tt_otel_attribute *attributes;
+    size_t attribute_count;
+    uint32_t dropped_attributes;
+    struct tt_otel_event *events;
+    size_t event_count;
+    uint32_t dropped_events;
+    enum tt_otel_status status;
+    const char *status_message; /* NULL when unset */
+    struct tt_otel_resource *resource; /* holds a reference */
+    const struct tt_otel_scope *scope;
+};
+
+/* A zeroed span with one reference; its strings belong into its arena. NULL when out of memory. */
+struct tt_otel_span *tt_otel_span_new(void);
+struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span);
+void tt_otel_span_put(struct tt_otel_span **span);
+struct tt_otel_resource *tt_otel_resource_new(void);
+struct tt_otel_resource *tt_otel_resource_get(struct tt_otel_resource *resource);
+void tt_otel_resource_put(struct tt_otel_resource **resource);
+
+/* The attribute with that key, or NULL. */
+const struct tt_otel_attribute *tt_otel_find(const struct tt_otel_attribute *attributes, size_t count, const char *key);
