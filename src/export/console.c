@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "export/console.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/cleanup.h"
+#include "export/clock.h"
+#include "export/output.h"
+#include "export/ratelog.h"
+
+#define DEFAULT_RATE 20
+#define SETTLE_NS    (300 * TT_NS_PER_MS) /* after the root ended, for spans of other threads and processes */
+#define ORPHAN_NS    (10 * TT_NS_PER_S) /* when no root came: it is not traced, or was lost, or is still open \
+                                         */
+#define SILENCE_NS  (10 * TT_NS_PER_S)
+#define REPEAT_NS   (60 * TT_NS_PER_S) /* of the line about the silence */
+#define TRACES_MAX  1024
+#define SPANS_MAX   8192 /* held in all; some 2 KB each */
+#define TRACE_SPANS 2048 /* of one trace; the tree says how many more there were */
+
+struct trace {
+    uint8_t id[16];
+    struct tt_otel_span **spans; /* a reference each */
+    size_t count, capacity;
+    size_t hidden; /* counted but not kept */
+    bool has_root;
+    uint64_t last;     /* when the last span came */
+    UT_hash_handle hh; /* iterates in order of creation: the first is the oldest */
+};
+
+struct console_sink {
+    struct tt_sink base;
+    struct tt_sink_counters *counters;
+    struct tt_console_options options;
+    struct tt_output output;
+    struct trace *traces;
+    size_t held;
+    uint64_t second; /* begin of the second that `shown` and `skipped` count */
+    unsigned shown;
+    uint64_t skipped;
+    uint64_t last_output, next_silence;
+    struct tt_text text;
+    struct tt_ratelog failures;
+};
+
+/* ---- output
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Writes and empties the text; 0 or what tt_output_write says. */
+static int write_text(struct console_sink *sink)
+{
+    size_t written = 0;
+    int err = sink->text.failed ? -ENOMEM
+                                : tt_output_write(&sink->output, sink->text.data, sink->text.size, &written);
+
+    tt_sink_add(&sink->counters->requests, 1);
+    tt_sink_add(&sink->counters->bytes, written);
+    if (err < 0 && err != -ETIMEDOUT)
+        tt_ratelog_warn(&sink->failures, TT_RATELOG_S, "console: cannot write: %s", strerror(-err));
+    tt_text_free(&sink->text);
+    sink->last_output = sink->options.now();
+    sink->next_silence = sink->last_output + SILENCE_NS;
+    return err;
+}
+
+static void put_dim(struct console_sink *sink, const char *line)
+{
+    bool color = sink->options.style.color;
+
+    tt_text_printf(&sink->text, "%s%s%s\n", color ? "\033[2m" : "", line, color ? "\033[0m" : "");
+}
+
+static void say_skipped(struct console_sink *sink)
+{
+    char line[128];
+
+    if (!sink->skipped)
+        return;
+    snprintf(line, sizeof(line), "%s %llu traces not shown (more than %u a second)",
+             sink->options.style.utf8 ? "…" : "...", (unsigned long long)sink->skipped, sink->options.rate);
+    sink->skipped = 0;
+    put_dim(sink, line);
+    write_text(sink);
+}
+
+static void say_silence(struct console_sink *sink, uint64_t now)
+{
+    char line[512] = "";
+
+    if (!sink->options.silence || now < sink->next_silence)
+        return;
+    sink->options.silence(sink->options.silence_context, line, sizeof(line));
+    if (*line) {
+        put_dim(sink, line);
+        write_text(sink);
+    }
+    sink->next_silence = now + REPEAT_NS;
+}
+
+/* ---- traces
+ * ------------------------------------------------------------------------------------------------------ */
+
+const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, size_t count)
+{
+    static const uint8_t none[8];
+    const struct tt_otel_span *root = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        bool has_parent = memcmp(spans[i]->parent_id, none, sizeof(none)) != 0;
+
+        for (size_t k = 0; k < count && has_parent; k++) {
+            if (k != i && memcmp(spans[k]->span_id, spans[i]->parent_id, 8) == 0)
+                break;
+            if (k == count - 1)
+                has_parent = false;
+        }
+        if (!has_parent && (!root || spans[i]->start < root->start))
+            root = spans[i];
+    }
+    return root ? root : spans[0];
+}
+
+static bool is_wanted(const struct console_sink *sink, const struct trace *trace)
+{
+    const struct tt_otel_span *root;
+
+    if (sink->options.all_roots)
+        return true;
+    root = tt_console_root(trace->spans, trace->count);
+    return root->kind == 3 || (root->kind == 1 && root->resource->is_client);
+}
+
+/* Starts a new second when one is over: then `rate` traces may be shown again. */
+static void turn_second(struct console_sink *sink, uint64_t now)
+{
+    if (now - sink->second < TT_NS_PER_S)
+        return;
+    say_skipped(sink);
+    sink->second = now;
+    sink->shown = 0;
+}
+
+static int show(struct console_sink *sink, const struct trace *trace)
+{
+    turn_second(sink, sink->options.now());
+    if (!is_wanted(sink, trace))
+        return 0;
+    if (sink->shown >= sink->options.rate) {
+        sink->skipped++;
+        return 0;
+    }
+    sink->shown++;
+    tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, &sink->options.style);
+    return write_text(sink);
+}
+
+static void end_trace(struct console_sink *sink, struct trace *trace)
+{
+    struct tt_sink_counters *counters = sink->counters;
+    int err = show(sink, trace);
+
+    tt_sink_add(!err                ? &counters->exported
+                : err == -ETIMEDOUT ? &counters->dropped_timeout
+                                    : &counters->dropped_error,
+                trace->count + trace->hidden);
+    HASH_DEL(sink->traces, trace);
+    sink->held -= trace->count;
+    for (size_t i = 0; i < trace->count; i++)
+        tt_otel_span_put(&trace->spans[i]);
+    free(trace->spans);
+    free(trace);
+}
+
+static struct trace *find_or_add(struct console_sink *sink, const uint8_t id[16])
+{
+    struct trace *trace;
+
+    HASH_FIND(hh, sink->traces, id, sizeof(trace->id), trace);
+    if (trace)
+        return trace;
+    if (HASH_COUNT(sink->traces) >= TRACES_MAX)
+        end_trace(sink, sink->traces);
+    trace = calloc(1, sizeof(*trace));
+    if (!trace)
+        return NULL;
+    memcpy(trace->id, id, sizeof(trace->id));
+    HASH_ADD(hh, sink->traces, id, sizeof(trace->id), trace);
+    return trace;
+}
+
+/* Keeps a reference; false when out of memory. */
+static bool keep(struct console_sink *sink, struct trace *trace, struct tt_otel_span *span)
+{
+    if (trace->count == trace->capacity) {
+        size_t capacity = trace->capacity ? trace->capacity * 2 : 4;
+        struct tt_otel_span **spans = reallocarray(trace->spans, capacity, sizeof(*spans));
+
+        if (!spans)
+            return false;
+        trace->spans = spans;
+        trace->capacity = capacity;
+    }
+    trace->spans[trace->count++] = tt_otel_span_get(span);
+    sink->held++;
+    return true;
+}
+
+static void add_span(struct console_sink *sink, struct tt_otel_span *span, uint64_t now)
+{
+    static const uint8_t none[8];
+    bool is_root = memcmp(span->parent_id, none, sizeof(none)) == 0;
+    struct trace *trace;
+
+    while (sink->held >= SPANS_MAX)
+        end_trace(sink, sink->traces);
+    trace = find_or_add(sink, span->trace_id);
+    if (!trace) {
+        tt_sink_add(&sink->counters->dropped_error, 1);
+        return;
+    }
+    trace->last = now;
+    trace->has_root |= is_root;
+    /* The root ends last; without it the tree would have no head. */
+    if ((trace->count >= TRACE_SPANS && !is_root) || !keep(sink, trace, span))
+        trace->hidden++;
+}
+
+static void console_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+    uint64_t now = sink->options.now();
+
+    for (size_t i = 0; i < count; i++)
+        add_span(sink, spans[i], now);
+}
+
+static void console_tick(struct tt_sink *base)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+    uint64_t now = sink->options.now();
+    struct trace *trace, *next;
+
+    HASH_ITER(hh, sink->traces, trace, next)
+    {
+        if (now - trace->last >= (trace->has_root ? SETTLE_NS : ORPHAN_NS))
+            end_trace(sink, trace);
+    }
+    turn_second(sink, now);
+    say_silence(sink, now);
+}
+
+static void console_finish(struct tt_sink *base)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+    struct trace *trace, *next;
+
+    HASH_ITER(hh, sink->traces, trace, next)
+    end_trace(sink, trace);
+    say_skipped(sink);
+}
+
+static void console_stopping(struct tt_sink *base, uint64_t deadline)
+{
+    atomic_store(&((struct console_sink *)base)->output.deadline, deadline);
+}
+
+static void console_free(struct tt_sink *base)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+
+    /* No traces: console_finish ended them. */
+    tt_text_free(&sink->text);
+    free(base->name);
+    free(sink);
+}
+
+/* ---- set-up
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What the locale says, as setlocale(3) would find it. */
+static bool locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
+}
+
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+                   struct tt_sink **out)
+{
+    struct console_sink *sink = calloc(1, sizeof(*sink));
+    char *name = strdup("console");
+
+    if (!sink || !name) {
+        free(sink);
+        free(name);
+        return -ENOMEM;
+    }
+    sink->base = (struct tt_sink){.ops = &tt_console_sink, .name = name};
+    sink->counters = counters;
+    sink->options = *options;
+    sink->output.fd = options->fd;
+    sink->output.deadline = TT_NEVER;
+    sink->second = sink->last_output = options->now();
+    sink->next_silence = sink->last_output + SILENCE_NS;
+    *out = &sink->base;
+    return 0;
+}
+
+static int console_open(const char *target, const struct tt_export_config *config,
+                        struct tt_sink_counters *counters, struct tt_sink **sink, char **error)
+{
+    const struct tt_console_options options = {
+        .fd = STDOUT_FILENO,
+        .style = {.color = config->color, .utf8 = locale_is_utf8()},
+        .all_roots = config->all_roots,
+        .rate = config->console_rate ? config->console_rate : DEFAULT_RATE,
+        .silence = config->silence,
+        .silence_context = config->silence_context,
+        .now = tt_export_now,
+    };
+    int err;
+
+    if (target) {
+        *error = strdup("console takes no argument");
+        return -EINVAL;
+    }
+    err = tt_console_new(&options, counters, sink);
+    if (err < 0)
+        *error = strdup("out of memory");
+    return err;
+}
+
+const struct tt_sink_ops tt_console_sink = {
+    .scheme = "console",
+    .delay_ms = 100,
+    .open = console_open,
+    .write = console_write,
+    .tick = console_tick,
+    .finish = console_finish,
+    .stopping = console_stopping,
+    .free = console_free,
+};

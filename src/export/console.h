@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* console.h: traces for people: the tree of one trace as text, and the sink that decides when to print which.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "export/sink.h"
+
+struct tt_console_style {
+    bool color;
+    bool utf8; /* else ASCII only */
+};
+
+/* Adds the header line and the tree. All spans are of one trace, in any order, `count` > 0; `hidden` more are
+ * mentioned. */
+void tt_console_tree(struct tt_text *out, struct tt_otel_span *const *spans, size_t count, size_t hidden,
+                     const struct tt_console_style *style);
+
+/* Its topmost span: without parent, else the earliest whose parent is not there. */
+const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, size_t count);
+
+struct tt_console_options {
+    int fd;
+    struct tt_console_style style;
+    bool all_roots;
+    unsigned rate; /* traces per second */
+    void (*silence)(void *context, char *buffer, size_t size);
+    void *silence_context;
+    uint64_t (*now)(void); /* monotonic ns */
+};
+
+/* 0 and *sink, or -ENOMEM. */
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+                   struct tt_sink **sink);

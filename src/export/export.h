@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * export.h: exporters. Each has a thread of its own, fed by a bounded queue; nothing it does blocks who hands
+ * spans over. A full queue drops the new span and counts it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "enrich/otel.h"
+
+struct tt_exporter;
+
+struct tt_export_config {
+    size_t queue;          /* spans; 0 = 65536 */
+    size_t batch;          /* spans of one request; 0 = 8192 */
+    unsigned delay_ms;     /* longest wait before a batch leaves; 0 = 1000 */
+    unsigned timeout_ms;   /* of one export, retries included; 0 = 10000 */
+    bool gzip;             /* compress OTLP bodies */
+    bool color;            /* console */
+    bool all_roots;        /* console: also traces without a client root */
+    unsigned console_rate; /* console: traces per second; 0 = 20 */
+    const char *headers;   /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
+    bool full_url; /* OTLP: the URL is used as it is (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT), no /v1/traces added
+                    */
+    const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
+    /* console: text for "still here" after 10 s of silence, into buffer; may be NULL */
+    void (*silence)(void *context, char *buffer, size_t size);
+    void *silence_context;
+};
+
+struct tt_export_stats {
+    uint64_t queued;   /* spans accepted */
+    uint64_t exported; /* spans delivered */
+    uint64_t requests; /* requests or writes that were made */
+    uint64_t retries;
+    uint64_t bytes;           /* sent on the wire or written */
+    uint64_t dropped_queue;   /* queue was full, or the exporter stopped */
+    uint64_t dropped_refused; /* not retryable answer, or rejected by partial success */
+    uint64_t dropped_timeout; /* gave up after the timeout or at the end */
+    uint64_t dropped_error;   /* could not be encoded or written */
+    uint64_t waiting;         /* in queue and batch now */
+};
+
+/* At any time: handed over = queued + dropped_queue, and queued = exported + the other drops + waiting. */
+
+/* `spec`: "console", "file:PATH" ("file:-" = standard output), "otlp", "otlp:URL" (base URL: /v1/traces is
+ * appended; default http://localhost:4318). The config is copied. 0 and *exporter, or a negative errno with
+ * *error saying what to do. */
+int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
+                    char **error);
+
+/* Hands a span over: takes its own reference. Never blocks. */
+void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
+
+/* Sends what is queued, for at most `wait_ms`, then ends the thread; what is left is counted as
+ * dropped_timeout. */
+void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms);
+void tt_exporter_free(struct tt_exporter **exporter);
+
+const char *
+tt_exporter_name(const struct tt_exporter *exporter); /* "console", "file:/tmp/x", "otlp:http://.." */
+void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats);

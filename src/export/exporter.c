@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "export/export.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "export/clock.h"
+#include "export/queue.h"
+#include "export/sink.h"
+
+#define DEFAULT_QUEUE      65536
+#define DEFAULT_BATCH      8192
+#define DEFAULT_DELAY_MS   1000
+#define DEFAULT_TIMEOUT_MS 10000
+#define TICK_MS            100
+#define STUCK_MS           250 /* beyond the stop's deadline: then the thread hangs in a write */
+
+struct tt_exporter {
+    const struct tt_sink_ops *ops;
+    struct tt_sink *sink;
+    struct tt_sink_counters counters;
+    struct tt_queue *queue;
+    size_t batch;
+    struct tt_otel_span **spans; /* of the batch in hand */
+    unsigned delay_ms;
+    _Atomic uint64_t queued, dropped_queue;
+    pthread_t thread;
+    bool running; /* the thread is to be joined */
+    bool stuck;   /* the thread did not end: it, and all it uses, is left alone */
+};
+
+static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sink, &tt_otlp_sink};
+
+static void *run(void *arg)
+{
+    struct tt_exporter *exporter = arg;
+
+    while (!tt_queue_ended(exporter->queue)) {
+        size_t count = tt_queue_take(exporter->queue, exporter->spans, exporter->delay_ms, TICK_MS);
+
+        if (count) {
+            exporter->ops->write(exporter->sink, exporter->spans, count);
+            for (size_t i = 0; i < count; i++)
+                tt_otel_span_put(&exporter->spans[i]);
+        }
+        if (exporter->ops->tick)
+            exporter->ops->tick(exporter->sink);
+    }
+    if (exporter->ops->finish)
+        exporter->ops->finish(exporter->sink);
+    return NULL;
+}
+
+/* Signals are for the main thread; a reader of our standard output that goes away is EPIPE here, not SIGPIPE.
+ */
+static int start_thread(struct tt_exporter *exporter)
+{
+    sigset_t all, old;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    err = pthread_create(&exporter->thread, NULL, run, exporter);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    exporter->running = err == 0;
+    return -err;
+}
+
+static const struct tt_sink_ops *find_ops(const char *spec, const char **target)
+{
+    for (size_t i = 0; i < TT_ARRAY_SIZE(sinks); i++) {
+        size_t length = strlen(sinks[i]->scheme);
+
+        if (strncmp(spec, sinks[i]->scheme, length) != 0 || (spec[length] && spec[length] != ':'))
+            continue;
+        *target = spec[length] ? spec + length + 1 : NULL;
+        return sinks[i];
+    }
+    return NULL;
+}
+
+static void set_defaults(struct tt_export_config *config)
+{
+    config->queue = config->queue ? config->queue : DEFAULT_QUEUE;
+    config->batch = config->batch ? config->batch : DEFAULT_BATCH;
+    config->delay_ms = config->delay_ms ? config->delay_ms : DEFAULT_DELAY_MS;
+    config->timeout_ms = config->timeout_ms ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
+/* Everything but the sink and the thread. */
+static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct tt_export_config *config)
+{
+    struct tt_exporter *exporter = calloc(1, sizeof(*exporter));
+
+    if (!exporter)
+        return NULL;
+    exporter->ops = ops;
+    exporter->batch = ops->batch && ops->batch < config->batch ? ops->batch : config->batch;
+    exporter->delay_ms = ops->delay_ms && ops->delay_ms < config->delay_ms ? ops->delay_ms : config->delay_ms;
+    exporter->queue = tt_queue_new(config->queue, exporter->batch);
+    exporter->spans = calloc(exporter->batch, sizeof(struct tt_otel_span *));
+    if (!exporter->queue || !exporter->spans)
+        tt_exporter_free(&exporter);
+    return exporter;
+}
+
+int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
+                    char **error)
+{
+    struct tt_export_config effective = *config;
+    const char *target = NULL;
+    const struct tt_sink_ops *ops = find_ops(spec, &target);
+    struct tt_exporter *new;
+    int err;
+
+    if (!ops) {
+        if (asprintf(error, "unknown exporter '%s': use console, file:PATH, otlp or otlp:URL", spec) < 0)
+            *error = NULL;
+        return -EINVAL;
+    }
+    set_defaults(&effective);
+    new = allocate(ops, &effective);
+    if (!new) {
+        *error = strdup("out of memory");
+        return -ENOMEM;
+    }
+    err = ops->open(target, &effective, &new->counters, &new->sink, error);
+    if (!err) {
+        err = start_thread(new);
+        if (err)
+            *error = strdup("cannot start a thread");
+    }
+    if (err) {
+        tt_exporter_free(&new);
+        return err;
+    }
+    *exporter = new;
+    return 0;
+}
+
+void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
+{
+    bool taken = tt_queue_push(exporter->queue, span);
+
+    tt_sink_add(taken ? &exporter->queued : &exporter->dropped_queue, 1);
+}
+
+void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms)
+{
+    uint64_t deadline = tt_export_now() + wait_ms * TT_NS_PER_MS;
+    struct timespec end;
+
+    if (!exporter->running)
+        return;
+    exporter->ops->stopping(exporter->sink, deadline);
+    tt_queue_close(exporter->queue);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)((wait_ms + STUCK_MS) / 1000);
+    end.tv_nsec += (long)((wait_ms + STUCK_MS) % 1000 * TT_NS_PER_MS);
+    if (end.tv_nsec >= (long)TT_NS_PER_S) {
+        end.tv_sec++;
+        end.tv_nsec -= (long)TT_NS_PER_S;
+    }
+    exporter->running = false;
+    if (pthread_clockjoin_np(exporter->thread, NULL, CLOCK_MONOTONIC, &end) == 0)
+        return;
+    exporter->stuck = true;
+    pthread_detach(exporter->thread);
+    tt_warn("%s: still writing after %u ms, what is left is lost: does its reader still read?",
+            exporter->sink->name, wait_ms);
+}
+
+void tt_exporter_free(struct tt_exporter **exporter)
+{
+    struct tt_exporter *e = *exporter;
+
+    *exporter = NULL;
+    if (!e)
+        return;
+    tt_exporter_stop(e, 0);
+    if (e->stuck)
+        return;
+    if (e->sink)
+        e->ops->free(e->sink);
+    tt_queue_free(&e->queue);
+    free(e->spans);
+    free(e);
+}
+
+const char *tt_exporter_name(const struct tt_exporter *exporter)
+{
+    return exporter->sink->name;
+}
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats)
+{
+    const struct tt_sink_counters *counters = &exporter->counters;
+    struct tt_export_stats s = {
+        .exported = load(&counters->exported),
+        .requests = load(&counters->requests),
+        .retries = load(&counters->retries),
+        .bytes = load(&counters->bytes),
+        .dropped_refused = load(&counters->dropped_refused),
+        .dropped_timeout = load(&counters->dropped_timeout),
+        .dropped_error = load(&counters->dropped_error),
+        .dropped_queue = load(&exporter->dropped_queue),
+    };
+    uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error;
+
+    /* Read last, and counted by another thread than the ends: so the difference is never too small. */
+    s.queued = load(&exporter->queued);
+    s.waiting = s.queued > ended ? s.queued - ended : 0;
+    if (exporter->stuck) {
+        s.dropped_timeout += s.waiting;
+        s.waiting = 0;
+    }
+    *stats = s;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "export/queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "export/clock.h"
+
+struct tt_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* the reader waits here */
+    struct tt_otel_span **ring;
+    size_t capacity, batch;
+    size_t first, count;
+    uint64_t since; /* when the oldest came that was not there at the last take; valid if count > 0 */
+    bool closed;
+};
+
+struct tt_queue *tt_queue_new(size_t capacity, size_t batch)
+{
+    struct tt_queue *queue = calloc(1, sizeof(*queue));
+    pthread_condattr_t attr;
+
+    if (!queue)
+        return NULL;
+    queue->ring = calloc(capacity, sizeof(struct tt_otel_span *));
+    if (!queue->ring) {
+        free(queue);
+        return NULL;
+    }
+    queue->capacity = capacity;
+    queue->batch = batch < capacity ? batch : capacity;
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    return queue;
+}
+
+void tt_queue_free(struct tt_queue **queue)
+{
+    struct tt_queue *q = *queue;
+
+    if (!q)
+        return;
+    for (size_t i = 0; i < q->count; i++)
+        tt_otel_span_put(&q->ring[(q->first + i) % q->capacity]);
+    pthread_cond_destroy(&q->wake);
+    pthread_mutex_destroy(&q->lock);
+    free(q->ring);
+    free(q);
+    *queue = NULL;
+}
+
+bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
+{
+    bool room, wake = false;
+
+    pthread_mutex_lock(&queue->lock);
+    room = !queue->closed && queue->count < queue->capacity;
+    if (room) {
+        queue->ring[(queue->first + queue->count++) % queue->capacity] = tt_otel_span_get(span);
+        if (queue->count == 1)
+            queue->since = tt_export_now();
+        /* Only the first (its delay starts) and the one that fills a batch change what the reader waits for.
+         */
+        wake = queue->count == 1 || queue->count == queue->batch;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (wake)
+        pthread_cond_signal(&queue->wake);
+    return room;
+}
+
+static bool wait_until(struct tt_queue *queue, uint64_t deadline)
+{
+    struct timespec t = {.tv_sec = (time_t)(deadline / TT_NS_PER_S),
+                         .tv_nsec = (long)(deadline % TT_NS_PER_S)};
+
+    return pthread_cond_timedwait(&queue->wake, &queue->lock, &t) == 0;
+}
+
+/* With the lock held: waits until a batch is due; false when there is nothing to take. */
+static bool wait_due(struct tt_queue *queue, unsigned delay_ms, unsigned idle_ms)
+{
+    uint64_t idle_end = tt_export_now() + idle_ms * TT_NS_PER_MS;
+
+    for (;;) {
+        uint64_t now = tt_export_now(), due;
+
+        if (queue->closed || queue->count >= queue->batch)
+            return queue->count > 0;
+        due = queue->count ? queue->since + delay_ms * TT_NS_PER_MS : TT_NEVER;
+        if (now >= due)
+            return true;
+        if (now >= idle_end)
+            return false;
+        wait_until(queue, due < idle_end ? due : idle_end);
+    }
+}
+
+size_t tt_queue_take(struct tt_queue *queue, struct tt_otel_span **spans, unsigned delay_ms, unsigned idle_ms)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&queue->lock);
+    if (wait_due(queue, delay_ms, idle_ms)) {
+        for (; n < queue->batch && queue->count; n++, queue->count--) {
+            spans[n] = queue->ring[queue->first];
+            queue->first = (queue->first + 1) % queue->capacity;
+        }
+        queue->since = tt_export_now();
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return n;
+}
+
+void tt_queue_close(struct tt_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_mutex_unlock(&queue->lock);
+    pthread_cond_signal(&queue->wake);
+}
+
+bool tt_queue_ended(struct tt_queue *queue)
+{
+    bool ended;
+
+    pthread_mutex_lock(&queue->lock);
+    ended = queue->closed && !queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    return ended;
+}
+
+size_t tt_queue_size(struct tt_queue *queue)
+{
+    size_t count;
+
+    pthread_mutex_lock(&queue->lock);
+    count = queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    return count;
+}

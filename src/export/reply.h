@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* reply.h: what OTLP receivers answer. The bytes come from the network: everything is bounded and checked. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TT_REPLY_TEXT 256 /* longest message that is shown */
+
+struct tt_reply_partial {
+    uint64_t rejected;           /* spans, at most the `sent` given */
+    char message[TT_REPLY_TEXT]; /* printable, one line; may be empty */
+};
+
+/* Body of a success; all zero when it says nothing (empty, or no protobuf: receivers differ, and 2xx is what
+ * counts). */
+void tt_reply_partial(const uint8_t *body, size_t size, const char *content_type, uint64_t sent,
+                      struct tt_reply_partial *partial);
+
+/* Body of a failure as one printable line: google.rpc.Status, or the text itself; empty when there is none.
+ */
+void tt_reply_message(const uint8_t *body, size_t size, const char *content_type,
+                      char message[TT_REPLY_TEXT]);

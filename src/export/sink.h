@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sink.h: one way out of the agent, as the exporter's thread sees it. A sink never sees the queue; the
+ * exporter never sees where spans go. All calls but `stopping` come from the exporter's thread.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/export.h"
+
+/* Written by the sink, read by tt_exporter_stats: every span given to `write` ends in exactly one of the
+ * first four. */
+struct tt_sink_counters {
+    _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
+    _Atomic uint64_t requests, retries, bytes;
+};
+
+static inline void tt_sink_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+struct tt_sink;
+
+struct tt_sink_ops {
+    const char *scheme; /* of the spec "scheme" or "scheme:target" */
+    unsigned delay_ms;  /* replaces the configured delay; 0 = does not */
+    size_t batch;       /* upper bound of the batch; 0 = none */
+
+    /* `target` is NULL without colon. 0 and *sink, or a negative errno and *error (malloc'ed). */
+    int (*open)(const char *target, const struct tt_export_config *config, struct tt_sink_counters *counters,
+                struct tt_sink **sink, char **error);
+    /* The array may be reordered; references that are kept are the sink's own. Counts each span, now or
+     * later. */
+    void (*write)(struct tt_sink *sink, struct tt_otel_span **spans, size_t count);
+    void (*tick)(struct tt_sink *sink); /* some times a second; may be NULL */
+    void (*stopping)(struct tt_sink *sink,
+                     uint64_t deadline);  /* any thread: everything ends by then (monotonic ns) */
+    void (*finish)(struct tt_sink *sink); /* last call of the thread: writes what is held back; may be NULL */
+    void (*free)(struct tt_sink *sink);   /* any thread */
+};
+
+struct tt_sink {
+    const struct tt_sink_ops *ops;
+    char *name; /* as shown to people: no secrets */
+};
+
+extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_otlp_sink;
