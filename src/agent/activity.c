@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <uthash.h>
+
+#include "agent/agent.h"
+
+struct entry {
+    uint32_t pid;
+    uint64_t events, last;
+    UT_hash_handle hh;
+};
+
+struct tt_activity {
+    struct entry *entries;
+    struct entry *recent; /* of the last event: most come in runs */
+};
+
+struct tt_activity *tt_activity_new(void)
+{
+    return calloc(1, sizeof(struct tt_activity));
+}
+
+void tt_activity_free(struct tt_activity **activity)
+{
+    struct entry *e, *next;
+
+    if (!*activity)
+        return;
+    HASH_ITER (hh, (*activity)->entries, e, next) {
+        HASH_DEL((*activity)->entries, e);
+        free(e);
+    }
+    free(*activity);
+    *activity = NULL;
+}
+
+static struct entry *find(const struct tt_activity *activity, uint32_t pid)
+{
+    struct entry *e;
+
+    if (activity->recent && activity->recent->pid == pid)
+        return activity->recent;
+    HASH_FIND(hh, activity->entries, &pid, sizeof(pid), e);
+    return e;
+}
+
+void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time)
+{
+    struct entry *e = find(activity, pid);
+
+    if (!e) {
+        e = calloc(1, sizeof(*e));
+        if (!e)
+            return;
+        e->pid = pid;
+        HASH_ADD(hh, activity->entries, pid, sizeof(e->pid), e);
+    }
+    activity->recent = e;
+    e->events++;
+    e->last = time;
+}
+
+bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last)
+{
+    const struct entry *e = find(activity, pid);
+
+    if (!e)
+        return false;
+    *events = e->events;
+    *last = e->last;
+    return true;
+}
+
+void tt_activity_forget(struct tt_activity *activity, uint32_t pid)
+{
+    struct entry *e = find(activity, pid);
+
+    if (!e)
+        return;
+    if (activity->recent == e)
+        activity->recent = NULL;
+    HASH_DEL(activity->entries, e);
+    free(e);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * agent.h: the running agent: the stages put together in the order of the data's way, and their life cycle.
+ *   main thread: follows processes, attaches and detaches; collecting thread: events to spans to queues;
+ *   one thread per exporter; the lease thread; the control thread.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "assemble/assemble.h"
+#include "attach/attach.h"
+#include "base/json.h"
+#include "collect/collect.h"
+#include "correlate/correlate.h"
+#include "discover/process.h"
+#include "enrich/enrich.h"
+#include "export/export.h"
+#include "host/host.h"
+
+#define TT_EXPORTERS_MAX 8
+
+struct tt_options;
+struct tt_follow;
+struct tt_tree;
+struct tt_activity;
+
+struct tt_agent {
+    const struct tt_options *options;
+    struct tt_host *host;
+    struct tt_selection *selection; /* owned by the options */
+    struct tt_process_table *table;
+    struct tt_attach *attach;
+    struct tt_follow *follow;
+    struct tt_assembler *assembler;
+    struct tt_correlator *correlator;
+    struct tt_enricher *enricher;
+    struct tt_collector *collector;
+    struct tt_exporter *exporters[TT_EXPORTERS_MAX];
+    size_t exporter_count;
+    struct tt_tree *tree;         /* strace mode: processes of the command; NULL otherwise */
+    bool all;                     /* strace mode: show the whole host */
+    pthread_mutex_t lock;         /* attach and follow: main thread and control thread */
+    int wake;                     /* eventfd: the lease thread wants a retry */
+    uint64_t started;             /* CLOCK_MONOTONIC ns */
+    double ready_seconds;         /* start to ready */
+    /* collecting thread */
+    struct tt_activity *activity; /* events per process */
+    uint64_t spans, hidden;       /* made; of these not exported because not asked for */
+};
+
+/* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other errno. */
+int tt_agent_new(const struct tt_options *options, struct tt_agent **agent);
+/* Attaches to everything that runs now. */
+int tt_agent_start(struct tt_agent *agent);
+/* Detaches, then sends what is left. After it only tt_agent_report and free are allowed. */
+void tt_agent_stop(struct tt_agent *agent);
+/* The last line: what was seen, exported, lost. Returns the number of lost items. */
+uint64_t tt_agent_report(struct tt_agent *agent);
+void tt_agent_free(struct tt_agent **agent);
+
+/* report.c: answers "GET status" and "GET list" of the control socket. */
+int tt_agent_answer(void *agent, const char *request, struct tt_json *json);
+/* For the console: how many processes are traced. */
+void tt_agent_silence(void *agent, char *buffer, size_t size);
+
+/* activity.c: how many events each process gave, and when the last. */
+struct tt_activity *tt_activity_new(void);
+void tt_activity_free(struct tt_activity **activity);
+void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time);
+/* False: none yet. */
+bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
+void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
+
+/* follow.c: keeps attach in line with what runs. */
+int tt_follow_new(struct tt_agent *agent, struct tt_follow **follow);
+void tt_follow_free(struct tt_follow **follow);
+/* Attaches to what is there (slow scan of /proc). */
+void tt_follow_scan(struct tt_follow *follow);
+int tt_follow_fd(const struct tt_follow *follow);
+/* Handles what the kernel reported. */
+void tt_follow_read(struct tt_follow *follow);
+/* Once a second: retries, the slow scan. */
+void tt_follow_tick(struct tt_follow *follow);
+
+struct tt_follow_stats {
+    uint64_t lost;       /* side-band events lost (a scan follows) */
+    uint64_t updates;    /* /proc reads of a process */
+    uint64_t attached;   /* processes attached after start */
+    uint64_t blind_ns;   /* worst time from the map of a library to the probes being there */
+};
+void tt_follow_get_stats(const struct tt_follow *follow, struct tt_follow_stats *stats);
+
+/* tree.c: the processes of a command and its children, living or dead. Thread-safe. */
+struct tt_tree *tt_tree_new(void);
+void tt_tree_free(struct tt_tree **tree);
+void tt_tree_add(struct tt_tree *tree, uint32_t pid);
+/* A fork: the child belongs if the parent does. */
+void tt_tree_fork(struct tt_tree *tree, uint32_t parent, uint32_t child);
+bool tt_tree_has(struct tt_tree *tree, uint32_t pid);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* commands.h: the commands of `tangotrace`. Each returns the exit code of the program. */
+#pragma once
+
+#include "cli/options.h"
+
+enum tt_exit {
+    TT_EXIT_OK = 0,
+    TT_EXIT_FAILURE = 1,
+    TT_EXIT_USAGE = 2,
+    TT_EXIT_MISSING = 77, /* the host lacks a right or a kernel feature */
+};
+
+/* `command` NULL-ended, or NULL: not in strace mode. */
+int tt_cmd_run(const struct tt_options *options, char **command);
+int tt_cmd_list(const struct tt_options *options);
+int tt_cmd_status(const struct tt_options *options);
+int tt_cmd_doctor(const struct tt_options *options);
+/* These read their own arguments; argv[0] is the command's name. */
+int tt_cmd_plan(int argc, char **argv);
+int tt_cmd_config(int argc, char **argv);

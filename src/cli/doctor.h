@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* doctor.h: findings of `tangotrace doctor`, printed or collected as JSON as they come. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct tt_json;
+
+enum tt_verdict { TT_OK, TT_WARN, TT_FAIL };
+
+struct tt_doctor {
+    struct tt_json *json; /* an open array; NULL: print */
+    unsigned warnings, failures;
+};
+
+/* One finding. `advice`: what to do about it, NULL if nothing. */
+void tt_doctor_say(struct tt_doctor *doctor, enum tt_verdict verdict, const char *what, const char *advice,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Each `fail` of these means that nothing can be traced on this host. */
+void tt_doctor_host(struct tt_doctor *doctor);
+/* Each `fail` of these means that this process is not seen. */
+void tt_doctor_process(struct tt_doctor *doctor, pid_t pid);
+/* How many Tango processes there are. */
+void tt_doctor_processes(struct tt_doctor *doctor);

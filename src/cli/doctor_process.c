@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* doctor_process.c: why a process is seen, or not. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "cli/doctor.h"
+#include "discover/read.h"
+#include "plan/plan.h"
+
+static void count_selected(void *context, struct tt_process *process)
+{
+    (void)process;
+    ++*(unsigned *)context;
+}
+
+void tt_doctor_processes(struct tt_doctor *doctor)
+{
+    _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new("/proc", NULL);
+    unsigned tango = 0;
+    int count = table ? tt_process_table_scan(table, NULL, NULL) : -ENOMEM;
+
+    if (count < 0) {
+        tt_doctor_say(doctor, TT_WARN, "processes", "mount /proc", "cannot be listed: %s", strerror(-count));
+        return;
+    }
+    tt_process_table_each(table, count_selected, &tango);
+    tt_doctor_say(doctor, tango ? TT_OK : TT_WARN, "Tango processes",
+                  "nothing if none runs yet: they are found when they start. Else 'tangotrace doctor PID' tells about one",
+                  "%u of %d processes", tango, count);
+}
+
+static void say_gone(struct tt_doctor *doctor, pid_t pid, int err)
+{
+    if (err == -ESRCH)
+        tt_doctor_say(doctor, TT_FAIL, "process", "is it a pid of a container? The host's pid is needed: see ps on the host",
+                      "there is no process %d, or it has ended", (int)pid);
+    else
+        tt_doctor_say(doctor, TT_FAIL, "process", "run as root", "%d cannot be looked at: %s", (int)pid, strerror(-err));
+}
+
+/* Files that could not be opened, and files named like libtango that do not export what is looked for. */
+static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int dir, const struct tt_glance *glance)
+{
+    size_t unreadable = 0;
+
+    for (size_t i = 0; i < glance->maps.count; i++) {
+        const struct tt_mapping *m = &glance->maps.items[i];
+        struct tt_file_facts facts;
+        int err = tt_file_cache_get(reader->files, dir, m, &facts);
+
+        if (err && !unreadable++)
+            tt_doctor_say(doctor, TT_WARN, "mapped files", "run as root in the initial user namespace (map_files)",
+                          "%s cannot be opened: %s", m->path, strerror(-err));
+        if (err || !strstr(tt_basename(m->path), "libtango") || facts.library[TT_LIBRARY_TANGO])
+            continue;
+        tt_doctor_say(doctor, TT_WARN, "mapped files", "a 32-bit or damaged library, or another one of that name; "
+                      "'tangotrace plan FILE' says more", "%s does not export cppTango", m->path);
+    }
+    if (unreadable > 1)
+        tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "%zu more cannot be opened", unreadable - 1);
+    if (!glance->maps.count)
+        tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "none: a kernel thread, or a process that is ending");
+    if (glance->maps.cut)
+        tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "too many: only the first %d are looked at",
+                      TT_PROC_MAPPINGS_MAX);
+}
+
+static void say_libraries(struct tt_doctor *doctor, const struct tt_process *process)
+{
+    static const char *const names[TT_LIBRARIES] = {"cppTango", "omniORB", "C++ exceptions"};
+    static const char *const advice[TT_LIBRARIES] = {
+        "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
+        "without omniORB's symbols the two sides of a call cannot be joined",
+        "errors are not seen as such",
+    };
+
+    for (int library = 0; library < TT_LIBRARIES; library++) {
+        size_t found = 0;
+
+        for (size_t i = 0; i < process->file_count; i++) {
+            const struct tt_mapped_file *file = &process->files[i];
+
+            if (!file->library[library])
+                continue;
+            found++;
+            tt_doctor_say(doctor, TT_OK, names[library], NULL, "%s%s%s", file->path, file->version ? ", version " : "",
+                          file->version ? file->version : "");
+        }
+        if (!found && (process->tango || library == TT_LIBRARY_TANGO))
+            tt_doctor_say(doctor, library == TT_LIBRARY_TANGO ? TT_FAIL : TT_WARN, names[library], advice[library],
+                          "no mapped file exports it");
+    }
+}
+
+static void say_name(struct tt_doctor *doctor, const struct tt_process *process)
+{
+    tt_doctor_say(doctor, TT_OK, "process", NULL, "%s, user %s, %s", process->name, process->user ? process->user : "?",
+                  process->exe ? process->exe : "no executable");
+    if (!process->tango)
+        return;
+    if (process->server)
+        tt_doctor_say(doctor, TT_OK, "kind", NULL, "server %s: it listens, and its command line names an instance",
+                      process->server);
+    else
+        tt_doctor_say(doctor, TT_OK, "kind", NULL, "client: it does not listen, or its command line names no instance");
+}
+
+/* The kernel's emulation of a `call` writes only the data stack; with a user shadow stack the return then faults. */
+static void say_shadow_stack(struct tt_doctor *doctor, int dir)
+{
+    _cleanup_free_ char *text = NULL;
+    const char *line;
+    size_t size;
+
+    if (tt_read_file_at(dir, "status", 16384, &text, &size, NULL))
+        return;
+    line = strstr(text, "x86_Thread_features:");
+    if (line && memmem(line, strcspn(line, "\n"), "shstk", 5))
+        tt_doctor_say(doctor, TT_WARN, "shadow stack", "nothing: points on call instructions are left out", "in use");
+}
+
+static int read_process(struct tt_doctor *doctor, struct tt_reader *reader, int dir, pid_t pid,
+                        struct tt_process **process)
+{
+    _cleanup_(tt_glance_free) struct tt_glance glance = {0};
+    int err = tt_glance_read(dir, &glance);
+
+    if (err)
+        return err;
+    say_files(doctor, reader, dir, &glance);
+    err = tt_process_read(reader, dir, pid, &glance, true, process);
+    return err ? err : tt_selection_apply(NULL, *process);
+}
+
+void tt_doctor_process(struct tt_doctor *doctor, pid_t pid)
+{
+    _cleanup_(tt_process_put) struct tt_process *process = NULL;
+    _cleanup_(tt_reader_free) struct tt_reader reader = {0};
+    _cleanup_close_ int dir = tt_proc_open("/proc", pid);
+    int err = dir < 0 ? dir : tt_reader_init(&reader, "/proc", tt_plan_probe);
+
+    if (!err)
+        err = read_process(doctor, &reader, dir, pid, &process);
+    if (err) {
+        say_gone(doctor, pid, err);
+        return;
+    }
+    say_name(doctor, process);
+    say_libraries(doctor, process);
+    if (!process->tango)
+        return;
+    say_shadow_stack(doctor, dir);
+    tt_doctor_say(doctor, TT_OK, "selection", NULL, "%s (with --select and --exclude: 'tangotrace list --select ..')",
+                  process->rule);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* main.c: the table of commands. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/commands.h"
+
+static int run(const struct tt_options *options)
+{
+    return tt_cmd_run(options, options->command);
+}
+
+struct command {
+    const char *name;
+    const char *usage; /* behind "tangotrace" */
+    const char *help;
+    enum tt_command options;                           /* which options it takes; 0: it reads its own arguments */
+    int (*with_options)(const struct tt_options *options); /* one of these two */
+    int (*with_arguments)(int argc, char **argv);
+    int arguments_max; /* with_options: arguments behind the options */
+    bool hidden;
+};
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+static int cmd_reference(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"run", "run [OPTION...] [-- COMMAND [ARGUMENT...]]",
+     "Traces the Tango programs of this host; with COMMAND until it ends, and shows the traces that begin in it.",
+     TT_COMMAND_RUN, run, NULL, 0, false},
+    {"list", "list [OPTION...]",
+     "Tango processes: versions of their libraries, selected or not and why; with a running agent what it sees of them.",
+     TT_COMMAND_LIST, tt_cmd_list, NULL, 0, false},
+    {"plan", "plan FILE [--json]", "The probe points for a library or program, and what cannot be covered.", 0, NULL,
+     tt_cmd_plan, 0, false},
+    {"status", "status [OPTION...]", "The running agent: events, spans, losses, exporters.", TT_COMMAND_STATUS,
+     tt_cmd_status, NULL, 0, false},
+    {"doctor", "doctor [OPTION...] [PID]",
+     "What this host lacks for tracing, and what to do about it; with PID: is that process seen, and why (not)?",
+     TT_COMMAND_DOCTOR, tt_cmd_doctor, NULL, 1, false},
+    {"config", "config check FILE", "Checks a configuration file.", 0, NULL, tt_cmd_config, 0, false},
+    {"help", "help [COMMAND]", "This list, or the options of a command.", 0, NULL, cmd_help, 0, false},
+    {"version", "version", "The version.", 0, NULL, cmd_version, 0, false},
+    {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
+};
+
+/* Standard output may be a full disk or a closed pipe. */
+static int put(const struct tt_text *text)
+{
+    if (text->failed)
+        return TT_EXIT_FAILURE;
+    return fwrite(text->data ? text->data : "", 1, text->size, stdout) == text->size && !fflush(stdout) ? TT_EXIT_OK
+                                                                                                       : TT_EXIT_FAILURE;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < TT_ARRAY_SIZE(commands); i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *meant = tt_suggest(name, &commands[0].name, TT_ARRAY_SIZE(commands), sizeof(commands[0]));
+
+    if (meant)
+        tt_error("there is no command \"%s\"; did you mean \"%s\"?", name, meant);
+    else
+        tt_error("there is no command \"%s\"; 'tangotrace help' lists the commands", name);
+    return TT_EXIT_USAGE;
+}
+
+static int help_command(const struct command *command)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+
+    tt_text_printf(&out, "Usage: tangotrace %s\n%s\n", command->usage, command->help);
+    if (command->options) {
+        tt_text_puts(&out, "\n");
+        tt_options_help(command->options, &out);
+    }
+    if (command->options == TT_COMMAND_RUN)
+        tt_text_puts(&out, "\nExit codes: 0 after SIGINT or SIGTERM, the code of COMMAND, 1 failure, 2 wrong command line,\n"
+                           "77 the host lacks a right or a kernel feature ('tangotrace doctor' tells which).\n");
+    return put(&out);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+    const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
+
+    if (argc > 1)
+        return command ? help_command(command) : unknown_command(argv[1]);
+    tt_text_puts(&out, "Usage: tangotrace COMMAND [OPTION...]\n"
+                       "Distributed tracing of running, unmodified Tango Controls programs.\n\n");
+    for (size_t i = 0; i < TT_ARRAY_SIZE(commands); i++)
+        if (!commands[i].hidden)
+            tt_text_printf(&out, "  %-8s  %s\n", commands[i].name, commands[i].help);
+    tt_text_puts(&out, "\n'tangotrace help COMMAND' shows the options of a command.\n");
+    return put(&out);
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+
+    tt_text_puts(&out, "tangotrace " TT_VERSION "\n");
+    return put(&out);
+}
+
+static int cmd_reference(int argc, char **argv)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+
+    tt_options_reference(&out);
+    return put(&out);
+}
+
+static int print_config(const struct tt_options *options)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+
+    tt_options_print_config(options, &out);
+    return put(&out);
+}
+
+static int check_arguments(const struct command *command, const struct tt_options *options)
+{
+    int count = 0;
+
+    while (options->arguments[count])
+        count++;
+    if (count <= command->arguments_max)
+        return TT_EXIT_OK;
+    if (command->options == TT_COMMAND_RUN)
+        tt_error("unexpected argument \"%s\"; a command to run stands behind \"--\": tangotrace run -- %s",
+                 options->arguments[0], options->arguments[0]);
+    else
+        tt_error("unexpected argument \"%s\"; usage: tangotrace %s", options->arguments[command->arguments_max],
+                 command->usage);
+    return TT_EXIT_USAGE;
+}
+
+static int with_options(const struct command *command, char **argv)
+{
+    _cleanup_(tt_options_free) struct tt_options options = {0};
+    _cleanup_free_ char *error = NULL;
+    int err = tt_options_parse(&options, command->options, argv, environ, &error);
+
+    if (err) {
+        tt_error("%s", error ? error : strerror(-err));
+        return err == -EINVAL ? TT_EXIT_USAGE : TT_EXIT_FAILURE;
+    }
+    if (options.help)
+        return help_command(command);
+    if (check_arguments(command, &options))
+        return TT_EXIT_USAGE;
+    if (options.print_config)
+        return print_config(&options);
+    tt_log_set_level(options.log_level);
+    return command->with_options(&options);
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command;
+
+    if (argc < 2) {
+        tt_error("which command? 'tangotrace help' lists them; 'tangotrace run' traces");
+        return TT_EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return cmd_help(argc - 1, argv + 1);
+    if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+        return cmd_version(argc - 1, argv + 1);
+    command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(argv[1]);
+    if (command->with_options)
+        return with_options(command, argv + 2);
+    if (argc > 2 && !strcmp(argv[2], "--help"))
+        return help_command(command);
+    return command->with_arguments(argc - 1, argv + 1);
+}

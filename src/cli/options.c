@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* options.c: from the sources (file, environment, command line) to the values. */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/options_internal.h"
+
+#define CONFIG_MAX (1 << 18) /* bytes of a configuration file */
+
+/* ---- assignments ---- */
+
+int tt_assign(struct assignments *list, const struct option *option, const char *value, size_t size, bool lenient,
+              const char *where, ...)
+{
+    struct assignment *items = reallocarray(list->items, list->count + 1, sizeof(*items));
+    struct assignment item = {.option = option, .lenient = lenient};
+    va_list args;
+
+    if (!items)
+        return -ENOMEM;
+    list->items = items;
+    va_start(args, where);
+    if (vasprintf(&item.where, where, args) < 0)
+        item.where = NULL;
+    va_end(args);
+    item.value = strndup(value, size);
+    if (!item.where || !item.value) {
+        free(item.where);
+        free(item.value);
+        return -ENOMEM;
+    }
+    list->items[list->count++] = item;
+    return 0;
+}
+
+void tt_assignments_free(struct assignments *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->items[i].value);
+        free(list->items[i].where);
+    }
+    free(list->items);
+    memset(list, 0, sizeof(*list));
+}
+
+/* The row that others of the same field share their origin with: --exclude adds to the list of --select. */
+static const struct option *list_head(const struct option *option)
+{
+    return option->type == OPTION_EXCLUDE ? tt_option_find("select", 6) : option;
+}
+
+static bool is_list(const struct option *option)
+{
+    return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
+}
+
+static int empty_list(struct tt_options *options, const struct option *option)
+{
+    if (option->type == OPTION_LIST) {
+        struct tt_list *list = (struct tt_list *)((char *)options + option->offset);
+
+        for (size_t i = 0; i < list->count; i++)
+            free(list->items[i]);
+        free(list->items);
+        *list = (struct tt_list){0};
+        return 0;
+    }
+    tt_selection_free(&options->selection);
+    options->selection = tt_selection_new();
+    return options->selection ? 0 : -ENOMEM;
+}
+
+/* Sets the values of one source. Lists of an earlier source are replaced, not extended. */
+static int apply(struct tt_options *options, const struct assignments *list, char **error)
+{
+    bool emptied[TT_OPTIONS_MAX] = {false};
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct assignment *a = &list->items[i];
+        size_t index = (size_t)(list_head(a->option) - tt_option_table);
+        char *origin;
+        int err = 0;
+
+        if (is_list(a->option) && !emptied[index])
+            err = empty_list(options, a->option);
+        emptied[index] = true;
+        if (!err)
+            err = tt_option_set(options, a, error);
+        if (err == -EINVAL && a->lenient) {
+            tt_warn("%s; using %s", *error, a->option->initial ? a->option->initial : "the default");
+            free(*error);
+            *error = NULL;
+            continue;
+        }
+        if (err)
+            return err;
+        origin = strdup(a->where);
+        if (!origin)
+            return -ENOMEM;
+        free(options->origin[index]);
+        options->origin[index] = origin;
+    }
+    return 0;
+}
+
+static int set_defaults(struct tt_options *options, char **error)
+{
+    options->selection = tt_selection_new();
+    if (!options->selection)
+        return -ENOMEM;
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+        struct assignment a = {.option = option, .value = (char *)option->initial, .where = (char *)"default"};
+        int err = option->initial ? tt_option_set(options, &a, error) : 0;
+
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- environment ---- */
+
+static const char *variable(char *const environment[], const char *name)
+{
+    size_t length = strlen(name);
+
+    for (; environment && *environment; environment++)
+        if (!strncmp(*environment, name, length) && (*environment)[length] == '=')
+            return (*environment)[length + 1] ? *environment + length + 1 : NULL; /* empty counts as not set */
+    return NULL;
+}
+
+/* A list in a variable: commas between its elements. */
+static int assign_variable(struct assignments *list, const struct option *option, const char *name, const char *value)
+{
+    if (!is_list(option))
+        return tt_assign(list, option, value, strlen(value), false, "%s", name);
+    while (*value) {
+        size_t length = strcspn(value, ",");
+        int err = length ? tt_assign(list, option, value, length, false, "%s", name) : 0;
+
+        if (err)
+            return err;
+        value += length + (value[length] == ',');
+    }
+    return 0;
+}
+
+static void warn_unknown_variables(char *const environment[])
+{
+    char names[TT_OPTIONS_MAX][64];
+    const char *list[TT_OPTIONS_MAX];
+
+    for (size_t i = 0; i < tt_option_count; i++)
+        list[i] = tt_option_environment(&tt_option_table[i], names[i]);
+    for (; environment && *environment; environment++) {
+        _cleanup_free_ char *name = strndup(*environment, strcspn(*environment, "="));
+        bool known = !name || strncmp(name, "TANGOTRACE_", 11);
+        const char *meant;
+
+        for (size_t i = 0; i < tt_option_count && !known; i++)
+            known = tt_option_table[i].scope != SCOPE_INVOCATION && !strcmp(list[i], name);
+        if (known)
+            continue;
+        meant = tt_suggest(name, list, tt_option_count, sizeof(list[0]));
+        tt_warn("%s in the environment is no option of tangotrace%s%s", name, meant ? "; did you mean " : "",
+                meant ? meant : "");
+    }
+}
+
+static int read_environment(char *const environment[], struct assignments *list)
+{
+    const char *protocol = variable(environment, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
+
+    if (!protocol)
+        protocol = variable(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
+    if (protocol && strcmp(protocol, "http/protobuf"))
+        tt_warn("OTEL_EXPORTER_OTLP_PROTOCOL is \"%s\", but tangotrace speaks http/protobuf only: the endpoint must be a "
+                "collector's OTLP/HTTP port (4318)", protocol);
+    /* Excludes first: they are the exceptions from what is selected. */
+    for (size_t i = tt_option_count; i-- > 0;) {
+        const struct option *option = &tt_option_table[i];
+        char name[64];
+        const char *value = variable(environment, tt_option_environment(option, name));
+        int err = 0;
+
+        if (option->scope == SCOPE_INVOCATION)
+            continue;
+        if (value)
+            err = assign_variable(list, option, name, value);
+        for (size_t s = 0; s < STANDARD_MAX && option->standard[s] && !value && !err; s++) {
+            value = variable(environment, option->standard[s]);
+            if (value)
+                err = tt_assign(list, option, value, strlen(value), true, "%s", option->standard[s]);
+        }
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* ---- command line ---- */
+
+static int unknown_option(enum tt_command command, const char *argument, size_t length, char **error)
+{
+    const char *names[TT_OPTIONS_MAX], *meant;
+    _cleanup_free_ char *word = strndup(argument, length);
+    size_t count = 0;
+
+    for (size_t i = 0; i < tt_option_count; i++)
+        if (tt_option_table[i].commands & command)
+            names[count++] = tt_option_table[i].name;
+    meant = word && !strncmp(word, "--", 2) ? tt_suggest(word + 2, names, count, sizeof(names[0])) : NULL;
+    if (meant)
+        *error = tt_format("unknown option %.*s; did you mean --%s?", (int)length, argument, meant);
+    else
+        *error = tt_format("unknown option %.*s; --help lists the options", (int)length, argument);
+    return -EINVAL;
+}
+
+/* "--ring-size=1M", "--ring-size 1M", "--no-multi". Returns the number of arguments used, or negative. */
+static int read_long(enum tt_command command, char *const argv[], struct assignments *list, char **error)
+{
+    const char *name = argv[0] + 2, *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const struct option *option = tt_option_find(name, length);
+    const char *value = equals ? equals + 1 : NULL;
+    bool negated = false;
+    int err;
+
+    if (!option && length > 3 && !strncmp(name, "no-", 3)) {
+        option = tt_option_find(name + 3, length - 3);
+        negated = option && option->type == OPTION_BOOL;
+        option = negated ? option : NULL;
+    }
+    if (!option || !(option->commands & command))
+        return unknown_option(command, argv[0], length + 2, error);
+    if (negated && value) {
+        *error = tt_format("--no-%s takes no value", option->name);
+        return -EINVAL;
+    }
+    if (option->type == OPTION_BOOL && !value)
+        value = negated ? "no" : "yes";
+    if (!value && !argv[1]) {
+        *error = tt_format("option --%s needs a value: --%s %s", option->name, option->name, option->value);
+        return -EINVAL;
+    }
+    err = tt_assign(list, option, value ? value : argv[1], strlen(value ? value : argv[1]), false, "option --%s",
+                    option->name);
+    return err ? err : value ? 1 : 2;
+}
+
+/* "-s PATTERN", "-sPATTERN"; flags do not cluster. */
+static int read_short(enum tt_command command, char *const argv[], struct assignments *list, char **error)
+{
+    const struct option *option = NULL;
+    const char *value = argv[0] + 2;
+    int err;
+
+    for (size_t i = 0; i < tt_option_count; i++)
+        if (tt_option_table[i].letter == argv[0][1] && (tt_option_table[i].commands & command))
+            option = &tt_option_table[i];
+    if (!option)
+        return unknown_option(command, argv[0], strlen(argv[0]), error);
+    if (option->type == OPTION_BOOL) {
+        if (*value)
+            return unknown_option(command, argv[0], strlen(argv[0]), error);
+        err = tt_assign(list, option, "yes", 3, false, "option --%s", option->name);
+        return err ? err : 1;
+    }
+    if (!*value && !argv[1]) {
+        *error = tt_format("option -%c needs a value: -%c %s", option->letter, option->letter, option->value);
+        return -EINVAL;
+    }
+    value = *value ? value : argv[1];
+    err = tt_assign(list, option, value, strlen(value), false, "option --%s", option->name);
+    return err ? err : value == argv[1] ? 2 : 1;
+}
+
+static int read_command_line(struct tt_options *options, enum tt_command command, char *const argv[],
+                             struct assignments *list, char **error)
+{
+    size_t i = 0;
+
+    while (argv[i] && argv[i][0] == '-' && argv[i][1]) {
+        int used;
+
+        if (!strcmp(argv[i], "--")) {
+            options->command = (char **)argv + i + 1;
+            break;
+        }
+        used = argv[i][1] == '-' ? read_long(command, argv + i, list, error) : read_short(command, argv + i, list, error);
+        if (used < 0)
+            return used;
+        i += (size_t)used;
+    }
+    options->arguments = (char **)argv + i;
+    if (!options->command)
+        return 0;
+    /* What stands behind "--" are no arguments of ours. */
+    options->arguments = options->command;
+    while (*options->arguments)
+        options->arguments++;
+    if (command != TT_COMMAND_RUN || !options->command[0]) {
+        *error = tt_format(command != TT_COMMAND_RUN ? "\"--\" belongs to 'tangotrace run -- COMMAND'"
+                                                      : "\"--\" is to be followed by the command to run");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* ---- file ---- */
+
+static int read_file(const char *path, struct assignments *list, char **error)
+{
+    _cleanup_free_ char *text = NULL;
+    bool cut = false;
+    size_t size;
+    int err = tt_read_file_at(AT_FDCWD, path, CONFIG_MAX, &text, &size, &cut);
+
+    if (err == -ENOMEM)
+        return err;
+    if (err || cut) {
+        *error = tt_format("configuration file %s: %s", path, cut ? "larger than 256 KiB" : strerror(-err));
+        return -EINVAL;
+    }
+    return tt_options_read_yaml(text, size, path, list, error);
+}
+
+int tt_options_check_yaml(const char *text, size_t size, const char *path, char **error)
+{
+    _cleanup_(tt_assignments_free) struct assignments list = {0};
+    _cleanup_(tt_options_free) struct tt_options options = {0};
+    int err = set_defaults(&options, error);
+
+    if (!err)
+        err = tt_options_read_yaml(text, size, path, &list, error);
+    if (!err)
+        err = apply(&options, &list, error);
+    return err;
+}
+
+/* ---- together ---- */
+
+static int read_all(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
+                    char **error)
+{
+    _cleanup_(tt_assignments_free) struct assignments file = {0}, variables = {0}, line = {0};
+    const char *config = NULL;
+    int err = read_command_line(options, command, argv, &line, error);
+
+    if (!err)
+        err = set_defaults(options, error);
+    if (!err)
+        err = read_environment(environment, &variables);
+    if (err)
+        return err;
+    warn_unknown_variables(environment);
+    for (size_t i = 0; i < variables.count; i++)
+        if (!strcmp(variables.items[i].option->name, "config"))
+            config = variables.items[i].value;
+    for (size_t i = 0; i < line.count; i++)
+        if (!strcmp(line.items[i].option->name, "config"))
+            config = line.items[i].value;
+    if (config)
+        err = read_file(config, &file, error);
+    if (!err)
+        err = apply(options, &file, error);
+    if (!err)
+        err = apply(options, &variables, error);
+    if (!err)
+        err = apply(options, &line, error);
+    return err;
+}
+
+/* Root's agent is the host's. Others have one of their own; a client of theirs asks root's if there is none. */
+static char *default_control(enum tt_command command, char *const environment[])
+{
+    static const char host_path[] = "/run/tangotrace.sock";
+    const char *runtime = variable(environment, "XDG_RUNTIME_DIR");
+    char *path;
+
+    if (!geteuid())
+        return strdup(host_path);
+    path = runtime ? tt_format("%s/tangotrace.sock", runtime) : tt_format("/run/user/%u/tangotrace.sock", geteuid());
+    if (path && command != TT_COMMAND_RUN && access(path, F_OK) && !access(host_path, F_OK)) {
+        free(path);
+        path = strdup(host_path);
+    }
+    return path;
+}
+
+static int add_export(struct tt_options *options, char *text)
+{
+    struct tt_list *list = &options->exports;
+    char **items = text ? reallocarray(list->items, list->count + 2, sizeof(*items)) : NULL;
+
+    if (!items) {
+        free(text);
+        return -ENOMEM;
+    }
+    list->items = items;
+    items[list->count++] = text;
+    items[list->count] = NULL;
+    return 0;
+}
+
+/* What "otlp" without a URL stands for. */
+static char *otlp_target(const struct tt_options *options)
+{
+    static const char path[] = "/v1/traces";
+    const char *exact = options->otlp_traces_endpoint;
+    size_t length = exact ? strlen(exact) : 0;
+
+    /* The exporter appends this path unless it is there. */
+    if (length > sizeof(path) - 1 && !strcmp(exact + length - (sizeof(path) - 1), path))
+        return tt_format("otlp:%s", exact);
+    if (exact)
+        return tt_format("otlp-traces:%s", exact);
+    return options->otlp_endpoint ? tt_format("otlp:%s", options->otlp_endpoint) : strdup("otlp");
+}
+
+static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
+{
+    int err = 0;
+
+    if (!options->control)
+        options->control = default_control(command, environment);
+    if (!options->control)
+        return -ENOMEM;
+    if (!options->exports.count) {
+        err = add_export(options, strdup("console"));
+        if (!err && (options->otlp_endpoint || options->otlp_traces_endpoint))
+            err = add_export(options, strdup("otlp"));
+    }
+    for (size_t i = 0; i < options->exports.count && !err; i++) {
+        if (strcmp(options->exports.items[i], "otlp"))
+            continue;
+        free(options->exports.items[i]);
+        options->exports.items[i] = otlp_target(options);
+        err = options->exports.items[i] ? 0 : -ENOMEM;
+    }
+    return err;
+}
+
+int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
+                     char **error)
+{
+    _cleanup_(tt_options_free) struct tt_options found = {0};
+    char *message = NULL;
+    int err = read_all(&found, command, argv, environment, &message);
+
+    if (!err)
+        err = complete(&found, command, environment);
+    if (err) {
+        *error = message ? message : tt_format("%s", strerror(-err));
+        return err;
+    }
+    *options = found;
+    found = (struct tt_options){0};
+    return 0;
+}
+
+void tt_options_free(struct tt_options *options)
+{
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+
+        if (option->type == OPTION_TEXT)
+            free(*(char **)((char *)options + option->offset));
+        free(options->origin[i]);
+    }
+    for (size_t i = 0; i < options->exports.count; i++)
+        free(options->exports.items[i]);
+    free(options->exports.items);
+    tt_selection_free(&options->selection);
+    memset(options, 0, sizeof(*options));
+}

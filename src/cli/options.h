@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * options.h: the one table of options, and the values it fills. The table makes the command line, the environment
+ * (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config and docs/options.md.
+ * Precedence: defaults < file < environment < command line. A new option is a row in options_table.c and a field here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "discover/process.h"
+
+/* Commands an option belongs to. */
+enum tt_command {
+    TT_COMMAND_RUN = 1,
+    TT_COMMAND_LIST = 2,
+    TT_COMMAND_STATUS = 4,
+    TT_COMMAND_DOCTOR = 8,
+    TT_COMMAND_ALL = 15,
+};
+
+enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
+enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
+
+struct tt_list {
+    char **items; /* NULL-ended once not empty; owned */
+    size_t count;
+};
+
+#define TT_OPTIONS_MAX 64 /* rows of the table */
+
+struct tt_options {
+    /* Which processes. */
+    struct tt_selection *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
+    bool all;                       /* run -- COMMAND: show the traces of the whole host */
+
+    /* Where spans go: specifications for tt_exporter_new(), at least one after parsing. "otlp" has become
+     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it is. */
+    struct tt_list exports;
+    unsigned queue_size;  /* spans */
+    unsigned batch_size;  /* spans */
+    unsigned batch_delay; /* ms */
+
+    /* OTLP; strings are NULL when not set. */
+    char *otlp_endpoint;        /* base URL */
+    char *otlp_traces_endpoint; /* used as it is */
+    char *otlp_headers;         /* name=value,name=value, percent-encoded */
+    unsigned otlp_timeout;      /* ms */
+    enum tt_compression otlp_compression;
+    char *otlp_certificate, *otlp_client_certificate, *otlp_client_key; /* PEM files */
+    char *resource_attributes; /* key=value,key=value, percent-encoded */
+
+    /* Console. */
+    bool all_roots;
+    unsigned console_rate; /* traces per second */
+    enum tt_color color;
+
+    /* The agent. */
+    uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */
+    unsigned join_wait; /* ms */
+    bool command_lines;
+    bool multi; /* false: never use uprobe_multi */
+    char *control; /* path; never NULL after parsing */
+    char *control_group;
+    enum tt_log_level log_level;
+
+    /* This invocation. */
+    char *config;
+    bool print_config, json, help;
+    char **arguments; /* behind the options, NULL-ended, into argv; never NULL after parsing */
+    char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
+
+    char *origin[TT_OPTIONS_MAX]; /* where the value of that row comes from; NULL: default */
+};
+
+/*
+ * Fills *options (which need not be initialised) for `command` from `argv` (NULL-ended, behind the command's name) and
+ * `environment`. 0; -EINVAL or another negative errno with *error (caller frees; what, where, what to do). What is
+ * wrong in a variable of OpenTelemetry is warned of and ignored, as its specification demands.
+ */
+int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
+                     char **error);
+void tt_options_free(struct tt_options *options);
+
+/* Checks the YAML text of a configuration file; `path` is for messages. */
+int tt_options_check_yaml(const char *text, size_t size, const char *path, char **error);
+
+/* Effective values and where they come from, as YAML that can be used as a file (secrets masked). */
+void tt_options_print_config(const struct tt_options *options, struct tt_text *out);
+
+/* The options of a command, for --help. */
+void tt_options_help(enum tt_command command, struct tt_text *out);
+
+/* docs/options.md. */
+void tt_options_reference(struct tt_text *out);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* options_table.c: every option, as data. */
+#include <string.h>
+#include <ctype.h>
+
+#include "base/cleanup.h"
+#include "cli/options_internal.h"
+
+#define FIELD(field) .offset = offsetof(struct tt_options, field)
+
+#define GROUP_SELECT  "Which processes"
+#define GROUP_EXPORT  "Where spans go"
+#define GROUP_OTLP    "OTLP"
+#define GROUP_CONSOLE "Console"
+#define GROUP_AGENT   "The agent"
+#define GROUP_CALL    "This invocation"
+
+static const char *const colors[] = {"auto", "always", "never", NULL};
+static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const compressions[] = {"none", "gzip", NULL};
+
+const struct option tt_option_table[] = {
+    {.name = "select", .letter = 's', .type = OPTION_SELECT, FIELD(selection), .value = "PATTERN", .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST, .initial_text = "every Tango process",
+     .help = "Trace processes that match [KIND:]GLOB; KIND is server, exe, script, cmd, user, cgroup, netns or pid, without "
+             "it server (exec/instance, or exec alone), executable and script names are compared. Of all --select and "
+             "--exclude the first that matches decides; if none matches, a process is traced only if there is no --select. "
+             "In a list, \"!PATTERN\" excludes"},
+    {.name = "exclude", .letter = 'x', .type = OPTION_EXCLUDE, FIELD(selection), .value = "PATTERN", .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .help = "Leave processes alone that match PATTERN (see --select)"},
+    {.name = "all", .type = OPTION_BOOL, .scope = SCOPE_INVOCATION, FIELD(all), .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN, .initial = "no",
+     .help = "With -- COMMAND: show the traces of the whole host, not only those that begin in COMMAND"},
+
+    {.name = "export", .letter = 'e', .type = OPTION_LIST, FIELD(exports), .value = "TARGET", .group = GROUP_EXPORT,
+     .commands = TT_COMMAND_RUN, .initial_text = "console; otlp where an endpoint is configured",
+     .help = "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
+             "/v1/traces is appended). May be given several times"},
+    {.name = "queue-size", .type = OPTION_COUNT, FIELD(queue_size), .value = "SPANS", .group = GROUP_EXPORT,
+     .commands = TT_COMMAND_RUN, .initial = "65536", .min = 1, .max = 1 << 22, .standard = {"OTEL_BSP_MAX_QUEUE_SIZE"},
+     .help = "Spans that may wait for each exporter; further ones are dropped and counted"},
+    {.name = "batch-size", .type = OPTION_COUNT, FIELD(batch_size), .value = "SPANS", .group = GROUP_EXPORT,
+     .commands = TT_COMMAND_RUN, .initial = "8192", .min = 1, .max = 1 << 20,
+     .standard = {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"}, .help = "Most spans of one export request"},
+    {.name = "batch-delay", .type = OPTION_DURATION, FIELD(batch_delay), .value = "TIME", .group = GROUP_EXPORT,
+     .commands = TT_COMMAND_RUN, .initial = "1s", .min = 1, .max = 3600000, .standard = {"OTEL_BSP_SCHEDULE_DELAY"},
+     .help = "Longest wait before a batch leaves (ms, s, m; without a unit: ms)"},
+
+    {.name = "otlp-endpoint", .type = OPTION_TEXT, FIELD(otlp_endpoint), .value = "URL", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .initial_text = "http://localhost:4318", .standard = {"OTEL_EXPORTER_OTLP_ENDPOINT"},
+     .help = "Base URL of the collector; /v1/traces is appended"},
+    {.name = "otlp-traces-endpoint", .type = OPTION_TEXT, FIELD(otlp_traces_endpoint), .value = "URL", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+     .help = "URL for traces, used as it is; before --otlp-endpoint"},
+    {.name = "otlp-headers", .type = OPTION_TEXT, FIELD(otlp_headers), .value = "LIST", .group = GROUP_OTLP, .secret = true,
+     .commands = TT_COMMAND_RUN, .standard = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
+     .help = "Headers of every request: name=value,name=value with values percent-encoded. Command lines are visible to "
+             "all users of the host: keep secrets in the environment or the file"},
+    {.name = "otlp-timeout", .type = OPTION_DURATION, FIELD(otlp_timeout), .value = "TIME", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .initial = "10s", .min = 1, .max = 3600000,
+     .standard = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"},
+     .help = "Longest time for one export, retries included"},
+    {.name = "otlp-compression", .type = OPTION_CHOICE, FIELD(otlp_compression), .value = "KIND", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .initial = "gzip", .choices = compressions,
+     .standard = {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"},
+     .help = "Compression of request bodies"},
+    {.name = "otlp-certificate", .type = OPTION_TEXT, FIELD(otlp_certificate), .value = "FILE", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .initial_text = "the system's",
+     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"},
+     .help = "PEM file of the certificate authorities that the collector's certificate is checked with"},
+    {.name = "otlp-client-certificate", .type = OPTION_TEXT, FIELD(otlp_client_certificate), .value = "FILE",
+     .group = GROUP_OTLP, .commands = TT_COMMAND_RUN,
+     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
+     .help = "PEM file of the certificate chain shown to the collector"},
+    {.name = "otlp-client-key", .type = OPTION_TEXT, FIELD(otlp_client_key), .value = "FILE", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN,
+     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"},
+     .help = "PEM file of its private key"},
+    {.name = "resource-attributes", .type = OPTION_TEXT, FIELD(resource_attributes), .value = "LIST", .group = GROUP_OTLP,
+     .commands = TT_COMMAND_RUN, .standard = {"OTEL_RESOURCE_ATTRIBUTES"},
+     .help = "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's"},
+
+    {.name = "all-roots", .type = OPTION_BOOL, FIELD(all_roots), .group = GROUP_CONSOLE, .commands = TT_COMMAND_RUN,
+     .initial = "no", .help = "Also print traces that do not begin with a client's call"},
+    {.name = "console-rate", .type = OPTION_COUNT, FIELD(console_rate), .value = "TRACES", .group = GROUP_CONSOLE,
+     .commands = TT_COMMAND_RUN, .initial = "20", .min = 1, .max = 1000000,
+     .help = "Most traces printed per second; the others are counted"},
+    {.name = "color", .type = OPTION_CHOICE, FIELD(color), .value = "WHEN", .group = GROUP_CONSOLE,
+     .commands = TT_COMMAND_RUN, .initial = "auto", .choices = colors, .help = "Colours; auto: on a terminal"},
+
+    {.name = "ring-size", .type = OPTION_SIZE, FIELD(ring_size), .value = "BYTES", .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN, .initial = "16M", .min = 4096, .max = 1 << 30,
+     .help = "Ring buffer between kernel and agent (K, M, G), rounded up to a power of two. When it is full events are "
+             "dropped and counted; traced programs never wait"},
+    {.name = "join-wait", .type = OPTION_DURATION, FIELD(join_wait), .value = "TIME", .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN, .initial = "2s", .min = 1, .max = 600000,
+     .help = "How long one side of a call waits for the other before it is shown alone"},
+    {.name = "command-lines", .type = OPTION_BOOL, FIELD(command_lines), .group = GROUP_AGENT, .commands = TT_COMMAND_RUN,
+     .initial = "no", .help = "Export the full command lines of traced processes; they may hold secrets"},
+    {.name = "multi", .type = OPTION_BOOL, FIELD(multi), .group = GROUP_AGENT, .commands = TT_COMMAND_RUN, .initial = "yes",
+     .help = "Use uprobe_multi links where the kernel has them; --no-multi: single uprobes, as on kernels before 6.6"},
+    {.name = "control", .letter = 'C', .type = OPTION_TEXT, FIELD(control), .value = "PATH", .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
+     .help = "The running agent's socket"},
+    {.name = "control-group", .type = OPTION_TEXT, FIELD(control_group), .value = "GROUP", .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN, .initial_text = "root only", .help = "Members of this group may ask the agent, too"},
+    {.name = "log-level", .type = OPTION_CHOICE, FIELD(log_level), .value = "LEVEL", .group = GROUP_AGENT,
+     .commands = TT_COMMAND_ALL, .initial = "info", .choices = levels, .help = "Messages of this level and above"},
+
+    {.name = "config", .letter = 'c', .type = OPTION_TEXT, .scope = SCOPE_ENVIRONMENT, FIELD(config), .value = "FILE",
+     .group = GROUP_CALL, .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .help = "YAML file with the long names of these options as keys"},
+    {.name = "print-config", .type = OPTION_BOOL, .scope = SCOPE_INVOCATION, FIELD(print_config), .group = GROUP_CALL,
+     .commands = TT_COMMAND_RUN, .initial = "no",
+     .help = "Print every effective value and where it comes from, and end"},
+    {.name = "json", .type = OPTION_BOOL, .scope = SCOPE_INVOCATION, FIELD(json), .group = GROUP_CALL,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR, .initial = "no", .help = "Print JSON"},
+    {.name = "help", .letter = 'h', .type = OPTION_BOOL, .scope = SCOPE_INVOCATION, FIELD(help), .group = GROUP_CALL,
+     .commands = TT_COMMAND_ALL, .initial = "no", .help = "Print this"},
+};
+
+const size_t tt_option_count = TT_ARRAY_SIZE(tt_option_table);
+
+_Static_assert(TT_ARRAY_SIZE(tt_option_table) <= TT_OPTIONS_MAX, "struct tt_options has an origin for each");
+
+const struct option *tt_option_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < tt_option_count; i++)
+        if (strlen(tt_option_table[i].name) == length && !memcmp(tt_option_table[i].name, name, length))
+            return &tt_option_table[i];
+    return NULL;
+}
+
+const char *tt_option_environment(const struct option *option, char *buffer)
+{
+    char *out = buffer + sprintf(buffer, "TANGOTRACE_");
+
+    for (const char *s = option->name; *s && out < buffer + 63; s++)
+        *out++ = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+    *out = '\0';
+    return buffer;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* run.c: `tangotrace run`: the agent in the foreground, and `run -- COMMAND`, the strace mode. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "control/control.h"
+
+/* COMMAND of the strace mode; it waits for `go` before it runs. */
+struct command {
+    pid_t pid;
+    int go;
+    bool ended;
+    int status; /* exit code for the shell: its own, or 128 + signal */
+};
+
+/* systemd's READY=1 and STOPPING=1 (sd_notify(3)): one datagram. */
+static void notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _cleanup_close_ int fd = -1;
+    size_t length;
+
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
+        return;
+    length = strlen(path);
+    memcpy(address.sun_path, path, length);
+    if (path[0] == '@')
+        address.sun_path[0] = 0;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+        tt_debug("cannot notify %s: %s", path, strerror(errno));
+}
+
+/* ---- COMMAND ---- */
+
+/* Under sudo the command runs as the user who called it. */
+static int become_invoker(void)
+{
+    const char *uid_text = getenv("SUDO_UID"), *gid_text = getenv("SUDO_GID");
+    struct passwd *user;
+    uid_t uid;
+    gid_t gid;
+
+    if (geteuid() != 0 || !uid_text || !gid_text)
+        return 0;
+    uid = (uid_t)strtoul(uid_text, NULL, 10);
+    gid = (gid_t)strtoul(gid_text, NULL, 10);
+    user = getpwuid(uid);
+    if (user && initgroups(user->pw_name, gid))
+        return -errno;
+    if (user)
+        setenv("HOME", user->pw_dir, 1);
+    if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+        return -errno;
+    return 0;
+}
+
+static void child(char **argv, int go, const sigset_t *mask)
+{
+    char word;
+    int error;
+
+    if (read(go, &word, 1) != 1)
+        _exit(127); /* the agent did not come up */
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    error = become_invoker();
+    if (error) {
+        tt_error("cannot run %s as the invoking user: %s", argv[0], strerror(-error));
+        _exit(126);
+    }
+    execvp(argv[0], argv);
+    error = errno;
+    tt_error("cannot run %s: %s", argv[0], strerror(error));
+    _exit(error == ENOENT ? 127 : 126);
+}
+
+static int start_command(struct command *command, char **argv, const sigset_t *mask)
+{
+    int go[2];
+
+    if (pipe2(go, O_CLOEXEC))
+        return -errno;
+    command->pid = fork();
+    if (command->pid == 0) {
+        close(go[1]);
+        child(argv, go[0], mask);
+    }
+    close(go[0]);
+    command->go = go[1];
+    return command->pid < 0 ? -errno : 0;
+}
+
+static void reap(struct command *command)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != command->pid)
+            continue;
+        command->ended = true;
+        command->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Handles the signals that are there; true: stop. */
+static bool read_signals(int signals, struct command *command)
+{
+    struct signalfd_siginfo info;
+    bool stop = false;
+
+    while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo == SIGCHLD)
+            reap(command);
+        else if (command->pid > 0 && !command->ended)
+            kill(command->pid, (int)info.ssi_signo); /* it decides when to end; the agent ends with it */
+        else
+            stop = true;
+    }
+    return stop || (command->pid > 0 && command->ended);
+}
+
+static void loop(struct tt_agent *agent, int signals, struct command *command)
+{
+    struct pollfd fds[] = {
+        {.fd = signals, .events = POLLIN},
+        {.fd = tt_follow_fd(agent->follow), .events = POLLIN},
+        {.fd = agent->wake, .events = POLLIN},
+    };
+    time_t last = time(NULL);
+
+    for (;;) {
+        int n = poll(fds, TT_ARRAY_SIZE(fds), 1000);
+        uint64_t word;
+
+        if (n < 0 && errno != EINTR)
+            return;
+        pthread_mutex_lock(&agent->lock);
+        if (fds[1].revents)
+            tt_follow_read(agent->follow);
+        if (fds[2].revents && read(agent->wake, &word, sizeof(word)) < 0)
+            tt_debug("wake: %s", strerror(errno));
+        if (time(NULL) != last) {
+            last = time(NULL);
+            tt_follow_tick(agent->follow);
+        }
+        pthread_mutex_unlock(&agent->lock);
+        if (fds[0].revents && read_signals(signals, command))
+            return;
+    }
+}
+
+static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
+{
+    struct tt_control_handlers handlers = {.handle = tt_agent_answer, .context = agent};
+    struct tt_control_server *server = NULL;
+    _cleanup_free_ char *why = NULL;
+    int error = tt_control_server_new(options->control, options->control_group, &handlers, &server, &why);
+
+    if (error)
+        tt_warn("no control socket: %s; tracing goes on", why ? why : strerror(-error));
+    return server;
+}
+
+static int trace(const struct tt_options *options, char **argv, struct tt_agent *agent, int signals, const sigset_t *mask)
+{
+    struct command command = {.go = -1};
+    struct tt_control_server *control;
+    int error;
+
+    if (argv) {
+        agent->tree = tt_tree_new();
+        agent->all = options->all;
+        error = agent->tree ? start_command(&command, argv, mask) : -ENOMEM;
+        if (error)
+            return tt_err(error, "cannot start %s: %s", argv[0], strerror(-error));
+        tt_tree_add(agent->tree, (uint32_t)command.pid);
+    }
+    error = tt_agent_start(agent);
+    if (error) {
+        if (command.pid > 0)
+            kill(command.pid, SIGKILL);
+        return error;
+    }
+    control = start_control(agent, options);
+    tt_info("ready");
+    notify("READY=1");
+    if (argv && write(command.go, "g", 1) != 1)
+        tt_warn("cannot let %s go: %s", argv[0], strerror(errno));
+    tt_cleanup_close(&command.go);
+    loop(agent, signals, &command);
+    notify("STOPPING=1");
+    tt_control_server_free(&control);
+    tt_agent_stop(agent);
+    tt_agent_report(agent);
+    return argv ? command.status : 0;
+}
+
+int tt_cmd_run(const struct tt_options *options, char **command)
+{
+    struct tt_agent *agent = NULL;
+    _cleanup_close_ int signals = -1;
+    sigset_t set, before;
+    int result;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    /* Before any thread starts, so that all inherit it and only the descriptor gets them. */
+    sigprocmask(SIG_BLOCK, &set, &before);
+    signal(SIGPIPE, SIG_IGN);
+    signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signals < 0)
+        return tt_err(TT_EXIT_FAILURE, "signalfd: %s", strerror(errno));
+    result = tt_agent_new(options, &agent);
+    if (result)
+        return result == -EPERM || result == -ENOSYS || result == -EACCES ? TT_EXIT_MISSING : TT_EXIT_FAILURE;
+    result = trace(options, command, agent, signals, &before);
+    tt_agent_free(&agent);
+    return result < 0 ? TT_EXIT_FAILURE : result;
+}

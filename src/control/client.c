@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* client.c: asks the running agent. */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "control/control.h"
+#include "control/socket.h"
+
+/* An agent that answers at all does so within this time: it writes the whole reply before it sends any of it. */
+#define ANSWER_MS 10000
+
+static int explain(const char *path, int err, char **error)
+{
+    switch (err) {
+    case -ENOENT:
+    case -ECONNREFUSED:
+        *error = tt_format("no agent is running at %s; start it with 'tangotrace run', or name its socket with --control", path);
+        break;
+    case -EACCES:
+    case -EPERM:
+    case -ECONNRESET:
+    case -EPIPE:
+        *error = tt_format("the agent at %s does not answer you: be root, or a member of its --control-group", path);
+        break;
+    case -EAGAIN:
+    case -ETIMEDOUT:
+        *error = tt_format("the agent at %s does not answer: is it stopped?", path);
+        break;
+    case -EFBIG:
+        *error = tt_format("the reply of %s is larger than 16 MB", path);
+        break;
+    default:
+        *error = tt_format("%s: %s", path, strerror(-err));
+    }
+    return err;
+}
+
+static int wait_for(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int n;
+
+    do
+        n = poll(&p, 1, ANSWER_MS);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int send_request(int fd, const char *request)
+{
+    _cleanup_free_ char *line = tt_format("GET %s\n", request);
+    size_t size, sent = 0;
+
+    if (!line)
+        return -ENOMEM;
+    for (size = strlen(line); sent < size;) {
+        ssize_t n = send(fd, line + sent, size - sent, MSG_NOSIGNAL);
+
+        if (n > 0)
+            sent += (size_t)n;
+        else if (errno == EAGAIN && wait_for(fd, POLLOUT))
+            return -ETIMEDOUT;
+        else if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+    }
+    return 0;
+}
+
+static int read_reply(int fd, struct tt_text *reply)
+{
+    char buffer[16384];
+
+    for (;;) {
+        ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+
+        if (n == 0)
+            return reply->size ? 0 : -ECONNRESET;
+        if (n < 0 && errno == EAGAIN) {
+            int err = wait_for(fd, POLLIN);
+
+            if (err)
+                return err;
+            continue;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (reply->size + (size_t)n > TT_CONTROL_REPLY)
+            return -EFBIG;
+        tt_text_add(reply, buffer, (size_t)n);
+        if (reply->failed)
+            return -ENOMEM;
+    }
+}
+
+int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)
+{
+    _cleanup_(tt_text_free) struct tt_text text = {0};
+    _cleanup_close_ int fd = -1;
+    int err = tt_control_connect(path, &fd);
+
+    if (!err)
+        err = send_request(fd, request);
+    if (!err)
+        err = read_reply(fd, &text);
+    if (err)
+        return explain(path, err, error);
+    *size = text.size;
+    *reply = tt_text_take(&text);
+    return *reply ? 0 : -ENOMEM;
+}
