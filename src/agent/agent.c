@@ -90,6 +90,28 @@ static void on_retry(void *context)
         return;
 }
 
+/* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is. */
+#define FULL_URL "otlp-traces:"
+
+static int make_exporter(struct tt_agent *agent, struct tt_export_config config, const char *spec)
+{
+    _cleanup_free_ char *why = NULL, *otlp = NULL;
+    int error;
+
+    if (agent->exporter_count == TT_EXPORTERS_MAX)
+        return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
+    if (!strncmp(spec, FULL_URL, strlen(FULL_URL))) {
+        if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
+            return -ENOMEM;
+        config.full_url = true;
+    }
+    error = tt_exporter_new(otlp ? otlp : spec, &config, &agent->exporters[agent->exporter_count], &why);
+    if (error)
+        return tt_err(error, "--export %s: %s", spec, why ? why : strerror(-error));
+    agent->exporter_count++;
+    return 0;
+}
+
 static int make_exporters(struct tt_agent *agent)
 {
     const struct tt_options *o = agent->options;
@@ -111,15 +133,10 @@ static int make_exporters(struct tt_agent *agent)
     };
 
     for (size_t i = 0; i < o->exports.count; i++) {
-        _cleanup_free_ char *why = NULL;
-        int error;
+        int error = make_exporter(agent, config, o->exports.items[i]);
 
-        if (agent->exporter_count == TT_EXPORTERS_MAX)
-            return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
-        error = tt_exporter_new(o->exports.items[i], &config, &agent->exporters[agent->exporter_count], &why);
         if (error)
-            return tt_err(error, "--export %s: %s", o->exports.items[i], why ? why : strerror(-error));
-        agent->exporter_count++;
+            return error;
     }
     return 0;
 }

@@ -47,6 +47,7 @@ void tt_assembler_free(struct tt_assembler **pointer)
         HASH_DEL(assembler->threads, thread);
         free_frames(thread->top);
         free_frames(thread->suspended);
+        free(thread->ghosts);
         free(thread);
     }
     free_spare(assembler->spare);

@@ -193,6 +193,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     frame->span = span;
     frame->owner = span ? span : birth.owner;
     frame->tail = birth.tail;
+    if (birth.from_marker)
+        frame->upcall = thread->marker.address;
+    else if (birth.inner && row->role == TT_ROLE_SERVER)
+        frame->upcall = frame->next->upcall;
     thread->last = frame;
     if (!span)
         return;
@@ -207,6 +211,7 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
     tt_frame_heal(assembler, thread, event->frame, true, event->time);
     if (marker->open)
         tt_thread_end_marker(assembler, thread);
+    tt_frame_bury_methods(assembler, thread, event->frame, event->time);
     assembler->stats.upcalls++;
     thread->last = NULL;
     thread->served = true;

@@ -61,15 +61,31 @@ void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, stru
     assembler->spare = frame;
 }
 
-void tt_frame_bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t now)
+/* `over`: the frame is known to have ended before now. */
+static void bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, bool over, uint64_t now)
 {
     assembler->stats.buried++;
     if (frame->span) {
-        frame->span->incomplete |= TT_INCOMPLETE_END;
-        if (frame->noted)
-            frame->span->failed = true;
+        frame->span->failed |= frame->noted > 0;
+        /* Over, without an exit, nothing lost, and only one exception that can have ended it: no doubt is left. */
+        if (!(over && frame->noted == 1 && !frame->doubtful))
+            frame->span->incomplete |= TT_INCOMPLETE_END;
     }
     tt_frame_finish(assembler, thread, frame, frame->suspended_at ? frame->suspended_at : now);
+}
+
+void tt_frame_bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t now)
+{
+    bury(assembler, thread, frame, false, now);
+}
+
+/* Buries a suspended frame without proof. */
+static void give_up(struct tt_assembler *assembler, struct thread *thread, struct frame **at, uint64_t now)
+{
+    struct frame *frame = tt_frame_unsuspend(thread, at);
+    if (thread->switching)
+        tt_ghost_add(thread, frame, now);
+    tt_frame_bury(assembler, thread, frame, now);
 }
 
 /* The oldest suspended frame makes room. */
@@ -78,7 +94,7 @@ static void bury_oldest(struct tt_assembler *assembler, struct thread *thread, u
     struct frame **at = &thread->suspended;
     while ((*at)->next)
         at = &(*at)->next;
-    tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, at), now);
+    give_up(assembler, thread, at, now);
 }
 
 void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
@@ -122,13 +138,25 @@ void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uin
     }
 }
 
+void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall, uint64_t now)
+{
+    struct frame **at = &thread->suspended;
+    while (*at) {
+        if ((*at)->upcall == upcall)
+            bury(assembler, thread, tt_frame_unsuspend(thread, at), true, now);
+        else
+            at = &(*at)->next;
+    }
+    tt_ghost_lay_methods(thread, upcall);
+}
+
 void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
 {
     struct frame **at = &thread->suspended;
     while (*at) {
         uint64_t limit = (*at)->suspended_at + ((*at)->noted ? TT_NOTED_NS : TT_SUSPENDED_NS);
         if (limit <= now)
-            tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, at), now);
+            give_up(assembler, thread, at, now);
         else
             at = &(*at)->next;
     }

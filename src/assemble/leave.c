@@ -11,8 +11,9 @@ struct match {
     unsigned candidates;
 };
 
-static struct match find(struct thread *thread, uint64_t address, const struct tt_row *row)
+static struct match find(struct thread *thread, const struct tt_event *event, const struct tt_row *row)
 {
+    uint64_t address = event->frame;
     struct match match = {0};
     for (struct frame *frame = thread->top; frame && frame->address <= address; frame = frame->next) {
         if (frame->address != address || frame->row != row)
@@ -26,6 +27,8 @@ static struct match find(struct thread *thread, uint64_t address, const struct t
         if (!match.candidates++)
             match.suspended = at;
     }
+    if (match.candidates && thread->ghosts && tt_ghost_fits(thread, address, row, event->time))
+        match.candidates++;
     return match;
 }
 
@@ -109,7 +112,7 @@ void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const 
 {
     const struct tt_event *event = &view->header;
     thread->last = NULL;
-    struct match match = find(thread, event->frame, row);
+    struct match match = find(thread, event, row);
     if (match.candidates > 1)
         make_ambiguous(thread, event->frame, row);
     if (match.open) {
@@ -119,6 +122,7 @@ void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const 
     } else {
         if (event->frame != thread->dropped && event->sp >= thread->dropped)
             count_unmatched(assembler, thread, event, row);
+        tt_ghost_lay(thread, event->frame, row);
         /* The frame of a shared tail may be wrong, the stack pointer is not. */
         tt_frame_heal(assembler, thread, event->sp, false, event->time);
         return;
@@ -145,14 +149,15 @@ static void fail_top(struct tt_assembler *assembler, struct thread *thread, cons
 static void catch_switching(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
 {
     uint64_t sp = view->header.sp;
-    bool sure = thread->top && thread->last == thread->top;
-    while (sure && thread->top && thread->top->address <= sp) {
-        sure = thread->top->tail;
+    for (struct frame *frame = thread->suspended; frame; frame = frame->next)
+        if (frame->noted && frame->noted < UINT8_MAX && frame->address <= sp)
+            frame->noted++;
+    struct frame *top = thread->top;
+    if (top && top->address <= sp && thread->last == top && top->row->role == TT_ROLE_CLIENT)
         fail_top(assembler, thread, view, TT_INCOMPLETE_END);
-    }
     while (thread->top && thread->top->address <= sp) {
         struct frame *frame = thread->top;
-        frame->noted = true;
+        frame->noted = 1;
         if (frame->span) {
             tt_fields_exception(view, frame->span);
             frame->span->failed = false; /* until it is buried */
@@ -164,13 +169,12 @@ static void catch_switching(struct tt_assembler *assembler, struct thread *threa
 void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
 {
     const struct tt_event *event = &view->header;
-    if (thread->top && thread->top->address <= event->sp) {
-        if (tt_thread_switches(assembler, thread))
-            catch_switching(assembler, thread, view);
-        else
-            while (thread->top && thread->top->address <= event->sp)
-                fail_top(assembler, thread, view, 0);
-    }
+    bool below = thread->top && thread->top->address <= event->sp;
+    if ((below || thread->suspended) && tt_thread_switches(assembler, thread))
+        catch_switching(assembler, thread, view);
+    else
+        while (thread->top && thread->top->address <= event->sp)
+            fail_top(assembler, thread, view, 0);
     /* The rest of what a stack pointer proves: markers and dropped frames. */
     tt_frame_heal(assembler, thread, event->sp, true, event->time);
 }

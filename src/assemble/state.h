@@ -19,10 +19,13 @@
  *     (nothing can switch there): upcall and its method, a method and the method it hands over to, a client call and
  *     its first request. Further requests belong to a call only if it is the only frame there is;
  *   - a new entry at an old frame's address buries nothing, since both may live; an exit that fits several frames
- *     closes the newest, and its end and those of the others are marked uncertain;
- *   - a catch ends a call as failed only if the call was the last thing that happened on the thread, and marks it
- *     TT_INCOMPLETE_END; other frames below the catch are suspended with the exception noted, which counts if no exit
- *     comes soon.
+ *     closes the newest, and its end and those of the others are marked uncertain; that holds for a minute for frames
+ *     which were buried by time (ghosts);
+ *   - a catch ends a `calls: one` function as failed only if its entry or request was the last thing that happened on
+ *     the thread (it runs no foreign code, so nothing switches inside), and marks it TT_INCOMPLETE_END; other frames
+ *     below the catch are suspended with the exception noted, which counts if no exit comes soon;
+ *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop, which
+ *     called both, does not run on a greenlet.
  */
 #pragma once
 
@@ -37,6 +40,7 @@
 #define TT_SUSPENDED_NS  60000000000ull /* a suspended frame is buried after this time .. */
 #define TT_NOTED_NS      2000000000ull  /* .. or this, when an exception probably ended it */
 #define TT_STACK_SPAN    (64ull << 20)  /* stack pointers of one stack do not lie further apart */
+#define TT_GHOSTS_MAX    16
 #define TT_OPERATION_MAX 64
 #define TT_BARE_MAX      256
 
@@ -51,7 +55,14 @@ struct frame {
     bool tail;      /* shares its address with the next frame, which left by a jump to it: they end together */
     bool requested; /* a request was sent by it */
     bool ambiguous; /* its exit may have been another's */
-    bool noted;     /* while suspended: an exception probably ended it at suspended_at */
+    uint8_t noted;  /* while suspended: exceptions that may have ended it, the first of them at suspended_at */
+    uint64_t upcall; /* address of the upcall whose method it is (part of), or 0 */
+};
+
+/* A frame of a switching thread that was buried by time or for room: it may live, and its exit come yet. */
+struct ghost {
+    uint64_t address, upcall, until;
+    const struct tt_row *row; /* NULL: a free place */
 };
 
 /* A request was received, its method not yet entered. */
@@ -82,6 +93,7 @@ struct thread {
     bool doubt;         /* an entry may have been lost that encloses what comes */
     bool served;        /* has had an upcall */
     struct marker marker;
+    struct ghost *ghosts; /* TT_GHOSTS_MAX of them, or NULL */
 };
 
 struct tt_assembler {
@@ -126,9 +138,19 @@ struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at);
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end);
 /* The same as "end unknown". */
 void tt_frame_bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t now);
-/* Buries suspended frames: those at `address`; those older than time allows. */
+/* Buries suspended frames: those at `address`; the methods of a former upcall at `upcall`, where a new one proves that
+ * they are over; those older than time allows. */
 void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uint64_t address, uint64_t now);
+void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall, uint64_t now);
 void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
+
+/* ---- ghosts.c ---- */
+
+void tt_ghost_add(struct thread *thread, const struct frame *frame, uint64_t now);
+bool tt_ghost_fits(const struct thread *thread, uint64_t address, const struct tt_row *row, uint64_t now);
+/* An exit that nothing else fits was the ghost's. */
+void tt_ghost_lay(struct thread *thread, uint64_t address, const struct tt_row *row);
+void tt_ghost_lay_methods(struct thread *thread, uint64_t upcall);
 
 /* ---- enter.c, leave.c: what an event does; the thread's order and gaps are already seen to ---- */
 

@@ -24,6 +24,7 @@ void tt_thread_remove(struct tt_assembler *assembler, struct thread *thread, uin
         assembler->recent = NULL;
     HASH_DEL(assembler->threads, thread);
     assembler->stats.threads--;
+    free(thread->ghosts);
     free(thread);
 }
 

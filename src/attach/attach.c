@@ -40,33 +40,45 @@ struct tt_attach {
 
 /* ---- the lease thread: a file is about to be written ---- */
 
-static void lease_broken(void *context, uint64_t tag)
+/* Takes at most `max` links of that file out of the tables. */
+static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link **links, size_t max, char *path, size_t size)
 {
-    struct tt_attach *attach = context;
-    struct tt_link *links[1024];
     size_t count = 0;
-    char path[256] = "?";
 
     pthread_mutex_lock(&attach->files.lock);
     for (struct tt_file *f = attach->files.list; f; f = f->next) {
         if (f->id != tag)
             continue;
+        attach->stats.lease_breaks += !f->broken;
         f->broken = true;
         f->leased = false;
-        snprintf(path, sizeof(path), "%s", f->path);
+        snprintf(path, size, "%s", f->path);
         if (f->wide)
             links[count++] = TAKE_PTR(f->wide);
     }
     for (struct member *m = attach->members; m; m = m->next)
-        for (size_t i = 0; i < m->file_count && count < TT_ARRAY_SIZE(links); i++)
+        for (size_t i = 0; i < m->file_count && count < max; i++)
             if (m->files[i].file->id == tag && m->files[i].link)
                 links[count++] = TAKE_PTR(m->files[i].link);
-    attach->stats.lease_breaks++;
     attach->stats.links -= count;
     pthread_mutex_unlock(&attach->files.lock);
-    tt_host_unlink(links, count);
-    tt_info("%s is being written: its probes were taken out first, %zu links; it is probed again when that is done", path,
-            count);
+    return count;
+}
+
+static void lease_broken(void *context, uint64_t tag)
+{
+    struct tt_attach *attach = context;
+    struct tt_link *links[256];
+    size_t count, total = 0;
+    char path[256] = "?";
+
+    do {
+        count = take_links(attach, tag, links, TT_ARRAY_SIZE(links), path, sizeof(path));
+        tt_host_unlink(links, count);
+        total += count;
+    } while (count == TT_ARRAY_SIZE(links));
+    tt_info("%s is being written: its probes were taken out first (%zu links); it is probed again when that is done", path,
+            total);
     attach->retry(attach->context);
 }
 
@@ -151,16 +163,37 @@ static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes
     return there;
 }
 
-/* Is the same real file linked already under another identity (two overlay mounts of one layer)? */
-static bool linked_elsewhere(struct tt_attach *attach, const struct tt_file *file)
+/* Breakpoints that were there before: whose are they? */
+enum owner { NOBODY, OURS, OURS_WIDE };
+
+/*
+ * OURS_WIDE: the same real file is linked already under another identity (two overlay mounts of one layer). OURS: a
+ * process with a link by pid has forked, and its child inherited the bytes.
+ */
+static enum owner find_owner(struct tt_attach *attach, const struct tt_file *file)
 {
-    bool found = false;
+    enum owner owner = NOBODY;
 
     pthread_mutex_lock(&attach->files.lock);
-    for (struct tt_file *f = attach->files.list; f && !found; f = f->next)
-        found = f != file && f->planned == file->planned && f->wide;
+    for (struct member *m = attach->members; m && !owner; m = m->next)
+        for (size_t i = 0; i < m->file_count && !owner; i++)
+            if (m->files[i].link && m->files[i].file->planned == file->planned)
+                owner = OURS;
+    for (struct tt_file *f = attach->files.list; f; f = f->next)
+        if (f != file && f->planned == file->planned && f->wide)
+            owner = OURS_WIDE;
     pthread_mutex_unlock(&attach->files.lock);
-    return found;
+    return owner;
+}
+
+static void report_foreign(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process, size_t there)
+{
+    attach->stats.foreign += there;
+    if (file->foreign)
+        return;
+    file->foreign = true;
+    tt_warn("%s: %zu points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too", file->path,
+            there, process->name, process->pid);
 }
 
 /* Takes the lease. 1 = leased; 0 = none to be had here; -EAGAIN = open for writing. */
@@ -226,6 +259,7 @@ static int attach_file(struct tt_attach *attach, struct tt_file *file, const str
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint8_t *bytes = calloc(plan->point_count, 1);
     _cleanup_free_ bool *mapped = calloc(plan->point_count, sizeof(*mapped));
+    enum owner owner = NOBODY;
     size_t missing, there = 0;
     int leased, error;
 
@@ -237,7 +271,9 @@ static int attach_file(struct tt_attach *attach, struct tt_file *file, const str
     }
     if (!peek_points(file, process->pid, map, bytes, mapped))
         there = count_breakpoints(plan, bytes, mapped, &missing);
-    if (there && file->may_be_wide && linked_elsewhere(attach, file))
+    if (there)
+        owner = find_owner(attach, file);
+    if (owner == OURS_WIDE)
         return 0;
     leased = take_lease(attach, file);
     if (leased < 0)
@@ -247,11 +283,8 @@ static int attach_file(struct tt_attach *attach, struct tt_file *file, const str
         attach->stats.stale++;
         return tt_err(-ESTALE, "%s changed since it was planned: not probed", file->path);
     }
-    if (there) {
-        attach->stats.foreign += there;
-        tt_warn("%s (pid %d): %zu points of %s already hold a breakpoint: another tracer or debugger is there too",
-                process->name, process->pid, there, file->path);
-    }
+    if (there && owner == NOBODY)
+        report_foreign(attach, file, process, there);
     error = leased && file->may_be_wide ? keep_link(attach, file, 0, &file->wide)
                                         : keep_link(attach, file, process->pid, own);
     if (error == -EAGAIN || error == -ESRCH)

@@ -29,6 +29,7 @@ struct tt_file {
     struct tt_planned *planned; /* NULL: nothing to probe there */
     bool may_be_wide;    /* exports cppTango, or is libomniORB */
     bool leased, waiting;
+    bool foreign;        /* somebody else's breakpoints were reported */
 
     /* under tt_files.lock, shared with the lease thread */
     bool broken;         /* somebody writes to it: no links any more */

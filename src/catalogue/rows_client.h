@@ -8,7 +8,7 @@
  * attribute_list_query, attribute_query, is_attribute_polled, ..) are left out: their callee is the span.
  */
 #define CLIENT(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_CLIENT, .name = "Tango::" function
-#define MANY(function)   .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
+#define MANY(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
 #define PROXY            {TT_FIELD_DEVICE, TT_VALUE_PROXY_NAME, 0}
 
 /* ---- attributes ----------------------------------------------------------------------------------- */
@@ -186,8 +186,43 @@
 },
 {
     MANY("Connection::reconnect"), .verb = "reconnect",
-    .signature = {"Tango::Connection::reconnect(bool)", "Tango::DeviceProxy::reconnect(bool)"},
+    .signature = {"Tango::Connection::reconnect(bool)"},
     .argument = {PROXY},
+},
+{
+    MANY("DeviceProxy::reconnect"), .verb = "reconnect", /* calls that of Connection, then may ask for the name */
+    .signature = {"Tango::DeviceProxy::reconnect(bool)"},
+    .argument = {PROXY},
+},
+{
+    /* once per start of a server: reads an attribute of the database by the bare stub, then sends a command */
+    MANY("Database::fill_server_cache"), .verb = "fill_server_cache",
+    .signature = {"Tango::Database::fill_server_cache(std::string const&, std::string const&)",
+                  "Tango::Database::fill_server_cache(std::string&, std::string&)" /* 9.3 */},
+},
+
+/*
+ * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection (name, ping),
+ * in Database (name, command_query), and when a server looks whether it runs already (command_inout of IDL 1, name).
+ * Inside DeviceProxy::name and the like they are inner frames of the same request.
+ */
+{
+    CLIENT("_objref_Device::name"), .verb = "name",
+    .signature = {"Tango::_objref_Device::name()"},
+},
+{
+    CLIENT("_objref_Device::ping"), .verb = "ping",
+    .signature = {"Tango::_objref_Device::ping()"},
+},
+{
+    CLIENT("_objref_Device::command_query"), .verb = "command_query",
+    .signature = {"Tango::_objref_Device::command_query(char const*)"},
+    .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
+},
+{
+    CLIENT("_objref_Device::command_inout"), .verb = "command",
+    .signature = {"Tango::_objref_Device::command_inout(char const*, CORBA::Any const&)"},
+    .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
 },
 
 #undef CLIENT

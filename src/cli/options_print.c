@@ -40,7 +40,7 @@ static const char *default_text(const struct option *option)
 
 static void help_one(const struct option *option, struct tt_text *out)
 {
-    struct tt_text left = {0}, right = {0};
+    _cleanup_(tt_text_free) struct tt_text left = {0}, right = {0};
 
     if (option->letter)
         tt_text_printf(&left, "  -%c, ", option->letter);
@@ -64,8 +64,6 @@ static void help_one(const struct option *option, struct tt_text *out)
             tt_text_printf(out, "%*s", (int)(INDENT - left.size), "");
         wrap(out, right.data, INDENT);
     }
-    tt_text_free(&left);
-    tt_text_free(&right);
 }
 
 void tt_options_help(enum tt_command command, struct tt_text *out)

@@ -107,8 +107,7 @@ static int set_duration(void *field, const struct assignment *a, char **error)
 
 static int set_choice(void *field, const struct assignment *a, char **error)
 {
-    struct tt_text all = {0};
-    int err;
+    _cleanup_(tt_text_free) struct tt_text all = {0};
 
     for (unsigned i = 0; a->option->choices[i]; i++) {
         if (!strcmp(a->option->choices[i], a->value)) {
@@ -117,9 +116,7 @@ static int set_choice(void *field, const struct assignment *a, char **error)
         }
         tt_text_printf(&all, "%s%s", i ? ", " : "", a->option->choices[i]);
     }
-    err = refuse(a, error, "\"%s\" is none of: %s", a->value, all.data ? all.data : "");
-    tt_text_free(&all);
-    return err;
+    return refuse(a, error, "\"%s\" is none of: %s", a->value, all.data ? all.data : "");
 }
 
 static int set_list(void *field, const struct assignment *a, char **error)

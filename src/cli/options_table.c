@@ -38,7 +38,7 @@ const struct option tt_option_table[] = {
      .help = "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
              "/v1/traces is appended). May be given several times"},
     {.name = "queue-size", .type = OPTION_COUNT, FIELD(queue_size), .value = "SPANS", .group = GROUP_EXPORT,
-     .commands = TT_COMMAND_RUN, .initial = "65536", .min = 1, .max = 1 << 22, .standard = {"OTEL_BSP_MAX_QUEUE_SIZE"},
+     .commands = TT_COMMAND_RUN, .initial = "16384", .min = 1, .max = 1 << 22, .standard = {"OTEL_BSP_MAX_QUEUE_SIZE"},
      .help = "Spans that may wait for each exporter; further ones are dropped and counted"},
     {.name = "batch-size", .type = OPTION_COUNT, FIELD(batch_size), .value = "SPANS", .group = GROUP_EXPORT,
      .commands = TT_COMMAND_RUN, .initial = "8192", .min = 1, .max = 1 << 20,

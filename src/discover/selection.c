@@ -162,14 +162,11 @@ static bool match_script(const char *glob, const struct tt_process *process)
 
 static bool match_command(const char *glob, const struct tt_process *process)
 {
-    struct tt_text line = {0};
-    bool matches;
+    _cleanup_(tt_text_free) struct tt_text line = {0};
 
     for (size_t i = 0; process->argv && process->argv[i]; i++)
         tt_text_printf(&line, "%s%s", i ? " " : "", process->argv[i]);
-    matches = !line.failed && tt_glob(glob, line.data ? line.data : "", false);
-    tt_text_free(&line);
-    return matches;
+    return !line.failed && tt_glob(glob, line.data ? line.data : "", false);
 }
 
 static bool match_user(const char *glob, const struct tt_process *process)

@@ -14,13 +14,12 @@
 
 #define DEFAULT_RATE 20
 #define SETTLE_NS    (300 * TT_NS_PER_MS) /* after the root ended, for spans of other threads and processes */
-#define ORPHAN_NS    (10 * TT_NS_PER_S) /* when no root came: it is not traced, or was lost, or is still open \
-                                         */
-#define SILENCE_NS  (10 * TT_NS_PER_S)
-#define REPEAT_NS   (60 * TT_NS_PER_S) /* of the line about the silence */
-#define TRACES_MAX  1024
-#define SPANS_MAX   8192 /* held in all; some 2 KB each */
-#define TRACE_SPANS 2048 /* of one trace; the tree says how many more there were */
+#define ORPHAN_NS    (10 * TT_NS_PER_S)   /* without a root: not traced, lost, or still open */
+#define SILENCE_NS   (10 * TT_NS_PER_S)
+#define REPEAT_NS    (60 * TT_NS_PER_S) /* of the line about the silence */
+#define TRACES_MAX   1024
+#define SPANS_MAX    8192 /* held in all; some 2 KB each */
+#define TRACE_SPANS  2048 /* of one trace; the tree says how many more there were */
 
 struct trace {
     uint8_t id[16];
@@ -47,8 +46,7 @@ struct console_sink {
     struct tt_ratelog failures;
 };
 
-/* ---- output
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------------------------------ */
 
 /* Writes and empties the text; 0 or what tt_output_write says. */
 static int write_text(struct console_sink *sink)
@@ -101,8 +99,7 @@ static void say_silence(struct console_sink *sink, uint64_t now)
     sink->next_silence = now + REPEAT_NS;
 }
 
-/* ---- traces
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- traces ------------------------------------------------------------------------------------------ */
 
 const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, size_t count)
 {
@@ -278,8 +275,7 @@ static void console_free(struct tt_sink *base)
     free(sink);
 }
 
-/* ---- set-up
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- set-up ------------------------------------------------------------------------------------------ */
 
 /* What the locale says, as setlocale(3) would find it. */
 static bool locale_is_utf8(void)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* console.h: traces for people: the tree of one trace as text, and the sink that decides when to print which.
- */
+/* console.h: traces for people: the tree of one trace as text, and the sink that decides when to print it. */
 #pragma once
 
 #include <stdbool.h>
@@ -33,6 +32,6 @@ struct tt_console_options {
     uint64_t (*now)(void); /* monotonic ns */
 };
 
-/* 0 and *sink, or -ENOMEM. */
+/* 0 and *out, or -ENOMEM. */
 int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
-                   struct tt_sink **sink);
+                   struct tt_sink **out);

@@ -56,8 +56,7 @@ static const struct {
 } kinds[] = {{"?", PLAIN},     {"INTERNAL", DIM},     {"SERVER", GREEN},
              {"CLIENT", CYAN}, {"PRODUCER", MAGENTA}, {"CONSUMER", MAGENTA}};
 
-/* ---- text
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------- */
 
 static const struct glyphs *glyphs(const struct tree *tree)
 {
@@ -82,13 +81,14 @@ static size_t safe_char(const struct tree *tree, const char *text, size_t left, 
     unsigned char c = (unsigned char)text[0];
     size_t length = tt_utf8_length(text, left);
 
+    /* Control characters are also those of ISO 6429's upper half. */
+    bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0);
+
     *instead = NULL;
     if (c == '\n' || c == '\t' || c == '\r')
         *instead = " ";
-    else if (!length || (length > 1 && !tree->style->utf8))
+    else if (!length || control || (length > 1 && !tree->style->utf8))
         *instead = "?";
-    else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0))
-        *instead = "?"; /* control characters, also those of ISO 6429's upper half */
     return length ? length : 1;
 }
 
@@ -147,8 +147,7 @@ static void put_duration(struct tree *tree, uint64_t start, uint64_t end)
         tt_text_printf(tree->out, "%8.3f s ", ms / 1e3);
 }
 
-/* ---- what a span says
- * -------------------------------------------------------------------------------------------- */
+/* ---- what a span says -------------------------------------------------------------------------------- */
 
 static const char *find_string(const struct tt_otel_attribute *attributes, size_t count, const char *key)
 {
@@ -217,8 +216,7 @@ static void put_process(struct tree *tree, const struct tt_otel_resource *resour
         tt_text_printf(tree->out, "[%" PRId64 "]", pid->value.integer);
 }
 
-/* ---- the tree
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---------------------------------------------------------------------------------------- */
 
 static int by_start(const void *a, const void *b)
 {
@@ -444,6 +442,8 @@ static void put_tree(struct tree *tree, size_t hidden)
 {
     size_t lines = 0;
 
+    if (!tree->roots.child)
+        return;
     put_header(tree);
     for (struct node *node = tree->roots.child; node && lines < LINES_MAX;
          node = next_in_order(tree, node), lines++)

@@ -140,10 +140,9 @@ void tt_encode_sort(struct tt_otel_span **spans, size_t count)
     qsort(spans, count, sizeof(*spans), compare);
 }
 
-/* ---- message trees: strings and ids stay where they are, the spans outlive the tree
- * ------------------------------ */
+/* ---- message trees: strings and ids stay where they are, the spans outlive the tree ------------------ */
 
-/* `text` itself if it is valid UTF-8, else a cleaned copy. protobuf-c's fields are not const, but only read.
+/* `text` itself if it is valid UTF-8, else a cleaned copy. protobuf-c's fields are only read, if not const.
  */
 static char *clean(struct pool *pool, const char *text)
 {

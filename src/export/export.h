@@ -14,7 +14,7 @@
 struct tt_exporter;
 
 struct tt_export_config {
-    size_t queue;          /* spans; 0 = 65536 */
+    size_t queue;          /* spans; 0 = 16384 */
     size_t batch;          /* spans of one request; 0 = 8192 */
     unsigned delay_ms;     /* longest wait before a batch leaves; 0 = 1000 */
     unsigned timeout_ms;   /* of one export, retries included; 0 = 10000 */
@@ -23,8 +23,7 @@ struct tt_export_config {
     bool all_roots;        /* console: also traces without a client root */
     unsigned console_rate; /* console: traces per second; 0 = 20 */
     const char *headers;   /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
-    bool full_url; /* OTLP: the URL is used as it is (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT), no /v1/traces added
-                    */
+    bool full_url;         /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
     /* console: text for "still here" after 10 s of silence, into buffer; may be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
@@ -60,6 +59,6 @@ void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
 void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms);
 void tt_exporter_free(struct tt_exporter **exporter);
 
-const char *
-tt_exporter_name(const struct tt_exporter *exporter); /* "console", "file:/tmp/x", "otlp:http://.." */
+/* "console", "file:/tmp/x", "otlp:http://host:4318/v1/traces": no secrets. Valid until freed. */
+const char *tt_exporter_name(const struct tt_exporter *exporter);
 void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats);

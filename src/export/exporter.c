@@ -13,7 +13,7 @@
 #include "export/queue.h"
 #include "export/sink.h"
 
-#define DEFAULT_QUEUE      65536
+#define DEFAULT_QUEUE      16384
 #define DEFAULT_BATCH      8192
 #define DEFAULT_DELAY_MS   1000
 #define DEFAULT_TIMEOUT_MS 10000
@@ -56,7 +56,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Signals are for the main thread; a reader of our standard output that goes away is EPIPE here, not SIGPIPE.
+/* Signals are for the main thread; when the reader of our output goes away, that is EPIPE here, not SIGPIPE.
  */
 static int start_thread(struct tt_exporter *exporter)
 {

@@ -74,8 +74,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* ---- set-up
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- set-up ------------------------------------------------------------------------------------------ */
 
 static void global_init(void)
 {
@@ -201,8 +200,7 @@ int tt_http_new(struct tt_http_config *config, struct tt_http **http, char **err
     return 0;
 }
 
-/* ---- one request
- * ------------------------------------------------------------------------------------------------- */
+/* ---- one request ------------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -353,8 +351,7 @@ static enum verdict attempt(struct tt_http *http, uint64_t deadline, struct tt_h
     return verdict;
 }
 
-/* ---- retries
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- retries ----------------------------------------------------------------------------------------- */
 
 /* Sleeps; ends early when the stop's deadline comes first. */
 static void sleep_until(struct tt_http *http, uint64_t then)
@@ -368,8 +365,7 @@ static void sleep_until(struct tt_http *http, uint64_t then)
     }
 }
 
-/* How long to wait before the next attempt: what the receiver asked for, else the back-off with its jitter.
- */
+/* The wait before the next attempt: what the receiver asked for, else the back-off with its jitter. */
 static uint64_t next_pause(struct tt_http *http)
 {
     curl_off_t seconds = 0;

@@ -63,8 +63,7 @@ bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
         queue->ring[(queue->first + queue->count++) % queue->capacity] = tt_otel_span_get(span);
         if (queue->count == 1)
             queue->since = tt_export_now();
-        /* Only the first (its delay starts) and the one that fills a batch change what the reader waits for.
-         */
+        /* Only the first (its delay starts) and the one that fills a batch concern the waiting reader. */
         wake = queue->count == 1 || queue->count == queue->batch;
     }
     pthread_mutex_unlock(&queue->lock);

@@ -18,7 +18,6 @@ struct tt_reply_partial {
 void tt_reply_partial(const uint8_t *body, size_t size, const char *content_type, uint64_t sent,
                       struct tt_reply_partial *partial);
 
-/* Body of a failure as one printable line: google.rpc.Status, or the text itself; empty when there is none.
- */
+/* Body of a failure as one printable line: google.rpc.Status, or the text itself; empty if none. */
 void tt_reply_message(const uint8_t *body, size_t size, const char *content_type,
                       char message[TT_REPLY_TEXT]);

@@ -25,7 +25,7 @@ static bool open_reader(struct tt_elf *elf, struct tt_reader *reader, uint64_t a
     if (size > rest)
         size = rest;
     bytes = size ? tt_elf_at(elf, address, size) : NULL;
-    *reader = (struct tt_reader){bytes, bytes + (bytes ? size : 0), address, !bytes};
+    *reader = tt_reader_over(bytes, size, address);
     return bytes;
 }
 
@@ -109,7 +109,7 @@ static int read_augmentation(struct tt_reader *reader, const char *letters, stru
 {
     uint64_t size = tt_reader_uleb(reader);
     const uint8_t *data = tt_reader_skip(reader, size);
-    struct tt_reader extra = {data, data + (data ? size : 0), reader->address - size, !data};
+    struct tt_reader extra = tt_reader_over(data, size, reader->address - size);
 
     cie->augmented = true;
     for (const char *letter = letters; *letter; letter++) {
@@ -181,7 +181,7 @@ static int read_fde(struct tt_elf *elf, uint64_t address, struct tt_fde *fde)
     if (cie.augmented) {
         size = tt_reader_uleb(&reader);
         data = tt_reader_skip(&reader, size);
-        augmentation = (struct tt_reader){data, data + (data ? size : 0), reader.address - size, !data};
+        augmentation = tt_reader_over(data, size, reader.address - size);
         if (size)
             fde->lsda = read_encoded(&augmentation, cie.lsda, elf->eh_frame_hdr);
         if (augmentation.failed)
@@ -406,7 +406,7 @@ int tt_cfi_landing_pads(struct tt_elf *elf, const struct tt_fde *fde, uint64_t *
     p = tt_reader_skip(&reader, size);
     if (reader.failed || (encoding & PE_BASE) || encoding == DW_EH_PE_omit)
         return -EINVAL;
-    sites = (struct tt_reader){p, p + size, reader.address - size, false};
+    sites = tt_reader_over(p, size, reader.address - size);
     while (tt_reader_left(&sites)) {
         uint64_t pad;
 

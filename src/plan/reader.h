@@ -16,6 +16,14 @@ struct tt_reader {
     bool failed;
 };
 
+/* Over `size` bytes at `p`; NULL gives a failed reader. */
+static inline struct tt_reader tt_reader_over(const uint8_t *p, uint64_t size, uint64_t address)
+{
+    static const uint8_t nothing[1];
+
+    return p ? (struct tt_reader){p, p + size, address, false} : (struct tt_reader){nothing, nothing, address, true};
+}
+
 static inline size_t tt_reader_left(const struct tt_reader *reader)
 {
     return (size_t)(reader->end - reader->p);

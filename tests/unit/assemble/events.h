@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * events.h: makes events as the BPF programs write them, feeds them to an assembler and keeps the spans that come out.
+ * Thread tid belongs to process tid / 10 * 10; every event is 1 us after the one before.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "assemble/assemble.h"
+#include "base/cleanup.h"
+#include "correlate/correlate.h"
+
+enum {
+    READ,       /* client, one */
+    READ_CHAR,  /* client, one: calls READ */
+    COMMAND,    /* client, one */
+    CONNECT,    /* client, many */
+    CONSTRUCT,  /* client, many */
+    READ_5,     /* server */
+    WRITE_READ_5, /* server: calls READ_5 */
+    COMMAND_4,  /* server: jumps to COMMAND_2 */
+    COMMAND_2,  /* server */
+    SEND,
+    UPCALL,
+    CATCH,
+    ROWS,
+};
+
+static const struct tt_row test_rows[ROWS] = {
+    [READ] = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::read_attribute", .verb = "read"},
+    [READ_CHAR] = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::read_attribute(char)", .verb = "read"},
+    [COMMAND] = {.role = TT_ROLE_CLIENT, .name = "Tango::Connection::command_inout", .verb = "command"},
+    [CONNECT] = {.role = TT_ROLE_MANY, .name = "Tango::Connection::connect", .verb = "connect"},
+    [CONSTRUCT] = {.role = TT_ROLE_MANY, .name = "Tango::DeviceProxy::DeviceProxy", .verb = "construct"},
+    [READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::read_attributes_5", .verb = "read"},
+    [WRITE_READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::write_read_attributes_5"},
+    [COMMAND_4] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"},
+    [COMMAND_2] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_2Impl::command_inout_2", .verb = "command"},
+    [SEND] = {.role = TT_ROLE_REQUEST},
+    [UPCALL] = {.role = TT_ROLE_UPCALL},
+    [CATCH] = {.role = TT_ROLE_CATCH},
+};
+
+static inline const struct tt_row *test_row(void *context, uint32_t point)
+{
+    return point < ROWS ? &test_rows[point] : NULL;
+}
+
+#define MAX_TIDS 1000
+
+struct events {
+    struct tt_assembler *assembler;
+    struct tt_correlator *correlator; /* NULL: the recorder below stands in */
+    uint64_t now;
+    uint32_t sequence[MAX_TIDS], start[MAX_TIDS];
+    bool switching;
+    uint64_t ids;
+    size_t requests, bare;
+    struct tt_span **spans; /* in the order they were closed or emitted */
+    size_t count, capacity;
+};
+
+/* ---- where spans go --------------------------------------------------------------------------- */
+
+static inline void keep_span(void *context, struct tt_span *span)
+{
+    struct events *e = context;
+    if (e->count == e->capacity) {
+        e->capacity = e->capacity ? e->capacity * 2 : 64;
+        e->spans = realloc(e->spans, e->capacity * sizeof(struct tt_span *));
+        assert_non_null(e->spans);
+    }
+    e->spans[e->count++] = span;
+}
+
+static inline void record_open(void *context, struct tt_span *span)
+{
+    struct events *e = context;
+    e->ids++;
+    memcpy(span->span_id, &e->ids, sizeof(span->span_id));
+    if (span->parent)
+        memcpy(span->parent_id, span->parent->span_id, sizeof(span->parent_id));
+}
+
+static inline void record_request(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time)
+{
+    struct events *e = context;
+    assert_non_null(span);
+    e->requests++;
+}
+
+static inline void record_bare(void *context, const struct tt_key *key, uint64_t time)
+{
+    struct events *e = context;
+    e->bare++;
+}
+
+static inline bool test_switching(void *context, uint32_t tgid)
+{
+    struct events *e = context;
+    return e->switching;
+}
+
+static inline void events_init(struct events *e)
+{
+    memset(e, 0, sizeof(*e));
+    e->now = 1000000;
+    struct tt_assembler_ops ops = {record_open, record_request, record_bare, keep_span, e};
+    e->assembler = tt_assembler_new(&ops, test_row, NULL);
+    assert_non_null(e->assembler);
+    tt_assembler_set_switching(e->assembler, test_switching, e);
+}
+
+static inline int64_t test_offset(void *context, uint64_t now)
+{
+    return 1000000000000ll + (int64_t)now;
+}
+
+static inline void events_init_correlated(struct events *e, const struct tt_correlator_config *config)
+{
+    struct tt_correlator_config c = config ? *config : (struct tt_correlator_config){0};
+    memset(e, 0, sizeof(*e));
+    e->now = 1000000;
+    c.seed = c.seed ?: 7;
+    c.unix_offset = c.unix_offset ?: test_offset;
+    e->correlator = tt_correlator_new(&c, keep_span, e);
+    assert_non_null(e->correlator);
+    struct tt_assembler_ops ops = tt_correlator_ops(e->correlator);
+    e->assembler = tt_assembler_new(&ops, test_row, NULL);
+    assert_non_null(e->assembler);
+    tt_assembler_set_switching(e->assembler, test_switching, e);
+}
+
+static inline void events_free(struct events *e)
+{
+    tt_assembler_free(&e->assembler);
+    tt_correlator_free(&e->correlator);
+    for (size_t i = 0; i < e->count; i++)
+        tt_span_free(&e->spans[i]);
+    free(e->spans);
+}
+
+static inline const struct tt_assembler_stats *stats(const struct events *e)
+{
+    return tt_assembler_stats(e->assembler);
+}
+
+/* ---- one event -------------------------------------------------------------------------------- */
+
+struct draft {
+    union {
+        struct tt_event header;
+        unsigned char bytes[TT_EVENT_MAX];
+    };
+};
+
+static inline struct draft *draft(struct events *e, int type, uint32_t tid, uint32_t point, uint64_t frame, uint64_t sp)
+{
+    static struct draft d;
+    memset(&d.header, 0, sizeof(d.header));
+    assert_true(tid < MAX_TIDS);
+    d.header = (struct tt_event){.time = e->now += 1000, .tgid = tid / 10 * 10, .tid = tid,
+        .sequence = ++e->sequence[tid], .thread_start = e->start[tid] + 1, .type = (uint16_t)type,
+        .size = sizeof(struct tt_event), .point = point, .frame = frame, .sp = sp};
+    return &d;
+}
+
+static inline void draft_field(struct draft *d, int field, int status, int index, int aux, const void *data, size_t size)
+{
+    struct tt_field_header header = {.field = (uint8_t)field, .status = (uint8_t)status, .index = (uint8_t)index,
+        .aux = (uint8_t)aux, .size = (uint16_t)size};
+    assert_true(d->header.size + sizeof(header) + size + 8 <= TT_EVENT_MAX);
+    memcpy(d->bytes + d->header.size, &header, sizeof(header));
+    d->header.size += sizeof(header);
+    if (size)
+        memcpy(d->bytes + d->header.size, data, size);
+    memset(d->bytes + d->header.size + size, 0, 8);
+    d->header.size += (size + 7) & ~7u;
+    d->header.fields++;
+}
+
+static inline void draft_string(struct draft *d, int field, int index, const char *text)
+{
+    draft_field(d, field, TT_STATUS_OK, index, 1, text, strlen(text));
+}
+
+static inline void draft_u64(struct draft *d, int field, uint64_t value)
+{
+    draft_field(d, field, TT_STATUS_OK, 0, 0, &value, sizeof(value));
+}
+
+static inline void feed(struct events *e, const struct draft *d)
+{
+    tt_assembler_event(e->assembler, d, d->header.size);
+}
+
+/* ---- whole events ----------------------------------------------------------------------------- */
+
+static inline void enter(struct events *e, uint32_t tid, uint32_t row, uint64_t frame)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, row, frame, frame);
+    draft_string(d, TT_FIELD_DEVICE, 0, "sys/tg_test/1");
+    if (test_rows[row].role == TT_ROLE_SERVER)
+        draft_string(d, TT_FIELD_CLASS, 0, "TangoTest");
+    feed(e, d);
+}
+
+static inline void leave(struct events *e, uint32_t tid, uint32_t row, uint64_t frame)
+{
+    feed(e, draft(e, TT_EVENT_EXIT, tid, row, frame, frame - 64));
+}
+
+#define CXX_CLASS 0x474e5543432b2b00ull
+
+static inline void catch_class(struct events *e, uint32_t tid, uint64_t sp, uint64_t exception_class)
+{
+    struct draft *d = draft(e, TT_EVENT_CATCH, tid, CATCH, sp, sp);
+    struct tt_exception exception = {.exception_class = exception_class, .object = 0x5000, .errors = 2};
+    draft_field(d, TT_FIELD_EXCEPTION, TT_STATUS_OK, 0, 0, &exception, sizeof(exception));
+    draft_string(d, TT_FIELD_TYPE, 0, "N5Tango9DevFailedE");
+    draft_string(d, TT_FIELD_REASON, 0, "API_First");
+    draft_string(d, TT_FIELD_DESC, 0, "thrown first");
+    draft_string(d, TT_FIELD_ORIGIN, 0, "TangoTest::x");
+    draft_string(d, TT_FIELD_REASON, 1, "API_Second");
+    feed(e, d);
+}
+
+static inline void catches(struct events *e, uint32_t tid, uint64_t sp)
+{
+    catch_class(e, tid, sp, CXX_CLASS);
+}
+
+static inline struct tt_key tcp_key(uint32_t client_port, uint32_t id, bool client)
+{
+    struct tt_key key = {.request_id = id, .fd = 5, .giop_major = 1, .giop_minor = 2, .response_expected = 1};
+    uint64_t loopback = 0x0100007f; /* 127.0.0.1 in network order on a little-endian host */
+    key.connection = (struct tt_connection){.family = 2, .netns = 1,
+        .local_port = (uint16_t)(client ? client_port : 10000), .remote_port = (uint16_t)(client ? 10000 : client_port),
+        .local = {loopback}, .remote = {loopback}};
+    return key;
+}
+
+static inline struct tt_key unix_key(uint64_t client_socket, uint64_t client_inode, uint64_t server_socket,
+                                     uint64_t server_inode, uint32_t id, bool client)
+{
+    struct tt_key key = {.request_id = id, .fd = 5, .giop_major = 1, .giop_minor = 2, .response_expected = 1};
+    key.connection.family = 1;
+    uint64_t c[2] = {client_socket, client_inode}, s[2] = {server_socket, server_inode};
+    memcpy(key.connection.local, client ? c : s, sizeof(c));
+    memcpy(key.connection.remote, client ? s : c, sizeof(c));
+    return key;
+}
+
+static inline void sends_key(struct events *e, uint32_t tid, uint64_t sp, struct tt_key key)
+{
+    struct draft *d = draft(e, TT_EVENT_REQUEST, tid, SEND, sp, sp);
+    draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
+    draft_string(d, TT_FIELD_OPERATION, 0, "read_attributes_5");
+    feed(e, d);
+}
+
+static inline void sends(struct events *e, uint32_t tid, uint64_t sp, uint32_t port, uint32_t id)
+{
+    sends_key(e, tid, sp, tcp_key(port, id, true));
+}
+
+static inline void upcall_key(struct events *e, uint32_t tid, uint64_t frame, struct tt_key key)
+{
+    struct draft *d = draft(e, TT_EVENT_UPCALL, tid, UPCALL, frame, frame);
+    draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
+    draft_string(d, TT_FIELD_OPERATION, 0, "read_attributes_5");
+    feed(e, d);
+}
+
+static inline void upcall(struct events *e, uint32_t tid, uint64_t frame, uint32_t port, uint32_t id)
+{
+    upcall_key(e, tid, frame, tcp_key(port, id, false));
+}
+
+static inline void thread_ends(struct events *e, uint32_t tid)
+{
+    feed(e, draft(e, TT_EVENT_THREAD_EXIT, tid, 0, 0, 0));
+}
+
+/* The next event of the thread is lost. */
+static inline void lose(struct events *e, uint32_t tid)
+{
+    e->sequence[tid]++;
+    e->now += 1000;
+}
+
+/* ---- what came out ---------------------------------------------------------------------------- */
+
+/* The n-th span of a row, from 0. */
+static inline struct tt_span *span_of(const struct events *e, uint32_t row, size_t n)
+{
+    for (size_t i = 0; i < e->count; i++)
+        if (e->spans[i]->row == &test_rows[row] && !n--)
+            return e->spans[i];
+    fail_msg("no such span of %s", test_rows[row].name);
+    return NULL;
+}
+
+static inline size_t spans_of(const struct events *e, uint32_t row)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->count; i++)
+        n += e->spans[i]->row == &test_rows[row];
+    return n;
+}
+
+static inline bool is_root(const struct tt_span *span)
+{
+    static const uint8_t zero[8];
+    return !memcmp(span->parent_id, zero, sizeof(zero));
+}
+
+static inline void assert_parent(const struct tt_span *child, const struct tt_span *parent)
+{
+    assert_memory_equal(child->parent_id, parent->span_id, 8);
+}

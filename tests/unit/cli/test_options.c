@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "cli/options.h"
+
+#define ARGS(...) ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+#define NO_ENV    ARGS()
+
+static struct tt_options parse(char **argv, char **environment)
+{
+    struct tt_options options;
+    _cleanup_free_ char *error = NULL;
+
+    if (tt_options_parse(&options, TT_COMMAND_RUN, argv, environment, &error))
+        fail_msg("%s", error);
+    return options;
+}
+
+static void refused(enum tt_command command, char **argv, char **environment, const char *wanted)
+{
+    struct tt_options options;
+    _cleanup_free_ char *error = NULL;
+
+    assert_int_equal(tt_options_parse(&options, command, argv, environment, &error), -EINVAL);
+    if (!error || strcmp(error, wanted))
+        fail_msg("error is: %s\nnot:      %s", error ? error : "NULL", wanted);
+}
+
+/* A configuration file that is gone after the test. */
+static char *file_with(const char *text)
+{
+    static char path[] = "/tmp/tt-config-XXXXXX";
+    int fd;
+
+    strcpy(path, "/tmp/tt-config-XXXXXX");
+    fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return path;
+}
+
+static void rule_is(const struct tt_options *options, size_t index, bool include, const char *text)
+{
+    bool sense;
+
+    assert_true(index < tt_selection_count(options->selection));
+    assert_string_equal(tt_selection_rule(options->selection, index, &sense), text);
+    assert_int_equal(sense, include);
+}
+
+static void test_defaults(void **state)
+{
+    struct tt_options o = parse(ARGS(), NO_ENV);
+
+    assert_int_equal(o.ring_size, 16 << 20);
+    assert_int_equal(o.join_wait, 2000);
+    assert_int_equal(o.queue_size, 65536);
+    assert_int_equal(o.batch_size, 8192);
+    assert_int_equal(o.batch_delay, 1000);
+    assert_int_equal(o.otlp_timeout, 10000);
+    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.console_rate, 20);
+    assert_int_equal(o.color, TT_COLOR_AUTO);
+    assert_int_equal(o.log_level, TT_LOG_INFO);
+    assert_true(o.multi);
+    assert_false(o.command_lines || o.all || o.all_roots || o.print_config || o.json || o.help);
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "console");
+    assert_int_equal(tt_selection_count(o.selection), 0);
+    assert_non_null(o.control);
+    assert_null(o.command);
+    assert_null(o.arguments[0]);
+    tt_options_free(&o);
+}
+
+static void test_command_line(void **state)
+{
+    struct tt_options o = parse(ARGS("--select", "Basler/*", "-x", "user:op", "-sTangoTest", "--ring-size=1000K", "--export",
+                                     "file:/x", "-e", "otlp:http://c:4318", "--no-multi", "--command-lines", "--join-wait",
+                                     "500ms", "--color=never", "--all", "--", "./scan", "--all", "-x"), NO_ENV);
+
+    assert_int_equal(tt_selection_count(o.selection), 3);
+    rule_is(&o, 0, true, "Basler/*");
+    rule_is(&o, 1, false, "user:op");
+    rule_is(&o, 2, true, "TangoTest");
+    assert_int_equal(o.ring_size, 1 << 20); /* rounded up */
+    assert_int_equal(o.exports.count, 2);
+    assert_string_equal(o.exports.items[1], "otlp:http://c:4318");
+    assert_null(o.exports.items[2]);
+    assert_false(o.multi);
+    assert_true(o.command_lines && o.all);
+    assert_int_equal(o.join_wait, 500);
+    assert_int_equal(o.color, TT_COLOR_NEVER);
+    assert_string_equal(o.command[0], "./scan");
+    assert_string_equal(o.command[2], "-x");
+    assert_null(o.arguments[0]);
+    tt_options_free(&o);
+    o = parse(ARGS("./scan", "--all"), NO_ENV); /* no "--": arguments, which `run` refuses */
+    assert_string_equal(o.arguments[0], "./scan");
+    assert_null(o.command);
+    assert_false(o.all);
+    tt_options_free(&o);
+    o = parse(ARGS("--multi=no", "--all-roots=yes", "--no-all-roots"), NO_ENV);
+    assert_false(o.multi);
+    assert_false(o.all_roots);
+    tt_options_free(&o);
+}
+
+static void test_precedence(void **state)
+{
+    char *path = file_with("ring-size: 1M\n"
+                           "join-wait: 1s\n"
+                           "queue-size: 10\n"
+                           "select: [\"file/*\", \"!user:x\"]\n"
+                           "export:\n"
+                           "  - file:/file\n");
+    _cleanup_free_ char *config = NULL;
+    struct tt_options o;
+
+    /* The file over the defaults. */
+    o = parse(ARGS("--config", path), NO_ENV);
+    assert_int_equal(o.ring_size, 1 << 20);
+    assert_int_equal(o.queue_size, 10);
+    rule_is(&o, 0, true, "file/*");
+    rule_is(&o, 1, false, "user:x");
+    assert_string_equal(o.exports.items[0], "file:/file");
+    tt_options_free(&o);
+
+    /* The environment over the file, the command line over both; lists are replaced, not extended. */
+    assert_true(asprintf(&config, "TANGOTRACE_CONFIG=%s", path) > 0);
+    o = parse(ARGS("--ring-size", "4M", "--exclude", "user:line"),
+              ARGS(config, "TANGOTRACE_RING_SIZE=2M", "TANGOTRACE_JOIN_WAIT=3s", "TANGOTRACE_SELECT=env/*",
+                   "TANGOTRACE_EXPORT=console,file:/env", "TANGOTRACE_QUEUE_SIZE="));
+    assert_int_equal(o.ring_size, 4 << 20);
+    assert_int_equal(o.join_wait, 3000);
+    assert_int_equal(o.queue_size, 10); /* an empty variable counts as not set */
+    assert_int_equal(tt_selection_count(o.selection), 1);
+    rule_is(&o, 0, false, "user:line");
+    assert_int_equal(o.exports.count, 2);
+    assert_string_equal(o.exports.items[1], "file:/env");
+    tt_options_free(&o);
+    unlink(path);
+}
+
+static void test_environment_lists(void **state)
+{
+    struct tt_options o = parse(ARGS(), ARGS("TANGOTRACE_SELECT=a/*,,!pid:1,b", "TANGOTRACE_EXCLUDE=user:x"));
+
+    assert_int_equal(tt_selection_count(o.selection), 4);
+    rule_is(&o, 0, false, "user:x"); /* excludes of the environment are exceptions: first */
+    rule_is(&o, 1, true, "a/*");
+    rule_is(&o, 2, false, "pid:1");
+    rule_is(&o, 3, true, "b");
+    tt_options_free(&o);
+}
+
+static void test_opentelemetry(void **state)
+{
+    struct tt_options o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318/base", "OTEL_EXPORTER_OTLP_HEADERS=a=b",
+                                             "OTEL_EXPORTER_OTLP_TRACES_HEADERS=c=d", "OTEL_EXPORTER_OTLP_TIMEOUT=2500",
+                                             "OTEL_EXPORTER_OTLP_COMPRESSION=none", "OTEL_EXPORTER_OTLP_CERTIFICATE=/ca",
+                                             "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=/cert", "OTEL_EXPORTER_OTLP_CLIENT_KEY=/key",
+                                             "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test",
+                                             "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_BSP_MAX_QUEUE_SIZE=100",
+                                             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10"));
+
+    assert_string_equal(o.otlp_headers, "c=d"); /* the more specific variable */
+    assert_int_equal(o.otlp_timeout, 2500);
+    assert_int_equal(o.otlp_compression, TT_COMPRESSION_NONE);
+    assert_string_equal(o.otlp_certificate, "/ca");
+    assert_string_equal(o.otlp_client_certificate, "/cert");
+    assert_string_equal(o.otlp_client_key, "/key");
+    assert_string_equal(o.resource_attributes, "deployment.environment=test");
+    assert_int_equal(o.batch_delay, 50);
+    assert_int_equal(o.queue_size, 100);
+    assert_int_equal(o.batch_size, 10);
+    assert_int_equal(o.exports.count, 2); /* an endpoint asks for the exporter */
+    assert_string_equal(o.exports.items[0], "console");
+    assert_string_equal(o.exports.items[1], "otlp:http://c:4318/base");
+    tt_options_free(&o);
+
+    /* Ours goes before OpenTelemetry's; --export decides alone. */
+    o = parse(ARGS("--export", "otlp"), ARGS("OTEL_BSP_MAX_QUEUE_SIZE=100", "TANGOTRACE_QUEUE_SIZE=200",
+                                             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/v1/traces",
+                                             "OTEL_EXPORTER_OTLP_ENDPOINT=http://d:2"));
+    assert_int_equal(o.queue_size, 200);
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "otlp:http://c:1/v1/traces");
+    tt_options_free(&o);
+
+    /* The signal's endpoint is used as it is. */
+    o = parse(ARGS("--export", "otlp"), ARGS("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/other"));
+    assert_string_equal(o.exports.items[0], "otlp-traces:http://c:1/other");
+    tt_options_free(&o);
+
+    /* Bad values: a warning and the default. */
+    tt_log_set_level(TT_LOG_ERROR);
+    o = parse(ARGS(), ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1", "OTEL_EXPORTER_OTLP_COMPRESSION=zip",
+                           "OTEL_EXPORTER_OTLP_TIMEOUT=99999999999999999999", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+                           "TANGOTRACE_RING_SIZ=1"));
+    assert_int_equal(o.queue_size, 65536);
+    assert_int_equal(o.batch_delay, 1000);
+    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_timeout, 10000);
+    tt_options_free(&o);
+    tt_log_set_level(TT_LOG_INFO);
+}
+
+static void test_errors(void **state)
+{
+    refused(TT_COMMAND_RUN, ARGS("--ring-siz", "1"), NO_ENV, "unknown option --ring-siz; did you mean --ring-size?");
+    refused(TT_COMMAND_RUN, ARGS("--ring-siz=1"), NO_ENV, "unknown option --ring-siz; did you mean --ring-size?");
+    refused(TT_COMMAND_RUN, ARGS("--frobnicate"), NO_ENV, "unknown option --frobnicate; --help lists the options");
+    refused(TT_COMMAND_RUN, ARGS("-Z"), NO_ENV, "unknown option -Z; --help lists the options");
+    refused(TT_COMMAND_STATUS, ARGS("--ring-size=1"), NO_ENV, "unknown option --ring-size; --help lists the options");
+    refused(TT_COMMAND_RUN, ARGS("--no-export"), NO_ENV, "unknown option --no-export; did you mean --export?");
+    refused(TT_COMMAND_RUN, ARGS("--export"), NO_ENV, "option --export needs a value: --export TARGET");
+    refused(TT_COMMAND_RUN, ARGS("-e"), NO_ENV, "option -e needs a value: -e TARGET");
+    refused(TT_COMMAND_RUN, ARGS("--export="), NO_ENV, "option --export: the value is empty");
+    refused(TT_COMMAND_RUN, ARGS("--no-multi=yes"), NO_ENV, "--no-multi takes no value");
+    refused(TT_COMMAND_RUN, ARGS("--ring-size", "lots"), NO_ENV,
+            "option --ring-size: \"lots\" is no size; write bytes or K, M, G as in 16M");
+    refused(TT_COMMAND_RUN, ARGS("--ring-size", "5"), NO_ENV,
+            "option --ring-size: \"5\" is out of range, 4096 to 1073741824 bytes is possible");
+    refused(TT_COMMAND_RUN, ARGS("--ring-size", "99999999999G"), NO_ENV,
+            "option --ring-size: \"99999999999G\" is no size; write bytes or K, M, G as in 16M");
+    refused(TT_COMMAND_RUN, ARGS("--color", "pink"), NO_ENV, "option --color: \"pink\" is none of: auto, always, never");
+    refused(TT_COMMAND_RUN, ARGS("--multi=perhaps"), NO_ENV, "option --multi: \"perhaps\" is to be yes or no");
+    refused(TT_COMMAND_RUN, ARGS("--select", "sever:x"), NO_ENV,
+            "option --select: \"sever:x\": there is no kind \"sever\"; use one of: server exe script cmd user cgroup netns "
+            "pid, or a bare pattern for server, executable and script names");
+    refused(TT_COMMAND_RUN, ARGS("--config", "/nonexistent/x.yaml"), NO_ENV,
+            "configuration file /nonexistent/x.yaml: No such file or directory");
+    refused(TT_COMMAND_RUN, ARGS("--"), NO_ENV, "\"--\" is to be followed by the command to run");
+    refused(TT_COMMAND_LIST, ARGS("--", "x"), NO_ENV, "\"--\" belongs to 'tangotrace run -- COMMAND'");
+    refused(TT_COMMAND_RUN, ARGS(), ARGS("TANGOTRACE_QUEUE_SIZE=x"), "TANGOTRACE_QUEUE_SIZE: \"x\" is no number");
+    /* Control characters do not reach the terminal. */
+    refused(TT_COMMAND_RUN, ARGS("--queue-size", "\033[2J"), NO_ENV, "option --queue-size: \"?[2J\" is no number");
+}
+
+static void yaml(const char *text, const char *wanted)
+{
+    _cleanup_free_ char *error = NULL;
+    int err = tt_options_check_yaml(text, strlen(text), "x.yaml", &error);
+
+    if (!wanted ? err != 0 : err != -EINVAL || !error || strncmp(error, wanted, strlen(wanted)))
+        fail_msg("%s\ngives: %d %s\nnot:   %s", text, err, error ? error : "", wanted ? wanted : "no error");
+}
+
+static void test_yaml(void **state)
+{
+    yaml("", NULL);
+    yaml("# nothing\n", NULL);
+    yaml("---\n...\n", NULL);
+    yaml("ring-size: 1M\nmulti: no\nselect: [a, 'b']\nexclude: user:x\n", NULL);
+    yaml("ring-size: 1M\nring-siz: 2M\n", "x.yaml:2: unknown key \"ring-siz\"; did you mean \"ring-size\"?");
+    yaml("\n\nfrobnicate: 1\n", "x.yaml:3: unknown key \"frobnicate\"; the keys are");
+    yaml("queue-size: 1\nqueue-size: 2\n", "x.yaml:2: \"queue-size\" appears twice");
+    yaml("queue-size: [1, 2]\n", "x.yaml:1: queue-size takes one value, not a list");
+    yaml("queue-size:\n  a: 1\n", "x.yaml:2: queue-size takes a value, not a mapping");
+    yaml("select:\n  - a\n  - [b]\n", "x.yaml:3: select: the elements of the list are to be plain values");
+    yaml("select:\n  - a\n  - sever:b\n", "x.yaml:3: select: \"sever:b\": there is no kind");
+    yaml("ring-size: 1M\nqueue-size: x\n", "x.yaml:2: queue-size: \"x\" is no number");
+    yaml("select:\n  - !user:x\n", "x.yaml:2: select: put quotes around a value that begins with '!'");
+    yaml("ring-size: 1M\nselect: [*Test]\n", "x.yaml:2: no valid YAML: ");
+    yaml("select: [a\nexport: b\n", "x.yaml:2: no valid YAML: ");
+    yaml("- a\n- b\n", "x.yaml:1: lines of the form \"option: value\" are expected");
+    yaml("just text\n", "x.yaml:1: lines of the form");
+    yaml("? [a]\n: b\n", "x.yaml:1: a key is to be the name of an option");
+    yaml("json: yes\n", "x.yaml:1: \"json\" belongs on the command line");
+    yaml("config: y.yaml\n", "x.yaml:1: \"config\" belongs on the command line");
+    yaml("ring-size: 1M\n---\nring-size: 2M\n", "x.yaml:3: a second document");
+    yaml("control: \"a\\0b\"\n", "x.yaml:1: control: the value holds a NUL byte");
+    yaml("control: \xff\n", "x.yaml:1: no valid YAML: ");
+    yaml("a: &x [*x]\n", "x.yaml:1: unknown key \"a\"");
+    yaml("select: &x [*x]\n", "x.yaml:1: select: the elements");
+}
+
+static void test_deep_yaml(void **state)
+{
+    char *text = malloc(100001);
+
+    memset(text, '[', 100000);
+    text[100000] = '\0';
+    yaml(text, "x.yaml:1: brackets nested too deeply");
+    free(text);
+}
+
+static void test_print_config(void **state)
+{
+    struct tt_options o = parse(ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1"),
+                                ARGS("TANGOTRACE_RING_SIZE=1M", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret"));
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+    _cleanup_free_ char *error = NULL;
+
+    tt_options_print_config(&o, &out);
+    assert_non_null(strstr(out.data, "select: [\"!user:op\", \"Te\\\"st/*\"]         # option --select"));
+    assert_non_null(strstr(out.data, "# TANGOTRACE_RING_SIZE\n"));
+    assert_non_null(strstr(out.data, "export: [\"otlp:http://****@c:1\"]"));
+    assert_non_null(strstr(out.data, "queue-size: 65536                        # default\n"));
+    assert_non_null(strstr(out.data, "otlp-headers: \"********\"                 # OTEL_EXPORTER_OTLP_HEADERS\n"));
+    assert_non_null(strstr(out.data, "# control-group: "));
+    assert_null(strstr(out.data, "secret"));
+    assert_null(strstr(out.data, "pw"));
+    /* It can be used as a file. */
+    assert_int_equal(tt_options_check_yaml(out.data, out.size, "printed", &error), 0);
+    tt_options_free(&o);
+}
+
+static void test_reference(void **state)
+{
+    _cleanup_fclose_ FILE *file = fopen("docs/options.md", "r");
+    _cleanup_(tt_text_free) struct tt_text wanted = {0};
+    _cleanup_(tt_text_free) struct tt_text found = {0};
+    char buffer[4096];
+    size_t n;
+
+    if (!file)
+        fail_msg("docs/options.md cannot be read; run from the root of the tree");
+    while ((n = fread(buffer, 1, sizeof(buffer), file)) > 0)
+        tt_text_add(&found, buffer, n);
+    tt_options_reference(&wanted);
+    if (strcmp(found.data, wanted.data))
+        fail_msg("docs/options.md is out of date: build/tangotrace help-reference > docs/options.md");
+}
+
+static void test_help(void **state)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+
+    tt_options_help(TT_COMMAND_ALL, &out);
+    for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n"))
+        if (strlen(line) > 100)
+            fail_msg("a line of %zu characters: %s", strlen(line), line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_precedence),    cmocka_unit_test(test_environment_lists),
+        cmocka_unit_test(test_opentelemetry), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_yaml),          cmocka_unit_test(test_deep_yaml),
+        cmocka_unit_test(test_print_config),  cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_help),
+    };
+
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The process table over a fake /proc; the probe of files is the test's, and tells by a letter in the file. */
+#include "fake.h"
+
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "discover/table.h"
+
+static unsigned probes;
+
+/* "\177ELFT": cppTango, O: omniORB, C: C++ exceptions. */
+static int probe(int fd, bool holds[TT_LIBRARIES])
+{
+    char text[8] = "";
+
+    probes++;
+    if (pread(fd, text, 7, 0) < 4)
+        return -EINVAL;
+    holds[TT_LIBRARY_TANGO] = strchr(text + 4, 'T') != NULL;
+    holds[TT_LIBRARY_OMNIORB] = strchr(text + 4, 'O') != NULL;
+    holds[TT_LIBRARY_CXXABI] = strchr(text + 4, 'C') != NULL;
+    return 0;
+}
+
+struct bed {
+    struct fake fake;
+    char files[64];
+    struct tt_selection *selection;
+    struct tt_process_table *table;
+};
+
+static void make_file(const struct bed *bed, const char *name, const char *content)
+{
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", bed->files, name);
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+}
+
+static void set_up(struct bed *bed)
+{
+    fake_new(&bed->fake);
+    strcpy(bed->files, "/tmp/tt-files-XXXXXX");
+    assert_non_null(mkdtemp(bed->files));
+    make_file(bed, "libtango.so.9.3.4", "\177ELFT");
+    make_file(bed, "libomniORB4.so.2.5", "\177ELFO");
+    make_file(bed, "libstdc++.so.6", "\177ELFC");
+    make_file(bed, "libc.so.6", "\177ELF-");
+    make_file(bed, "data", "no ELF: T");
+    bed->selection = tt_selection_new();
+    bed->table = tt_process_table_new_probe(bed->fake.root, bed->selection, probe);
+    assert_non_null(bed->table);
+    probes = 0;
+}
+
+static void tear_down(struct bed *bed)
+{
+    tt_process_table_free(&bed->table);
+    tt_selection_free(&bed->selection);
+    fake_remove(bed->fake.root);
+    fake_remove(bed->files);
+}
+
+/* Maps the named files, executable, one after the other. */
+static void map(const struct bed *bed, int pid, const char *const *names)
+{
+    char text[4096] = "";
+
+    for (unsigned i = 0; names[i]; i++) {
+        char path[256], link[64];
+        struct stat st;
+
+        snprintf(path, sizeof(path), "%s/%s", bed->files, names[i]);
+        assert_int_equal(stat(path, &st), 0);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%x000-%x000 r-xp 00001000 fd:01 %llu %s\n", i + 1,
+                 i + 2, (unsigned long long)st.st_ino, path);
+        snprintf(link, sizeof(link), "map_files/%x000-%x000", i + 1, i + 2);
+        fake_link(&bed->fake, pid, link, path);
+    }
+    fake_text(&bed->fake, pid, "maps", text);
+}
+
+static const char *const tango_files[] = {"libtango.so.9.3.4", "libomniORB4.so.2.5", "libstdc++.so.6", "libc.so.6", "data", NULL};
+static const char *const cxx_files[] = {"libstdc++.so.6", "libc.so.6", NULL};
+
+static void start(const struct bed *bed, int pid, unsigned long long ticks, const char *const *files)
+{
+    fake_process(&bed->fake, pid, ticks, "TangoTest\0test", 15);
+    map(bed, pid, files);
+}
+
+/* The listening socket that makes it a server. */
+static void listen_now(const struct bed *bed, int pid)
+{
+    fake_link(&bed->fake, pid, "fd/3", "socket:[501]");
+    fake_text(&bed->fake, pid, "net/unix", "0000000000000000: 00000002 00000000 00010000 0001 01 501 /tmp/omni\n");
+}
+
+static struct tt_process *update(struct bed *bed, int pid, bool wanted_change)
+{
+    struct tt_process *process = NULL;
+    bool changed = !wanted_change;
+
+    assert_int_equal(tt_process_table_update(bed->table, pid, &process, &changed), 0);
+    assert_non_null(process);
+    assert_int_equal(changed, wanted_change);
+    return process;
+}
+
+static void test_tango_process(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    process = update(&bed, 9, true);
+    assert_true(process->tango);
+    assert_true(process->selected);
+    assert_string_equal(process->rule, "default: every Tango process");
+    assert_int_equal(process->pid, 9);
+    assert_int_equal(process->parent, 1);
+    assert_int_equal(process->start_ticks, 500);
+    assert_int_equal(process->uid, 12345);
+    assert_string_equal(process->user, "12345");
+    assert_string_equal(process->exe, "/usr/lib/tango/TangoTest");
+    assert_string_equal(process->tango_host, "db:10000");
+    assert_string_equal(process->cgroup, "/system.slice/x.service");
+    assert_int_equal(process->netns, 4026531840);
+    assert_null(process->server);
+    assert_string_equal(process->name, "TangoTest");
+    assert_int_equal(process->file_count, 3); /* libc and data hold nothing of ours */
+    assert_true(process->files[0].library[TT_LIBRARY_TANGO]);
+    assert_string_equal(process->files[0].version, "9.3.4");
+    assert_int_equal(process->files[0].start, 0x1000);
+    assert_string_equal(process->files[1].version, "4.2.5");
+    assert_true(process->files[2].library[TT_LIBRARY_CXXABI]);
+    assert_int_equal(probes, 4); /* data is no ELF file */
+    tt_process_put(&process);
+
+    /* Nothing new: the same object, nothing probed again. */
+    process = update(&bed, 9, false);
+    tt_process_put(&process);
+    start(&bed, 10, 501, tango_files);
+    process = update(&bed, 10, true);
+    tt_process_put(&process);
+    assert_int_equal(probes, 4);
+    tear_down(&bed);
+}
+
+static void test_plain_process(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, cxx_files);
+    process = update(&bed, 9, true);
+    assert_false(process->tango);
+    assert_false(process->selected);
+    assert_int_equal(process->file_count, 0); /* libstdc++ of a program that is not Tango */
+    assert_string_equal(process->rule, "not a Tango process");
+    tt_process_put(&process);
+    process = update(&bed, 9, false);
+    tt_process_put(&process);
+    assert_null(tt_process_table_find(bed.table, 9, 0));
+    /* It loads libtango: `import tango`. */
+    map(&bed, 9, tango_files);
+    process = update(&bed, 9, true);
+    assert_true(process->tango);
+    tt_process_put(&process);
+    process = tt_process_table_find(bed.table, 9, 0);
+    assert_non_null(process);
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+static void test_becomes_server(void **state)
+{
+    struct tt_process *process, *old;
+    struct bed bed;
+
+    set_up(&bed);
+    assert_int_equal(tt_selection_add(bed.selection, true, "server:tangotest/*", NULL), 0);
+    start(&bed, 9, 500, tango_files);
+    old = update(&bed, 9, true);
+    assert_false(old->selected);
+    listen_now(&bed, 9);
+    process = update(&bed, 9, true);
+    assert_string_equal(process->server, "TangoTest/test");
+    assert_string_equal(process->name, "TangoTest/test");
+    assert_true(process->selected);
+    assert_string_equal(process->rule, "include server:tangotest/*");
+    assert_null(old->server); /* published objects do not change */
+    assert_false(old->exited);
+    tt_process_put(&old);
+    tt_process_put(&process);
+    process = update(&bed, 9, false);
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+static void test_overwritten_file(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, cxx_files);
+    process = update(&bed, 9, true);
+    tt_process_put(&process);
+    assert_int_equal(probes, 2);
+    /* Another content of the same name is another identity. */
+    make_file(&bed, "libc.so.6", "\177ELFTT");
+    start(&bed, 10, 501, cxx_files);
+    process = update(&bed, 10, true);
+    assert_true(process->tango);
+    assert_int_equal(probes, 3);
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+static void test_unreadable(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    unlink(fake_path(&bed.fake, 9, "map_files/1000-2000"));
+    process = update(&bed, 9, true);
+    assert_false(process->tango);
+    assert_int_equal(process->unreadable, 1);
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+/* Without map_files the path inside the process' root must show the same inode. */
+static void test_by_path(void **state)
+{
+    char library[256], copy[256];
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    unlink(fake_path(&bed.fake, 9, "map_files/1000-2000"));
+    rmdir(fake_path(&bed.fake, 9, "root"));
+    fake_link(&bed.fake, 9, "root", "/");
+    process = update(&bed, 9, true);
+    assert_true(process->tango);
+    assert_int_equal(process->unreadable, 0);
+    tt_process_put(&process);
+    snprintf(library, sizeof(library), "%s/libtango.so.9.3.4", bed.files);
+    snprintf(copy, sizeof(copy), "%s/kept", bed.files);
+    assert_int_equal(rename(library, copy), 0);
+    make_file(&bed, "libtango.so.9.3.4", "\177ELFT-new");
+    fake_text(&bed.fake, 9, "cmdline", "Other"); /* something else changes: it is read anew */
+    process = update(&bed, 9, true);
+    assert_false(process->tango);
+    assert_int_equal(process->unreadable, 1);
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void test_exit_and_reuse(void **state)
+{
+    struct tt_process *first, *second, *found;
+    unsigned long long ticks = clock_ns(CLOCK_BOOTTIME) / 10000000;
+    uint64_t before;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, ticks - 1000, tango_files);
+    first = update(&bed, 9, true);
+    before = clock_ns(CLOCK_MONOTONIC);
+    tt_process_table_exit(bed.table, 9);
+    assert_true(first->exited);
+    assert_null(tt_process_table_find(bed.table, 9, 0));
+    found = tt_process_table_find(bed.table, 9, before); /* events of it are still on their way */
+    assert_ptr_equal(found, first);
+    tt_process_put(&found);
+    assert_null(tt_process_table_find(bed.table, 9, before + 3000000000u));
+    /* The pid again, 5 s later. */
+    start(&bed, 9, ticks + 500, tango_files);
+    second = update(&bed, 9, true);
+    assert_ptr_not_equal(first, second);
+    found = tt_process_table_find(bed.table, 9, before + 6000000000u);
+    assert_ptr_equal(found, second);
+    tt_process_put(&found);
+    found = tt_process_table_find(bed.table, 9, before);
+    assert_ptr_equal(found, first);
+    tt_process_put(&found);
+    tt_process_put(&first);
+    tt_process_put(&second);
+    tear_down(&bed);
+}
+
+static void test_exec(void **state)
+{
+    struct tt_process *first, *second, *found;
+    unsigned long long ticks = clock_ns(CLOCK_BOOTTIME) / 10000000;
+    uint64_t before;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, ticks - 1000, tango_files);
+    first = update(&bed, 9, true);
+    before = clock_ns(CLOCK_MONOTONIC);
+    usleep(50000);
+    fake_link(&bed.fake, 9, "exe", "/opt/other");
+    second = update(&bed, 9, true);
+    assert_string_equal(second->exe, "/opt/other");
+    assert_false(first->exited);
+    found = tt_process_table_find(bed.table, 9, 0);
+    assert_ptr_equal(found, second);
+    tt_process_put(&found);
+    found = tt_process_table_find(bed.table, 9, before);
+    assert_ptr_equal(found, first);
+    tt_process_put(&found);
+    tt_process_put(&first);
+    tt_process_put(&second);
+    tear_down(&bed);
+}
+
+struct seen {
+    unsigned count, changed;
+    pid_t last;
+    bool ordered;
+};
+
+static void see(void *context, struct tt_process *process, bool changed)
+{
+    struct seen *seen = context;
+
+    assert_true(process->tango);
+    seen->count++;
+    seen->changed += changed;
+}
+
+static void visit(void *context, struct tt_process *process)
+{
+    struct seen *seen = context;
+
+    seen->ordered &= process->pid > seen->last;
+    seen->last = process->pid;
+    seen->count++;
+}
+
+static void test_scan(void **state)
+{
+    struct seen seen = {0}, again = {0}, visited = {.ordered = true}, left = {.ordered = true};
+    struct bed bed;
+
+    set_up(&bed);
+    for (int pid = 300; pid > 200; pid--)
+        start(&bed, pid, 500, pid % 2 ? cxx_files : tango_files);
+    fake_process(&bed.fake, 50, 1, "", 0); /* a kernel thread */
+    fake_process(&bed.fake, 51, 1, "x", 1);
+    fake_text(&bed.fake, 51, "stat", ""); /* nothing of it can be read */
+    assert_int_equal(tt_process_table_scan(bed.table, see, &seen), 102);
+    assert_int_equal(seen.count, 50);
+    assert_int_equal(seen.changed, 50);
+    tt_process_table_each(bed.table, visit, &visited);
+    assert_int_equal(visited.count, 50);
+    assert_true(visited.ordered);
+    /* One vanishes, one is a zombie now. */
+    fake_remove(fake_path(&bed.fake, 202, ""));
+    fake_text(&bed.fake, 204, "stat", "204 (x) Z 1 1 1 0 -1 1 1 0 0 0 1 2 0 0 20 0 1 0 500 1 1");
+    assert_int_equal(tt_process_table_scan(bed.table, see, &again), 101);
+    assert_int_equal(again.count, 48);
+    assert_int_equal(again.changed, 0);
+    tt_process_table_each(bed.table, visit, &left);
+    assert_int_equal(left.count, 48);
+    tear_down(&bed);
+}
+
+static void test_gone(void **state)
+{
+    struct tt_process *process = NULL;
+    struct bed bed;
+    bool changed;
+
+    set_up(&bed);
+    assert_int_equal(tt_process_table_update(bed.table, 9, &process, &changed), -ESRCH);
+    assert_null(process);
+    assert_false(changed);
+    assert_null(tt_process_table_find(bed.table, 9, 0));
+    tt_process_table_exit(bed.table, 9); /* unknown: nothing happens */
+    tear_down(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tango_process),    cmocka_unit_test(test_plain_process),
+        cmocka_unit_test(test_becomes_server),   cmocka_unit_test(test_overwritten_file),
+        cmocka_unit_test(test_unreadable),       cmocka_unit_test(test_by_path),
+        cmocka_unit_test(test_exit_and_reuse),   cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_scan),             cmocka_unit_test(test_gone),
+    };
+
+    return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+}

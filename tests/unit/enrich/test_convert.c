@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Strings of strangers: UTF-8, C++ type names, addresses, times, secrets. */
+#include "enrich/fixture.h"
+
+#include "enrich/convert.h"
+
+#define BAD "\xef\xbf\xbd"
+
+static void test_utf8(void **state)
+{
+    static const struct {
+        const char *in, *out;
+        size_t limit;
+    } cases[] = {
+        {"", "", 10},
+        {"sys/tg_test/1", "sys/tg_test/1", 100},
+        {"abcdef", "abc", 3},
+        {"temp\xc3\xa9rature", "temp\xc3\xa9rature", 100},
+        {"\xb5m", BAD "m", 100}, /* Latin-1 */
+        {"\xc3", BAD, 100},      /* cut in the middle */
+        {"a\xe2\x82", "a" BAD BAD, 100},
+        {"\xc0\xaf", BAD BAD, 100}, /* overlong */
+        {"\xe0\x80\x80", BAD BAD BAD, 100},
+        {"\xed\xa0\x80", BAD BAD BAD, 100}, /* surrogate */
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", 100},
+        {"\xf0\x80\x80\x80", BAD BAD BAD BAD, 100},
+        {"\xf4\x90\x80\x80", BAD BAD BAD BAD, 100}, /* beyond U+10FFFF */
+        {"\xff\xfe", BAD BAD, 100},
+        {"ab\xe2\x82\xac", "ab", 4}, /* a cut falls between characters */
+        {"ab\xe2\x82\xac", "ab\xe2\x82\xac", 5},
+        {"\xff\xff", BAD, 5},
+        {"\xff", "", 2},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tt_arena arena = {0};
+
+        assert_string_equal(tt_convert_copy(&arena, cases[i].in, cases[i].limit), cases[i].out);
+        tt_arena_free(&arena);
+    }
+}
+
+static void test_types(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"N5Tango9DevFailedE", "Tango::DevFailed"},
+        {"*N5Tango9DevFailedE", "Tango::DevFailed"},
+        {"N5CORBA9TRANSIENTE", "CORBA::TRANSIENT"},
+        {"St13runtime_error", "std::runtime_error"},
+        {"NSt8ios_base7failureB5cxx11E", "std::ios_base::failure[abi:cxx11]"},
+        {"N12_GLOBAL__N_17MyErrorE", "(anonymous namespace)::MyError"},
+        {"7MyError", "MyError"},
+        {"i", "int"},
+        {"PKc", "char const*"},
+        {"St6vectorIiSaIiEE", "std::vector<int, std::allocator<int> >"},
+        {"", ""},
+        {"*", ""},
+        {"N", "N"},
+        {"NE", "NE"},
+        {"N9999999999999999999999E", "N9999999999999999999999E"},
+        {"N5TangoE9", "N5TangoE9"},
+        {"99MyError", "99MyError"},
+        {"not mangled", "not mangled"},
+        {"7MyErr\xffr", "MyErr" BAD "r"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tt_arena arena = {0};
+
+        assert_string_equal(tt_convert_type(&arena, cases[i].in), cases[i].out);
+        tt_arena_free(&arena);
+    }
+}
+
+/* Substitutions that double the name each time: 2^60 characters if one believed it. */
+static void test_type_bomb(void **state)
+{
+    struct tt_arena arena = {0};
+    char bomb[1024] = "St4pairIiiE";
+
+    for (int i = 0; i < 60; i++) {
+        char next[sizeof(bomb)];
+
+        snprintf(next, sizeof(next), "St4pairI%.*sS%c_E", (int)strlen(bomb) < 900 ? (int)strlen(bomb) : 900,
+                 bomb, i < 10 ? '0' + i : 'A' + i % 26);
+        memcpy(bomb, next, sizeof(bomb));
+    }
+    assert_true(strlen(tt_convert_type(&arena, bomb)) <= 256);
+    tt_arena_free(&arena);
+}
+
+static void test_addresses(void **state)
+{
+    static const unsigned char v4[] = {192, 168, 1, 0}, v6[16] = {0xfd, [15] = 9};
+    static const unsigned char ends[] = {255, 0, 10, 100};
+    struct tt_arena arena = {0};
+
+    assert_string_equal(tt_convert_address(&arena, 2, v4), "192.168.1.0");
+    assert_string_equal(tt_convert_address(&arena, 2, ends), "255.0.10.100");
+    assert_string_equal(tt_convert_address(&arena, 10, v6), "fd00::9");
+    assert_null(tt_convert_address(&arena, 1, v6));
+    tt_arena_free(&arena);
+}
+
+static void test_times(void **state)
+{
+    struct tt_arena arena = {0};
+
+    assert_string_equal(tt_convert_time(&arena, 0), "1970-01-01T00:00:00.000Z");
+    assert_string_equal(tt_convert_time(&arena, 1700000000123456789u), "2023-11-14T22:13:20.123Z");
+    tt_convert_time(&arena, UINT64_MAX); /* whatever it says */
+    tt_arena_free(&arena);
+}
+
+static void test_secrets(void **state)
+{
+    static const struct {
+        const char *previous, *word, *out;
+    } cases[] = {
+        {NULL, "TangoTest", "TangoTest"},
+        {"TangoTest", "test", "test"},
+        {"test", "-v4", "-v4"},
+        {"x", "--password=hunter2", "--password=***"},
+        {"x", "--PASSWORD=hunter2", "--PASSWORD=***"},
+        {"--token", "hunter2", "***"},
+        {"--token", "--verbose", "--verbose"},
+        {"--token=x", "y", "y"},
+        {"-H", "Authorization: Bearer hunter2", "Authorization:***"},
+        {"x", "-Dapi.key.secret=hunter2", "-Dapi.key.secret=***"},
+        {"x", "PGPASSWORD=hunter2", "PGPASSWORD=***"},
+        {"x", "http://operator:hunter2@archiver/db", "http://operator:***@archiver/db"},
+        {"x", "http://archiver/db?token=hunter2", "http://archiver/db?token=***"},
+        {"x", "tango://host:10000/sys/tg_test/1", "tango://host:10000/sys/tg_test/1"},
+        {"-c", "connect(user='a', password = 'hunter2')", "connect(user='a', password =***"},
+        {"-c", "{\"password\": \"hunter2\"}", "{\"password\":***"},
+        {"x", "password=", "password="},
+        {"--token", "", "***"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tt_arena arena = {0};
+
+        assert_string_equal(tt_convert_masked(&arena, cases[i].word, cases[i].previous, 1000), cases[i].out);
+        tt_arena_free(&arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_utf8),      cmocka_unit_test(test_types), cmocka_unit_test(test_type_bomb),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_times), cmocka_unit_test(test_secrets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a golden file does not show: hostile strings, bounds, times, flags, ownership, and what it costs. */
+#include "enrich/fixture.h"
+
+#include <locale.h>
+#include <time.h>
+#include <wchar.h>
+
+#define SPANS 300000
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LEAST_RATE 10000.0
+#else
+#define LEAST_RATE 100000.0 /* a third of what is wanted: this machine may be busy */
+#endif
+
+static struct tt_otel_span *enrich_one(struct tt_span *span)
+{
+    struct tt_enricher *enricher = fixture_enricher(NULL);
+    struct tt_otel_span *made = tt_enrich(enricher, &span);
+
+    assert_null(span);
+    assert_non_null(made);
+    assert_span_by_table(made);
+    tt_enricher_free(&enricher);
+    return made;
+}
+
+static bool is_utf8(const char *text)
+{
+    mbstate_t state = {0};
+    wchar_t buffer[4096];
+
+    return mbsrtowcs(buffer, &text, 4096, &state) != (size_t)-1;
+}
+
+static void assert_clean(const struct tt_otel_attribute *attributes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct tt_otel_attribute *a = &attributes[i];
+
+        if (a->type == TT_OTEL_STRING)
+            assert_true(is_utf8(a->value.string) && strlen(a->value.string) <= TT_ATTR_LENGTH);
+        for (size_t k = 0; a->type == TT_OTEL_STRINGS && k < a->value.strings.count; k++)
+            assert_true(is_utf8(a->value.strings.items[k]) &&
+                        strlen(a->value.strings.items[k]) <= TT_ATTR_LENGTH);
+    }
+}
+
+/* Every string a process can give is full of bad bytes, and far too long. */
+static void test_hostile(void **state)
+{
+    static char junk[5000];
+    struct tt_span *span;
+    struct tt_otel_span *made;
+
+    for (size_t i = 0; i < sizeof(junk) - 1; i++)
+        junk[i] = (char)(0x80 + i * 37 % 128);
+    for (int command = 0; command < 2; command++) {
+        for (int attributes = 0; attributes < 2; attributes++) {
+            span = fixture_span(command ? &row_server_command : &row_server_read, TT_SPAN_SERVER, SERVER_PID);
+            fixture_device(span, junk, junk);
+            fixture_tcp(span, junk, "10.0.0.2", 1);
+            span->command = command ? junk : NULL;
+            span->text = junk;
+            span->peer_class = span->peer_device = junk;
+            span->exception_type = attributes ? NULL : junk;
+            for (int i = 0; i < TT_LIST_MAX; i++)
+                fixture_attribute(span, junk);
+            for (int i = 0; i < TT_ERRORS_MAX; i++)
+                fixture_error(span, attributes ? junk : NULL, junk, junk, junk);
+            span->errors[0].severity = 99;
+            span->source = 1000;
+            span->client.language = 77;
+            span->has_client = true;
+            span->trigger = 99;
+            span->proof = 99;
+            span->key.giop_major = 200;
+            made = enrich_one(span);
+            assert_clean(made->attributes, made->attribute_count);
+            assert_clean(made->resource->attributes, made->resource->attribute_count);
+            for (size_t i = 0; i < made->event_count; i++)
+                assert_clean(made->events[i].attributes, made->events[i].attribute_count);
+            assert_true(is_utf8(made->title) && is_utf8(made->status_message));
+            assert_int_equal(made->event_count, TT_ERRORS_MAX);
+            assert_int_equal(made->dropped_events, 0);
+            tt_otel_span_put(&made);
+        }
+    }
+}
+
+/* What could not be read is absent: no empty string, no zero that looks like a value. */
+static void test_unreadable(void **state)
+{
+    struct tt_span *span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    struct tt_otel_span *made;
+
+    span->attribute_count = 2; /* of which the names could not be read */
+    span->attribute_total = 3;
+    span->failed = true;
+    span->error_count = 1;
+    span->error_total = 1;
+    span->exception_type = "N5Tango9DevFailedE";
+    span->incomplete = TT_INCOMPLETE_FAULT;
+    made = enrich_one(span);
+    assert_string_equal(made->title, "read 3 attributes");
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "tango.attribute.names"));
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "tango.operation.target"));
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "network.peer.address"));
+    assert_string_equal(string_of(made, "error.type"), "Tango::DevFailed");
+    assert_string_equal(made->status_message, "Tango::DevFailed");
+    assert_int_equal(made->event_count, 1);
+    assert_int_equal(made->events[0].attribute_count, 1); /* the type */
+    tt_otel_span_put(&made);
+}
+
+static void test_titles(void **state)
+{
+    static const struct tt_row nameless = {.role = TT_ROLE_CLIENT, .name = "Tango::X::y"};
+    struct tt_span *span = fixture_span(&row_command, TT_SPAN_CLIENT, CLIENT_PID);
+    struct tt_otel_span *made = enrich_one(span);
+
+    assert_string_equal(made->title, "command"); /* of unknown name */
+    tt_otel_span_put(&made);
+    span = fixture_span(&nameless, TT_SPAN_CLIENT, CLIENT_PID);
+    made = enrich_one(span);
+    assert_string_equal(made->title, "Tango::X::y");
+    assert_string_equal(string_of(made, "rpc.method"), "X/y");
+    tt_otel_span_put(&made);
+    span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
+    span->attribute_total = 1; /* its name could not be read */
+    made = enrich_one(span);
+    assert_string_equal(made->title, "read 1 attribute");
+    tt_otel_span_put(&made);
+}
+
+static void test_end_unknown(void **state)
+{
+    struct tt_span *span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
+    struct tt_otel_span *made;
+
+    span->incomplete = TT_INCOMPLETE_END;
+    made = enrich_one(span);
+    assert_int_equal(made->status, TT_OTEL_UNSET);
+    assert_null(made->status_message);
+    assert_non_null(tt_otel_find(made->attributes, made->attribute_count, "tangotrace.incomplete"));
+    tt_otel_span_put(&made);
+}
+
+static void test_identity(void **state)
+{
+    struct tt_span *span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    struct tt_otel_span *made;
+
+    fixture_parent(span, TT_PROOF_REQUEST);
+    span->end = span->start - 10;
+    made = enrich_one(span);
+    assert_int_equal(made->flags, 0x301);
+    assert_int_equal(made->kind, 2);
+    assert_int_equal(made->trace_id[15], 0xab);
+    assert_int_equal(made->span_id[7], 1);
+    assert_int_equal(made->parent_id[0], 2);
+    assert_true(made->start == 1700000005000000000u && made->end == made->start);
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    made = enrich_one(span);
+    assert_int_equal(made->flags, 0x101);
+    tt_otel_span_put(&made);
+}
+
+/* Versions come from the file that is mapped, and equal ones are one object. */
+static void test_scope(void **state)
+{
+    struct tt_otel_span *a = enrich_one(fixture_span(&row_ping, TT_SPAN_CLIENT, SERVER_PID));
+    struct tt_otel_span *b = enrich_one(fixture_span(&row_ping, TT_SPAN_CLIENT, SERVER_PID));
+    struct tt_otel_span *c = enrich_one(fixture_span(&row_ping, TT_SPAN_CLIENT, CLIENT_PID));
+
+    assert_ptr_equal(a->scope, b->scope);
+    assert_string_equal(a->scope->name, "tango.cpp");
+    assert_string_equal(a->scope->version, "9.3.4");
+    assert_string_equal(c->scope->version, "10.3");
+    tt_otel_span_put(&a);
+    tt_otel_span_put(&b);
+    tt_otel_span_put(&c);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static struct tt_span *busy_span(unsigned i)
+{
+    static char devices[100][32];
+    struct tt_span *span = fixture_span(i % 2 ? &row_server_read : &row_read,
+                                        i % 2 ? TT_SPAN_SERVER : TT_SPAN_CLIENT,
+                                        i % 2 ? SERVER_PID : CLIENT_PID);
+
+    if (!devices[i % 100][0])
+        snprintf(devices[i % 100], sizeof(devices[0]), "sys/tg_test/%u", i % 100);
+    span->device = devices[i % 100];
+    span->class_name = "TangoTest";
+    span->attributes[0] = "double_scalar";
+    span->attribute_count = 1;
+    span->attribute_total = 1;
+    span->operation = "read_attributes_5";
+    span->trigger = TT_TRIGGER_CLIENT;
+    span->has_client = true;
+    span->has_key = true;
+    span->key.giop_major = 1;
+    span->key.giop_minor = 2;
+    span->key.connection.family = 2;
+    span->key.connection.local_port = 40000;
+    span->key.connection.remote_port = 10012;
+    span->key.connection.local[0] = span->key.connection.remote[0] = 0x0100007f;
+    span->proof = TT_PROOF_REQUEST;
+    return span;
+}
+
+static void test_cost(void **state)
+{
+    struct tt_enricher *enricher = fixture_enricher(NULL);
+    double spent = 0;
+
+    for (unsigned i = 0; i < SPANS; i++) {
+        struct tt_span *span = busy_span(i);
+        struct tt_otel_span *made;
+        double begin = i % 64 ? 0 : seconds();
+
+        made = tt_enrich(enricher, &span);
+        tt_otel_span_put(&made);
+        if (begin > 0) /* one in 64 is measured: reading the clock costs as much as a span */
+            spent += seconds() - begin;
+    }
+    spent = spent * 64 / SPANS;
+    print_message("enrich: %.0f ns per span, made and freed: %.0f spans/s on one core\n", spent * 1e9,
+                  1 / spent);
+    assert_true(1 / spent > LEAST_RATE);
+    assert_int_equal(tt_enricher_failures(enricher), 0);
+    tt_enricher_free(&enricher);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_unreadable), cmocka_unit_test(test_titles),
+        cmocka_unit_test(test_end_unknown), cmocka_unit_test(test_identity),   cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_cost),
+    };
+
+    setlocale(LC_ALL, "C.UTF-8");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

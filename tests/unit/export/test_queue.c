@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "fixture.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "export/clock.h"
+#include "export/queue.h"
+
+static struct tt_otel_span *plain_span(void)
+{
+    struct tt_otel_span *span = tt_otel_span_new();
+
+    span->resource = tt_otel_resource_new();
+    return span;
+}
+
+static void test_overflow(void **state)
+{
+    struct tt_queue *queue = tt_queue_new(100, 30);
+    struct tt_otel_span *span = plain_span(), *taken[30];
+    unsigned accepted = 0;
+    size_t n, total = 0;
+
+    for (unsigned i = 0; i < 250; i++)
+        accepted += tt_queue_push(queue, span);
+    assert_int_equal(accepted, 100);
+    assert_int_equal(tt_queue_size(queue), 100);
+    assert_int_equal(span->refs, 101); /* a refused span is not held */
+    tt_queue_close(queue);
+    assert_false(tt_queue_push(queue, span));
+    while ((n = tt_queue_take(queue, taken, 60000, 60000))) {
+        assert_true(n == 30 || n == 10);
+        total += n;
+        for (size_t i = 0; i < n; i++)
+            tt_otel_span_put(&taken[i]);
+    }
+    assert_int_equal(total, 100);
+    assert_true(tt_queue_ended(queue));
+    assert_int_equal(span->refs, 1);
+    tt_queue_free(&queue);
+    tt_otel_span_put(&span);
+}
+
+static void test_free_puts(void **state)
+{
+    struct tt_queue *queue = tt_queue_new(10, 20);
+    struct tt_otel_span *span = plain_span();
+
+    for (unsigned i = 0; i < 7; i++)
+        assert_true(tt_queue_push(queue, span));
+    tt_queue_free(&queue);
+    tt_queue_free(&queue);
+    assert_int_equal(span->refs, 1);
+    tt_otel_span_put(&span);
+}
+
+static uint64_t ms_since(uint64_t start)
+{
+    return (tt_export_now() - start) / TT_NS_PER_MS;
+}
+
+static void test_delay(void **state)
+{
+    struct tt_queue *queue = tt_queue_new(10, 4);
+    struct tt_otel_span *span = plain_span(), *taken[4];
+    uint64_t start = tt_export_now();
+
+    assert_int_equal(tt_queue_take(queue, taken, 1000, 50), 0); /* idle */
+    assert_true(ms_since(start) >= 50);
+    tt_queue_push(queue, span);
+    start = tt_export_now();
+    assert_int_equal(tt_queue_take(queue, taken, 60, 10), 0); /* there, but not due within the idle time */
+    assert_int_equal(tt_queue_take(queue, taken, 60, 1000), 1);
+    assert_true(ms_since(start) >= 59);
+    tt_otel_span_put(&taken[0]);
+    for (unsigned i = 0; i < 4; i++)
+        tt_queue_push(queue, span);
+    start = tt_export_now();
+    assert_int_equal(tt_queue_take(queue, taken, 5000, 5000), 4); /* a full batch does not wait */
+    assert_true(ms_since(start) < 1000);
+    for (unsigned i = 0; i < 4; i++)
+        tt_otel_span_put(&taken[i]);
+    tt_queue_free(&queue);
+    tt_otel_span_put(&span);
+}
+
+struct race {
+    struct tt_queue *queue;
+    struct tt_otel_span *span;
+    _Atomic unsigned accepted;
+};
+
+static void *push_many(void *arg)
+{
+    struct race *race = arg;
+
+    for (unsigned i = 0; i < 50000; i++)
+        race->accepted += tt_queue_push(race->queue, race->span);
+    return NULL;
+}
+
+/* Several writers, one reader: what was accepted arrives, and every reference comes back. */
+static void test_threads(void **state)
+{
+    struct race race = {.queue = tt_queue_new(1000, 100), .span = plain_span()};
+    struct tt_otel_span *taken[100];
+    pthread_t writers[3];
+    unsigned total = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        pthread_create(&writers[i], NULL, push_many, &race);
+    for (size_t n; (n = tt_queue_take(race.queue, taken, 1, 200));) {
+        for (size_t i = 0; i < n; i++)
+            tt_otel_span_put(&taken[i]);
+        total += (unsigned)n;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(writers[i], NULL);
+    assert_int_equal(total + tt_queue_size(race.queue), race.accepted);
+    tt_queue_free(&race.queue);
+    assert_int_equal(race.span->refs, 1);
+    tt_otel_span_put(&race.span);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_free_puts),
+        cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_threads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

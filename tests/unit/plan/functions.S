@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* functions.S: small functions for test_flow.c and test_plan.c, each with one thing that the planner has to get right. */
+	.text
+	.macro fn name
+	.globl \name
+	.type \name,@function
+	.p2align 4
+\name:
+	.cfi_startproc
+	.endm
+	.macro endfn name
+	.cfi_endproc
+	.size \name,.-\name
+	.endm
+	fn _ZN5Tango11DeviceProxy4pingEv
+	push %rbx
+	.cfi_def_cfa_offset 16
+	sub $16,%rsp
+	.cfi_def_cfa_offset 32
+	mov %fs:40,%rax
+	mov %rax,8(%rsp)
+	call helper
+	mov 8(%rsp),%rdx
+	sub %fs:40,%rdx
+	jne 1f
+	add $16,%rsp
+	.cfi_remember_state
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+1:	.cfi_restore_state
+	call __stack_chk_fail@PLT
+	endfn _ZN5Tango11DeviceProxy4pingEv
+	fn _ZN5Tango11DeviceProxy5stateEv
+	push %rbp
+	.cfi_def_cfa_offset 16
+	mov %rsp,%rbp
+	.cfi_def_cfa_register 6
+	test %rdi,%rdi
+	je 2f
+	cmp $3,%esi
+	ja 2f
+	lea table(%rip),%rdx
+	movslq (%rdx,%rsi,4),%rax
+	add %rdx,%rax
+	notrack jmp *%rax
+10:	call helper
+11:	nop
+	jmp 2f
+12:	ud2
+2:	leave
+	.cfi_remember_state
+	.cfi_def_cfa 7,8
+	jmp helper2@PLT
+	.cfi_restore_state
+	endfn _ZN5Tango11DeviceProxy5stateEv
+	fn _ZN5Tango12Device_4Impl15command_inout_4EPKcRKN5CORBA3AnyENS_9DevSourceERKNS_9ClntIdentE
+	endbr64
+	push %r12
+	.cfi_def_cfa_offset 16
+	mov (%rdi),%rax
+	pop %r12
+	.cfi_def_cfa_offset 8
+	jmp *16(%rax)
+	endfn _ZN5Tango12Device_4Impl15command_inout_4EPKcRKN5CORBA3AnyENS_9DevSourceERKNS_9ClntIdentE
+	fn _ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE
+	.cfi_personality 0x9b,DW.ref.p
+	.cfi_lsda 0x1b,lsda
+	push %r12
+	.cfi_def_cfa_offset 16
+	mov %rdi,%r12
+3:	call helper
+4:	test %rax,%rax
+	je 5f
+	mov %r12,%rax
+	pop %r12
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+5:	.cfi_restore_state
+	call helper2@PLT
+	xor %eax,%eax
+	pop %r12
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+6:	.cfi_restore_state
+	mov %rax,%rdi
+	call __cxa_begin_catch
+	jmp 5b
+	endfn _ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE
+	fn __cxa_begin_catch
+	endbr64
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn __cxa_begin_catch
+	fn _ZN4omni6GIOP_C12ReceiveReplyEv
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN4omni6GIOP_C12ReceiveReplyEv
+	fn _ZN4omni18omni_is_a_CallDesc4lcfnEP18omniCallDescriptorP11omniServant
+	sub $8,%rsp
+	.cfi_def_cfa_offset 16
+	call *(%rdi)
+	add $8,%rsp
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN4omni18omni_is_a_CallDesc4lcfnEP18omniCallDescriptorP11omniServant
+	.globl _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE
+	.type _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE,@function
+_ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE:
+	.cfi_startproc
+	push %r13
+	.cfi_def_cfa_offset 16
+	mov %rdi,%r13
+	call helper
+	jne 7f
+	mov %r13,%rax
+	pop %r13
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+7:	.cfi_restore_state
+	jmp cold
+	.cfi_endproc
+	.size _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE,.-_ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE
+	.hidden helper
+	fn helper
+	ret
+	endfn helper
+	/* ---- for test_flow.c: no names of the catalogue ---- */
+
+	/* jumps into the middle of its own instruction */
+	fn t_overlap
+	push %rbx
+	.cfi_def_cfa_offset 16
+	test %rdi,%rdi
+	je 1f+1
+1:	mov $0x90909090,%eax
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_overlap
+
+	/* its first instruction is the head of a loop */
+	fn t_loop
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	dec %edi
+	jne t_loop
+	ret
+	endfn t_loop
+
+	/* two branches to the same ending, nothing emulated behind the second: conditions of both edges */
+	fn t_edges
+	push %rbx
+	.cfi_def_cfa_offset 16
+	mov %rdi,%rbx
+	test %edi,%edi
+	je 1f
+	cmp $7,%edi
+	ja 1f
+	call helper2@PLT
+	test %eax,%eax
+	jle 1f
+	mov $1,%eax
+	mov %rbx,%rcx
+	pop %rbx
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+1:	.cfi_restore_state
+	xor %eax,%eax
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_edges
+
+	/* CFA in rbp, value returned from the stack */
+	fn t_rbp
+	push %rbp
+	.cfi_def_cfa_offset 16
+	mov %rsp,%rbp
+	.cfi_def_cfa_register 6
+	sub $48,%rsp
+	and $-32,%rsp
+	mov %rdi,-24(%rbp)
+	call helper2@PLT
+	test %eax,%eax
+	js 1f
+	mov -24(%rbp),%rax
+	leave
+	.cfi_remember_state
+	.cfi_def_cfa 7,8
+	ret
+1:	.cfi_restore_state
+	ud2
+	endfn t_rbp
+
+	/* no instruction that is emulated at all */
+	fn t_plain
+	lea 1(%rdi),%rax
+	ret
+	endfn t_plain
+
+	/* an indirect call nearest to the exit */
+	fn t_indirect
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call *(%rdi)
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_indirect
+
+	/* the argument is saved, then overwritten, before the first emulated instruction */
+	fn t_late
+	sub $24,%rsp
+	.cfi_def_cfa_offset 32
+	mov %rdi,%r10
+	mov %rsi,%rdi
+	call helper2@PLT
+	add $24,%rsp
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_late
+
+	/* calls what never returns, with the shared ending right behind */
+	fn t_noreturn
+	push %rbx
+	.cfi_def_cfa_offset 16
+	test %rdi,%rdi
+	jne 1f
+	call abort@PLT
+1:	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_noreturn
+
+	/* two rets reached through one table of jumps; the case label is an ending of its own */
+	fn t_table
+	cmp $2,%edi
+	ja 1f
+	lea table2(%rip),%rdx
+	movslq (%rdx,%rdi,4),%rax
+	add %rdx,%rax
+	jmp *%rax
+20:	mov $1,%eax
+	ret
+21:	mov $2,%eax
+	ret
+1:	xor %eax,%eax
+	ret
+	endfn t_table
+
+	.section .rodata
+	.p2align 2
+table2:	.long 20b-table2
+	.long 21b-table2
+	.text
+	.section .text.unlikely,"ax",@progbits
+cold:	.cfi_startproc
+	.cfi_def_cfa_offset 16
+	call helper
+	pop %r13
+	.cfi_def_cfa_offset 8
+	ret
+	.cfi_endproc
+	.section .rodata
+	.p2align 2
+table:	.long 10b-table
+	.long 11b-table
+	.long 12b-table
+	.long 2b-table
+	.section .gcc_except_table,"a"
+lsda:	.byte 0xff,0xff,1
+	.uleb128 9f-8f
+8:	.uleb128 3b-_ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE
+	.uleb128 4b-3b
+	.uleb128 6b-_ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE
+	.uleb128 1
+9:
+	.data
+DW.ref.p: .quad 0
+	.section .note.GNU-stack,"",@progbits
