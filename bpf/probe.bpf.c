@@ -125,25 +125,38 @@ static __always_inline void event_end(struct tt_thread *t, __u16 type)
  */
 #define GNU_CXX_CLASS 0x474e5543432b2b00ull
 
-/* "N5Tango9DevFailedE" and the classes derived from it all begin so and have the DevErrorList at the same place. */
-static __always_inline bool is_tango_type(const __u8 *name)
-{
-    return name[0] == 'N' && name[1] == '5' && name[2] == 'T' && name[3] == 'a' && name[4] == 'n' &&
-           name[5] == 'g' && name[6] == 'o';
-}
+/* First 8 and next 4 bytes of mangled names, little-endian. */
+#define NAME_TANGO 0x006f676e6154354eull /* "N5Tango": DevFailed, and the classes derived from it */
+#define NAME_CORBA 0x004142524f43354eull /* "N5CORBA" */
+#define NAME_MULTI 0x746c754d3431ull     /* "14Mult": N5Tango14MultiDevFailedE */
+#define NAME_MASK  0x00ffffffffffffffull /* of 7 bytes */
+#define MULTI_MASK 0x0000ffffffffffffull /* of 6 bytes */
 
-static __always_inline bool is_corba_type(const __u8 *name)
+/* Tango::MultiDevFailed: a list @32 of NamedDevError {char *name @0; long index @8; DevErrorList errors @16}, 40 bytes. */
+__attribute__((noinline)) int put_named_errors(struct tt_thread *t, __u64 buffer, __u32 length)
 {
-    return name[0] == 'N' && name[1] == '5' && name[2] == 'C' && name[3] == 'O' && name[4] == 'R' &&
-           name[5] == 'B' && name[6] == 'A';
+    __u64 at;
+    int i;
+
+    if (!t)
+        return 0;
+    t->failed = 0;
+    for (i = 0; i < TT_ERRORS_MAX; i++) {
+        if (i >= length)
+            break;
+        at = buffer + i * 40ull;
+        put_failed(t, at + 16, at, 0);
+    }
+    field_u64(t, TT_FIELD_FAILED, length, TT_STATUS_OK);
+    return 0;
 }
 
 __attribute__((noinline)) int put_exception(struct tt_thread *t)
 {
     struct tt_exception x = {};
     struct corba_sequence list = {};
-    __u8 name[8] = {};
-    bool ok = true;
+    __u64 name[2] = {}; /* first bytes of the type's name */
+    bool ok = true, multi = false;
     __u64 ue, type = 0;
     int i;
 
@@ -169,11 +182,12 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     if (ok)
         x.type_name = user_u64(type + 8, &ok);
     if (ok && !bpf_probe_read_user(name, sizeof(name), (const void *)x.type_name)) {
-        if (is_tango_type(name)) {
+        if ((name[0] & NAME_MASK) == NAME_TANGO) {
+            multi = (name[0] >> 56 | (name[1] << 8 & MULTI_MASK)) == NAME_MULTI;
             /* DevFailed: vptr, two insertion functions, magic, then DevErrorList @32 */
             if (!bpf_probe_read_user(&list, sizeof(list), (const void *)(x.object + 32)))
                 x.errors = list.length;
-        } else if (is_corba_type(name)) {
+        } else if ((name[0] & NAME_MASK) == NAME_CORBA) {
             x.minor = user_u32(x.object + 28, &ok); /* CORBA::SystemException: minor code @28 */
         }
     }
@@ -183,6 +197,8 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     if (!x.type_name)
         return 0;
     put_cstring(t, TT_FIELD_TYPE, 0, 0, x.type_name);
+    if (multi)
+        return put_named_errors(t, list.buffer, x.errors);
     for (i = 0; i < TT_ERRORS_MAX; i++) {
         if (i >= x.errors)
             break;

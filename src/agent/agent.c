@@ -51,7 +51,8 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
 static bool is_wanted(struct tt_agent *agent, const struct tt_span *span)
 {
     struct tt_process *process = find_process(agent, span->tgid, span->start);
-    bool wanted = !process || process->selected;
+    /* One that ended before it could be looked at counts as what no rule matches. */
+    bool wanted = process ? process->selected : agent->default_in;
 
     tt_process_put(&process);
     if (wanted && agent->tree && !agent->all)
@@ -169,6 +170,18 @@ static int make_pipeline(struct tt_agent *agent)
     return agent->assembler ? 0 : -ENOMEM;
 }
 
+/* Only excludes, or nothing: the rest is in. */
+static bool selects_by_default(const struct tt_selection *selection)
+{
+    for (size_t i = 0; i < tt_selection_count(selection); i++) {
+        bool include;
+
+        if (tt_selection_rule(selection, i, &include) && include)
+            return false;
+    }
+    return true;
+}
+
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
 {
     struct tt_host_config host = {.ring_size = options->ring_size, .no_multi = !options->multi};
@@ -179,6 +192,7 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         return -ENOMEM;
     made->options = options;
     made->selection = options->selection;
+    made->default_in = selects_by_default(options->selection);
     made->wake = -1;
     made->started = now_ns();
     pthread_mutex_init(&made->lock, NULL);

@@ -41,6 +41,7 @@ struct tt_agent {
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
     struct tt_tree *tree;         /* strace mode: processes of the command; NULL otherwise */
+    bool default_in;              /* processes that no rule matches are traced */
     bool all;                     /* strace mode: show the whole host */
     pthread_mutex_t lock;         /* attach and follow: main thread and control thread */
     int wake;                     /* eventfd: the lease thread wants a retry */

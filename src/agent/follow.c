@@ -293,6 +293,7 @@ static void again(void *context, pid_t pid)
 void tt_follow_tick(struct tt_follow *follow)
 {
     tt_attach_retry(follow->agent->attach, again, follow);
+    tt_process_table_recheck(follow->agent->table, seen, follow);
     follow->ticks++;
     if (follow->rescan || !follow->sideband || follow->ticks % SCAN_SECONDS == 0)
         tt_follow_scan(follow);

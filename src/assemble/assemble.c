@@ -36,25 +36,26 @@ static void free_spare(struct frame *frame)
     }
 }
 
-void tt_assembler_free(struct tt_assembler **pointer)
+void tt_assembler_free(struct tt_assembler **assembler)
 {
-    struct tt_assembler *assembler = *pointer;
-    struct thread *thread, *next;
-    if (!assembler)
+    struct tt_assembler *old = *assembler;
+    if (!old)
         return;
-    HASH_ITER(hh, assembler->threads, thread, next)
-    {
-        HASH_DEL(assembler->threads, thread);
+    struct thread *thread = old->threads;
+    HASH_CLEAR(hh, old->threads);
+    while (thread) {
+        struct thread *next = thread->hh.next;
         free_frames(thread->top);
         free_frames(thread->suspended);
         free(thread->ghosts);
         free(thread);
+        thread = next;
     }
-    free_spare(assembler->spare);
-    for (size_t i = 0; i < assembler->bare_count; i++)
-        free((char *)assembler->bare[i].operation);
-    free(assembler);
-    *pointer = NULL;
+    free_spare(old->spare);
+    for (size_t i = 0; i < old->bare_count; i++)
+        free((char *)old->bare[i].operation);
+    free(old);
+    *assembler = NULL;
 }
 
 void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn fn, void *context)
@@ -64,7 +65,8 @@ void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn 
 }
 
 /* Compares the sequence number with the last one of the thread. */
-static void check_sequence(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event)
+static void check_sequence(struct tt_assembler *assembler, struct thread *thread,
+                           const struct tt_event *event)
 {
     uint32_t expected = thread->sequence + 1;
     thread->sequence = event->sequence;
@@ -203,8 +205,8 @@ const struct tt_assembler_bare *tt_assembler_bare(const struct tt_assembler *ass
     return index <= TT_BARE_MAX && assembler->bare[index].operation ? &assembler->bare[index] : NULL;
 }
 
-void tt_assembler_each_open(struct tt_assembler *assembler, void (*visit)(void *context, const struct tt_span *span),
-                            void *context)
+void tt_assembler_each_open(struct tt_assembler *assembler,
+                            void (*visit)(void *context, const struct tt_span *span), void *context)
 {
     struct thread *thread, *next;
     HASH_ITER(hh, assembler->threads, thread, next)

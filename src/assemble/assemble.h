@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * assemble.h: per-thread frame stacks turn the ordered events of each thread into spans. Knows frames, exceptions,
- * lost exits and stacks that switch; knows nothing of other threads or processes.
+ * assemble.h: per-thread frame stacks turn the ordered events of each thread into spans. Knows frames,
+ * exceptions, lost exits and stacks that switch; knows nothing of other threads or processes.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 struct tt_assembler;
 
 struct tt_assembler_ops {
-    /* A span began. span->parent is the enclosing span of the thread (proven by nesting) or NULL; SERVER spans have
-     * their key already. The span stays the assembler's until `close`. */
+    /* A span began. span->parent is the enclosing span of the thread (proven by nesting) or NULL; SERVER
+     * spans have their key already. The span stays the assembler's until `close`. */
     void (*open)(void *context, struct tt_span *span);
     /* A request was sent on behalf of the span: called for every request, the first also sets span->key. */
     void (*request)(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time);
@@ -26,25 +26,25 @@ struct tt_assembler_ops {
 
 /* What was counted; every uncertainty has its counter. */
 struct tt_assembler_stats {
-    uint64_t events;          /* taken in */
-    uint64_t malformed;       /* events refused: sizes or fields out of bounds, unknown type or point */
-    uint64_t gaps;            /* sequence gaps */
-    uint64_t lost;            /* events missing in those gaps */
-    uint64_t orphan_exits;    /* exit without open frame, and not the first of its thread since attach */
-    uint64_t early_exits;     /* exit of a frame entered before attach */
+    uint64_t events;           /* taken in */
+    uint64_t malformed;        /* events refused: sizes or fields out of bounds, unknown type or point */
+    uint64_t gaps;             /* sequence gaps */
+    uint64_t lost;             /* events missing in those gaps */
+    uint64_t orphan_exits;     /* exit without open frame, and not the first of its thread since attach */
+    uint64_t early_exits;      /* exit of a frame entered before attach */
     uint64_t mismatched_exits; /* exit of a shared tail whose CFA fits no open frame */
-    uint64_t suspended;       /* frames suspended by healing */
-    uint64_t revived;         /* of these, revived by their own exit */
-    uint64_t buried;          /* frames closed as "end unknown" */
-    uint64_t exceptions;      /* frames closed by a catch */
-    uint64_t upcalls;         /* requests received */
-    uint64_t upcalls_bare;    /* of these, without a catalogued method */
-    uint64_t requests;        /* requests sent */
-    uint64_t requests_bare;   /* of these, outside any catalogued function */
-    uint64_t spans;           /* closed */
-    uint64_t open;            /* frames open now */
-    uint64_t threads;         /* known now */
-    uint64_t dropped_frames;  /* stack deeper than the limit, or out of memory */
+    uint64_t suspended;        /* frames suspended by healing */
+    uint64_t revived;          /* of these, revived by their own exit */
+    uint64_t buried;           /* frames closed as "end unknown" */
+    uint64_t exceptions;       /* frames closed by a catch */
+    uint64_t upcalls;          /* requests received */
+    uint64_t upcalls_bare;     /* of these, without a catalogued method */
+    uint64_t requests;         /* requests sent */
+    uint64_t requests_bare;    /* of these, outside any catalogued function */
+    uint64_t spans;            /* closed */
+    uint64_t open;             /* frames open now */
+    uint64_t threads;          /* known now */
+    uint64_t dropped_frames;   /* stack deeper than the limit, or out of memory */
 };
 
 /* Tells whether nesting proves nothing in this process because its stacks switch (it maps greenlet, ..). */
@@ -57,10 +57,12 @@ struct tt_assembler *tt_assembler_new(const struct tt_assembler_ops *ops,
 void tt_assembler_free(struct tt_assembler **assembler);
 void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn fn, void *context);
 
-/* Takes one event of `size` bytes as it came from the ring buffer; the bytes are not kept. Untrusted: checked. */
+/* Takes one event of `size` bytes as it came from the ring buffer; the bytes are not kept. Untrusted:
+ * checked. */
 void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t size);
 
-/* Time passes without events: buries frames that stay suspended, threads without life. `now` CLOCK_MONOTONIC ns. */
+/* Time passes without events: buries frames that stay suspended, threads without life. `now` CLOCK_MONOTONIC
+ * ns. */
 void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now);
 
 /* The process ended or was deselected: closes its frames as "end unknown". */
@@ -71,8 +73,8 @@ void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now);
 
 const struct tt_assembler_stats *tt_assembler_stats(const struct tt_assembler *assembler);
 
-/* Operations of requests that no catalogued method served, in the order of their first appearance; NULL behind the
- * last. At most 256 operations are told apart, the rest is under "(others)". */
+/* Operations of requests that no catalogued method served, in the order of their first appearance; NULL
+ * behind the last. At most 256 operations are told apart, the rest is under "(others)". */
 struct tt_assembler_bare {
     const char *operation; /* GIOP name; "(unknown)" where it could not be read */
     uint64_t count;
@@ -80,5 +82,5 @@ struct tt_assembler_bare {
 const struct tt_assembler_bare *tt_assembler_bare(const struct tt_assembler *assembler, size_t index);
 
 /* Calls visit for every open span (for `calls` and the page). */
-void tt_assembler_each_open(struct tt_assembler *assembler, void (*visit)(void *context, const struct tt_span *span),
-                            void *context);
+void tt_assembler_each_open(struct tt_assembler *assembler,
+                            void (*visit)(void *context, const struct tt_span *span), void *context);

@@ -6,8 +6,8 @@
 
 /* What a new frame is to become. */
 struct birth {
-    bool inner;             /* no span of its own: `owner` stands for it */
-    bool from_marker;       /* the method of the request just received */
+    bool inner;       /* no span of its own: `owner` stands for it */
+    bool from_marker; /* the method of the request just received */
     bool tail;
     bool chained;
     bool collocated;
@@ -23,9 +23,9 @@ static bool is_server(const struct frame *frame)
     return frame->row->role == TT_ROLE_SERVER;
 }
 
-/* A method that hands over to another by a jump (command_inout_4 to command_inout_2 in cppTango 9.3): same address,
- * nothing in between. Only methods: a client's frame whose end was missed looks the same when the client calls again
- * from the same place, and must not share the success of that call. */
+/* A method that hands over to another by a jump (command_inout_4 to command_inout_2 in cppTango 9.3): same
+ * address, nothing in between. Only methods: a client's frame whose end was missed looks the same when the
+ * client calls again from the same place, and must not share the success of that call. */
 static bool is_tail(const struct thread *thread, const struct frame *top, const struct tt_row *row)
 {
     return is_server(top) && row->role == TT_ROLE_SERVER && thread->last == top && !top->doubtful &&
@@ -95,8 +95,8 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     }
 }
 
-static void judge_client(struct thread *thread, const struct tt_event *event, const struct tt_row *row, bool proven,
-                         struct birth *birth)
+static void judge_client(struct thread *thread, const struct tt_event *event, const struct tt_row *row,
+                         bool proven, struct birth *birth)
 {
     struct frame *top = thread->top;
     birth->kind = row->role == TT_ROLE_CLIENT ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
@@ -135,8 +135,20 @@ static void fill_from_marker(struct marker *marker, struct tt_span *span)
     }
 }
 
-static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view, const struct tt_row *row,
-                                  const struct birth *birth)
+/* A call made inside a request belongs to the device that makes it. */
+static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
+{
+    bool server = parent->row->role == TT_ROLE_SERVER && parent->device;
+    const char *device = server ? parent->device : parent->owner_device;
+    const char *class_name = server ? parent->class_name : parent->owner_class;
+    if (device)
+        span->owner_device = tt_arena_copy(&span->arena, device, strlen(device));
+    if (class_name)
+        span->owner_class = tt_arena_copy(&span->arena, class_name, strlen(class_name));
+}
+
+static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
+                                  const struct tt_row *row, const struct birth *birth)
 {
     struct tt_span *span = tt_span_new();
     if (!span)
@@ -154,6 +166,8 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);
     tt_fields_decode(view, span);
+    if (birth->parent)
+        inherit_owner(span, birth->parent);
     return span;
 }
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 /* "GNUCC++\0"; the low byte is 1 for std::rethrow_exception (Itanium C++ ABI, libsupc++ unwind-cxx.h). */
 #define GNU_CXX_CLASS 0x474e5543432b2b00ull
 
@@ -82,7 +81,8 @@ enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, 
     return TT_EVENT_GOOD;
 }
 
-static const char *copy_string(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+static const char *copy_string(struct tt_span *span, const struct tt_field_header *header,
+                               const unsigned char *data)
 {
     const char *copy = tt_arena_copy(&span->arena, (const char *)data, header->size);
     if (!copy)
@@ -122,7 +122,8 @@ static void decode_error_string(struct tt_span *span, const struct tt_field_head
         span->error_total = span->error_count;
 }
 
-static void decode_scalar(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+static void decode_scalar(struct tt_span *span, const struct tt_field_header *header,
+                          const unsigned char *data)
 {
     uint64_t value;
     if (!read_scalar(header, data, &value)) {
@@ -138,7 +139,8 @@ static void decode_scalar(struct tt_span *span, const struct tt_field_header *he
     }
 }
 
-static void decode_attribute(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+static void decode_attribute(struct tt_span *span, const struct tt_field_header *header,
+                             const unsigned char *data)
 {
     /* By order, not by index: an unreadable name leaves no hole. */
     if (span->attribute_count >= TT_LIST_MAX)
@@ -148,7 +150,8 @@ static void decode_attribute(struct tt_span *span, const struct tt_field_header 
         span->attributes[span->attribute_count++] = copy;
 }
 
-static void decode_field(struct tt_span *span, const struct tt_field_header *header, const unsigned char *data)
+static void decode_field(struct tt_span *span, const struct tt_field_header *header,
+                         const unsigned char *data)
 {
     switch (header->field) {
     case TT_FIELD_ATTRIBUTE:

@@ -15,8 +15,8 @@ enum tt_event_check { TT_EVENT_GOOD, TT_EVENT_BAD_FIELDS, TT_EVENT_BAD_HEADER };
 /* Checks sizes and counts. BAD_FIELDS: the header may be used, the fields must not. */
 enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, size_t size);
 
-/* What the program captured at entry or exit goes into the span: strings into its arena, doubts into `incomplete`,
- * failed attributes of a reply into failed and errors[]. */
+/* What the program captured at entry or exit goes into the span: strings into its arena, doubts into
+ * `incomplete`, failed attributes of a reply into failed and errors[]. */
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
 
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
@@ -24,6 +24,6 @@ void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span)
 /* Takes that back. */
 void tt_fields_no_exception(struct tt_span *span);
 
-/* The key of a request or upcall; false if it could not be read. `operation` gets the GIOP operation, copied and
- * NUL-ended ("" if unknown); capacity at least 1. */
+/* The key of a request or upcall; false if it could not be read. `operation` gets the GIOP operation, copied
+ * and NUL-ended ("" if unknown); capacity at least 1. */
 bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *operation, size_t capacity);

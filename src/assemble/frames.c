@@ -62,12 +62,14 @@ void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, stru
 }
 
 /* `over`: the frame is known to have ended before now. */
-static void bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, bool over, uint64_t now)
+static void bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, bool over,
+                 uint64_t now)
 {
     assembler->stats.buried++;
     if (frame->span) {
         frame->span->failed |= frame->noted > 0;
-        /* Over, without an exit, nothing lost, and only one exception that can have ended it: no doubt is left. */
+        /* Over, without an exit, nothing lost, and only one exception that can have ended it: no doubt is
+         * left. */
         if (!(over && frame->noted == 1 && !frame->doubtful))
             frame->span->incomplete |= TT_INCOMPLETE_END;
     }
@@ -117,7 +119,8 @@ void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, ui
     assembler->stats.suspended++;
 }
 
-void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64_t limit, bool inclusive, uint64_t now)
+void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64_t limit, bool inclusive,
+                   uint64_t now)
 {
     while (thread->top && (thread->top->address < limit || (inclusive && thread->top->address == limit)))
         tt_frame_park_top(assembler, thread, now);
@@ -138,7 +141,8 @@ void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uin
     }
 }
 
-void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall, uint64_t now)
+void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall,
+                           uint64_t now)
 {
     struct frame **at = &thread->suspended;
     while (*at) {

@@ -12,8 +12,10 @@ void tt_ghost_add(struct thread *thread, const struct frame *frame, uint64_t now
     for (struct ghost *ghost = place; ghost < thread->ghosts + TT_GHOSTS_MAX && place->row; ghost++)
         if (!ghost->row || ghost->until < place->until)
             place = ghost;
-    *place = (struct ghost){
-        .address = frame->address, .upcall = frame->upcall, .until = now + TT_SUSPENDED_NS, .row = frame->row};
+    *place = (struct ghost){.address = frame->address,
+                            .upcall = frame->upcall,
+                            .until = now + TT_SUSPENDED_NS,
+                            .row = frame->row};
 }
 
 static struct ghost *find(const struct thread *thread, uint64_t address, const struct tt_row *row)

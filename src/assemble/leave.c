@@ -58,7 +58,8 @@ static void close_frame(struct tt_assembler *assembler, struct thread *thread, s
 }
 
 /* Closes the open frames at the address: more than one where a method left by a jump to the next. */
-static void close_open(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+static void close_open(struct tt_assembler *assembler, struct thread *thread,
+                       const struct tt_event_view *view)
 {
     uint64_t address = view->header.frame;
     bool more = true;
@@ -91,8 +92,8 @@ static void close_suspended(struct tt_assembler *assembler, struct thread *threa
 }
 
 /* An exit without its frame. */
-static void count_unmatched(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
-                            const struct tt_row *row)
+static void count_unmatched(struct tt_assembler *assembler, struct thread *thread,
+                            const struct tt_event *event, const struct tt_row *row)
 {
     struct tt_assembler_stats *stats = &assembler->stats;
     /* Inside an open function, nothing lost: code that functions share, or the second point of one exit. */
@@ -146,7 +147,8 @@ static void fail_top(struct tt_assembler *assembler, struct thread *thread, cons
 }
 
 /* Whose exception it is cannot be told by the stack pointer alone: see state.h. */
-static void catch_switching(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+static void catch_switching(struct tt_assembler *assembler, struct thread *thread,
+                            const struct tt_event_view *view)
 {
     uint64_t sp = view->header.sp;
     for (struct frame *frame = thread->suspended; frame; frame = frame->next)

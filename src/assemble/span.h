@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * span.h: a span as assemble and correlate make it: times, what was captured, how it ended, who its parent is and
- * by what proof. Enrich turns it into the OTLP model (enrich/otel.h).
+ * span.h: a span as assemble and correlate make it: times, what was captured, how it ended, who its parent is
+ * and by what proof. Enrich turns it into the OTLP model (enrich/otel.h).
  */
 #pragma once
 
@@ -13,7 +13,13 @@
 #include "catalogue/catalogue.h"
 #include "tangotrace/event.h"
 
-enum tt_span_kind { TT_SPAN_INTERNAL = 1, TT_SPAN_SERVER = 2, TT_SPAN_CLIENT = 3, TT_SPAN_PRODUCER = 4, TT_SPAN_CONSUMER = 5 };
+enum tt_span_kind {
+    TT_SPAN_INTERNAL = 1,
+    TT_SPAN_SERVER = 2,
+    TT_SPAN_CLIENT = 3,
+    TT_SPAN_PRODUCER = 4,
+    TT_SPAN_CONSUMER = 5
+};
 
 /* How the parent is known (attribute tangotrace.parent.proof). */
 enum tt_proof {
@@ -24,27 +30,36 @@ enum tt_proof {
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */
 enum tt_incomplete {
-    TT_INCOMPLETE_END = 1 << 0,    /* the end was not seen: the time is a bound, the outcome unknown */
-    TT_INCOMPLETE_LOST = 1 << 1,   /* events of its thread were lost while it was open */
-    TT_INCOMPLETE_FAULT = 1 << 2,  /* a field could not be read */
-    TT_INCOMPLETE_CUT = 1 << 3,    /* a field was cut */
-    TT_INCOMPLETE_PARENT = 1 << 4, /* no parent proven although one is likely (stack switch, suspended frame) */
-    TT_INCOMPLETE_START = 1 << 5,  /* the entry was not seen, the time is a bound */
+    TT_INCOMPLETE_END = 1 << 0,   /* the end was not seen: the time is a bound, the outcome unknown */
+    TT_INCOMPLETE_LOST = 1 << 1,  /* events of its thread were lost while it was open */
+    TT_INCOMPLETE_FAULT = 1 << 2, /* a field could not be read */
+    TT_INCOMPLETE_CUT = 1 << 3,   /* a field was cut */
+    TT_INCOMPLETE_PARENT =
+        1 << 4, /* no parent proven although one is likely (stack switch, suspended frame) */
+    TT_INCOMPLETE_START = 1 << 5, /* the entry was not seen, the time is a bound */
 };
 
-enum tt_trigger { TT_TRIGGER_CLIENT, TT_TRIGGER_POLLING, TT_TRIGGER_EVENT, TT_TRIGGER_STARTUP, TT_TRIGGER_UNKNOWN };
+enum tt_trigger {
+    TT_TRIGGER_CLIENT,
+    TT_TRIGGER_POLLING,
+    TT_TRIGGER_EVENT,
+    TT_TRIGGER_STARTUP,
+    TT_TRIGGER_UNKNOWN
+};
 
-/* One DevError, or one other exception (then only type). Strings lie in the span's arena; NULL = not known. */
+/* One DevError, or one other exception (then only type). Strings lie in the span's arena; NULL = not known.
+ */
 struct tt_span_error {
     const char *attribute; /* failed attribute of a reply, else NULL */
     const char *reason, *desc, *origin;
-    unsigned severity;     /* Tango::ErrSeverity: 0 WARN, 1 ERR, 2 PANIC */
+    unsigned severity; /* Tango::ErrSeverity: 0 WARN, 1 ERR, 2 PANIC */
 };
 
 struct tt_trace;   /* correlate's */
 struct tt_request; /* correlate's */
 
-struct tt_span {
+/* Ordered by who sets what, not by size. */
+struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* identity, set by correlate */
     struct tt_trace *trace;
     uint8_t trace_id[16];
@@ -52,28 +67,28 @@ struct tt_span {
     uint8_t parent_id[8]; /* zero: root */
     bool parent_remote;   /* the parent is of another process */
     enum tt_proof proof;
-    int64_t unix_offset;  /* unix time = monotonic + this, one per trace */
-    uint32_t root_tgid;   /* process of the root of its trace */
-    unsigned depth;       /* of the span below the root of `trace` as it was when the span began */
-    bool split;           /* a root only because a cap of its trace was reached: the parent would have been .. */
+    int64_t unix_offset; /* unix time = monotonic + this, one per trace */
+    uint32_t root_tgid;  /* process of the root of its trace */
+    unsigned depth;      /* of the span below the root of `trace` as it was when the span began */
+    bool split; /* a root only because a cap of its trace was reached: the parent would have been .. */
     uint8_t split_trace[16], split_span[8]; /* .. this span of this trace (for a link) */
-    struct tt_request *sent; /* requests of this span that wait for their other side */
+    struct tt_request *sent;                /* requests of this span that wait for their other side */
 
     /* set by assemble */
     const struct tt_row *row; /* never NULL */
     enum tt_span_kind kind;
-    bool collocated;          /* server method called inside the client's process: no request on the wire */
+    bool collocated; /* server method called inside the client's process: no request on the wire */
     uint32_t tgid, tid, thread_start;
-    uint64_t start, end;      /* CLOCK_MONOTONIC, ns */
-    unsigned incomplete;      /* enum tt_incomplete, or-ed */
+    uint64_t start, end; /* CLOCK_MONOTONIC, ns */
+    unsigned incomplete; /* enum tt_incomplete, or-ed */
     enum tt_trigger trigger;
-    struct tt_span *parent;   /* enclosing span of the same thread; valid only during the `open` call */
+    struct tt_span *parent; /* enclosing span of the same thread; valid only during the `open` call */
 
     bool has_key;
-    struct tt_key key;        /* CLIENT: of the first request; SERVER: of the request served */
-    unsigned requests;        /* CLIENT, INTERNAL: requests sent by its own frame */
+    struct tt_key key; /* CLIENT: of the first request; SERVER: of the request served */
+    unsigned requests; /* CLIENT, INTERNAL: requests sent by its own frame */
 
-    struct tt_arena arena;    /* owns all strings below */
+    struct tt_arena arena; /* owns all strings below */
     const char *device, *class_name, *command, *operation /* GIOP */, *text;
     const char *attributes[TT_LIST_MAX];
     unsigned attribute_count; /* entries of attributes[] */
@@ -82,10 +97,11 @@ struct tt_span {
     bool has_client;
     struct tt_client_ident client;
 
-    bool failed;              /* an exception left it, or an attribute failed */
+    bool failed;                /* an exception left it, or an attribute failed */
     const char *exception_type; /* mangled name ("N5Tango9DevFailedE"), NULL if none or unknown */
-    uint32_t exception_minor; /* CORBA system exceptions */
-    struct tt_span_error errors[TT_ERRORS_MAX]; /* DevError stack, innermost (first thrown) first; or failed attributes */
+    uint32_t exception_minor;   /* CORBA system exceptions */
+    struct tt_span_error
+        errors[TT_ERRORS_MAX]; /* DevError stack, innermost (first thrown) first; or failed attributes */
     unsigned error_count;
     uint64_t error_total;
 
@@ -94,11 +110,12 @@ struct tt_span {
     uint32_t peer_tgid;
     const char *peer_class, *peer_device; /* CLIENT: of the server that answered; in the arena */
 
-    /* CLIENT and INTERNAL spans made while a request is served: device and class of the enclosing SERVER span, whose
-     * resource they get (as native does). In the arena; NULL: outside any request, or not known. */
+    /* CLIENT and INTERNAL spans made while a request is served: device and class of the enclosing SERVER
+     * span, whose resource they get (as native does). In the arena; NULL: outside any request, or not known.
+     */
     const char *owner_device, *owner_class;
 
-    struct tt_span *next;     /* for the lists of whoever owns it */
+    struct tt_span *next; /* for the lists of whoever owns it */
 };
 
 /* A zeroed span with source -1, trigger unknown; NULL when out of memory. Free also frees the arena. */

@@ -2,30 +2,31 @@
 /*
  * state.h: the assembler's own state: threads, their frames, and what can be done to a frame.
  *
- * A frame is *open* (on the stack as far as is known), or *suspended*: an event showed the stack pointer above it
- * although its exit was not seen. A suspended frame is nobody's parent; its own exit revives it, a new entry at the
- * same address, the end of its thread or time buries it as "end unknown" (hazards.md 13).
+ * A frame is *open* (on the stack as far as is known), or *suspended*: an event showed the stack pointer
+ * above it although its exit was not seen. A suspended frame is nobody's parent; its own exit revives it, a
+ * new entry at the same address, the end of its thread or time buries it as "end unknown" (hazards.md 13).
  *
- * A frame is *doubtful* when events of its thread were lost while it was open: its exit may be among them, so it
- * proves nothing about what comes later.
+ * A frame is *doubtful* when events of its thread were lost while it was open: its exit may be among them, so
+ * it proves nothing about what comes later.
  *
- * Threads whose stacks switch (greenlet, fibers; told by switching(), by a revived frame, or by a stack pointer far
- * away) have frames of several stacks at the same addresses, and neither "deeper" nor "inside in time" tells whose
- * frame a new one is: A parked in a call, B calling deeper and returning, A returning looks exactly like a nested
- * call, even after all three have ended. So there
- *   - nesting is never a parent: a frame that has any other above it is a root with TT_INCOMPLETE_PARENT, and a span
- *     of its own;
- *   - what only C++ code lies between still counts, provided that nothing else happened on the thread in between
- *     (nothing can switch there): upcall and its method, a method and the method it hands over to, a client call and
- *     its first request. Further requests belong to a call only if it is the only frame there is;
- *   - a new entry at an old frame's address buries nothing, since both may live; an exit that fits several frames
- *     closes the newest, and its end and those of the others are marked uncertain; that holds for a minute for frames
- *     which were buried by time (ghosts);
- *   - a catch ends a `calls: one` function as failed only if its entry or request was the last thing that happened on
- *     the thread (it runs no foreign code, so nothing switches inside), and marks it TT_INCOMPLETE_END; other frames
- *     below the catch are suspended with the exception noted, which counts if no exit comes soon;
- *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop, which
- *     called both, does not run on a greenlet.
+ * Threads whose stacks switch (greenlet, fibers; told by switching(), by a revived frame, or by a stack
+ * pointer far away) have frames of several stacks at the same addresses, and neither "deeper" nor "inside in
+ * time" tells whose frame a new one is: A parked in a call, B calling deeper and returning, A returning looks
+ * exactly like a nested call, even after all three have ended. So there
+ *   - nesting is never a parent: a frame that has any other above it is a root with TT_INCOMPLETE_PARENT, and
+ * a span of its own;
+ *   - what only C++ code lies between still counts, provided that nothing else happened on the thread in
+ * between (nothing can switch there): upcall and its method, a method and the method it hands over to, a
+ * client call and its first request. Further requests belong to a call only if it is the only frame there is;
+ *   - a new entry at an old frame's address buries nothing, since both may live; an exit that fits several
+ * frames closes the newest, and its end and those of the others are marked uncertain; that holds for a minute
+ * for frames which were buried by time (ghosts);
+ *   - a catch ends a `calls: one` function as failed only if its entry or request was the last thing that
+ * happened on the thread (it runs no foreign code, so nothing switches inside), and marks it
+ * TT_INCOMPLETE_END; other frames below the catch are suspended with the exception noted, which counts if no
+ * exit comes soon;
+ *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop,
+ * which called both, does not run on a greenlet.
  */
 #pragma once
 
@@ -35,8 +36,8 @@
 #include "assemble/assemble.h"
 #include "assemble/fields.h"
 
-#define TT_FRAMES_MAX    64            /* open frames of one thread; as many may be suspended */
-#define TT_THREADS_MAX   16384         /* threads known; the one that was silent for longest makes room */
+#define TT_FRAMES_MAX    64             /* open frames of one thread; as many may be suspended */
+#define TT_THREADS_MAX   16384          /* threads known; the one that was silent for longest makes room */
 #define TT_SUSPENDED_NS  60000000000ull /* a suspended frame is buried after this time .. */
 #define TT_NOTED_NS      2000000000ull  /* .. or this, when an exception probably ended it */
 #define TT_STACK_SPAN    (64ull << 20)  /* stack pointers of one stack do not lie further apart */
@@ -45,17 +46,17 @@
 #define TT_BARE_MAX      256
 
 struct frame {
-    struct frame *next;   /* open: towards the caller; suspended: towards the older */
+    struct frame *next; /* open: towards the caller; suspended: towards the older */
     uint64_t address;
     const struct tt_row *row;
     struct tt_span *span;  /* its own, or NULL: an inner frame */
     struct tt_span *owner; /* the span that stands for it; an inner frame's is valid while it is open */
     uint64_t suspended_at; /* while suspended */
     bool doubtful;
-    bool tail;      /* shares its address with the next frame, which left by a jump to it: they end together */
+    bool tail; /* shares its address with the next frame, which left by a jump to it: they end together */
     bool requested; /* a request was sent by it */
     bool ambiguous; /* its exit may have been another's */
-    uint8_t noted;  /* while suspended: exceptions that may have ended it, the first of them at suspended_at */
+    uint8_t noted; /* while suspended: exceptions that may have ended it, the first of them at suspended_at */
     uint64_t upcall; /* address of the upcall whose method it is (part of), or 0 */
 };
 
@@ -67,8 +68,8 @@ struct ghost {
 
 /* A request was received, its method not yet entered. */
 struct marker {
-    bool open;     /* the stack is still inside the upcall */
-    bool used;     /* a method took it */
+    bool open; /* the stack is still inside the upcall */
+    bool used; /* a method took it */
     bool has_key;
     uint32_t sequence;
     uint64_t address, time;
@@ -79,19 +80,21 @@ struct marker {
 struct thread {
     UT_hash_handle hh;
     uint32_t tid, tgid, start;
-    uint32_t sequence;  /* of the last event */
+    uint32_t sequence; /* of the last event */
     uint64_t last_time;
-    uint64_t base;      /* the first stack address seen */
-    uint64_t highest;   /* the highest frame entered */
+    uint64_t base;    /* the first stack address seen */
+    uint64_t highest; /* the highest frame entered */
     struct frame *top, *suspended;
     unsigned depth, suspended_count;
     /* The frame whose entry or request was the last event, exceptions aside; NULL after anything else. */
     struct frame *last;
-    uint64_t dropped;   /* address of the outermost frame that found no room, 0 = none: all below it is unknown */
-    uint64_t exit_address; /* of the last exit that closed a frame: a second exit point of the same exit is no error */
+    uint64_t
+        dropped; /* address of the outermost frame that found no room, 0 = none: all below it is unknown */
+    uint64_t exit_address; /* of the last exit that closed a frame: a second exit point of the same exit is no
+                              error */
     bool switching;
-    bool doubt;         /* an entry may have been lost that encloses what comes */
-    bool served;        /* has had an upcall */
+    bool doubt;  /* an entry may have been lost that encloses what comes */
+    bool served; /* has had an upcall */
     struct marker marker;
     struct ghost *ghosts; /* TT_GHOSTS_MAX of them, or NULL */
 };
@@ -130,18 +133,21 @@ struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *threa
 /* Takes the innermost open frame off the stack and suspends it, or buries it where that is certain. */
 void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
 /* Suspends all open frames at or below (inclusive) or below `limit`: the stack pointer is seen there. */
-void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64_t limit, bool inclusive, uint64_t now);
+void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64_t limit, bool inclusive,
+                   uint64_t now);
 struct frame *tt_frame_pop(struct tt_assembler *assembler, struct thread *thread);
 /* Takes a frame out of the suspended ones; `at` points at the link to it. */
 struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at);
 /* Closes the span of a frame that is on no list any more, and gives the frame back. */
-void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end);
+void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
+                     uint64_t end);
 /* The same as "end unknown". */
 void tt_frame_bury(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t now);
-/* Buries suspended frames: those at `address`; the methods of a former upcall at `upcall`, where a new one proves that
- * they are over; those older than time allows. */
+/* Buries suspended frames: those at `address`; the methods of a former upcall at `upcall`, where a new one
+ * proves that they are over; those older than time allows. */
 void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uint64_t address, uint64_t now);
-void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall, uint64_t now);
+void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall,
+                           uint64_t now);
 void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
 
 /* ---- ghosts.c ---- */
@@ -159,5 +165,6 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
 void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
                    const struct tt_row *row);
 void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
-void tt_event_request(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+void tt_event_request(struct tt_assembler *assembler, struct thread *thread,
+                      const struct tt_event_view *view);
 void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);

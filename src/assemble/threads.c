@@ -103,7 +103,7 @@ bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread)
 static void count_bare(struct tt_assembler *assembler, const char *operation)
 {
     size_t i = 0;
-    while (i < assembler->bare_count && strcmp(assembler->bare[i].operation, operation))
+    while (i < assembler->bare_count && strcmp(assembler->bare[i].operation, operation) != 0)
         i++;
     if (i == assembler->bare_count && i < TT_BARE_MAX) {
         char *copy = strdup(operation);

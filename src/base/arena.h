@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* arena.h: strings that live as long as their owner; a first block inside the owner, more on the heap when needed. */
+/* arena.h: strings that live as long as their owner; a first block inside the owner, more on the heap when
+ * needed. */
 #pragma once
 
 #include <stddef.h>
@@ -17,7 +18,8 @@ struct tt_arena {
 /* Copies `size` bytes and adds a NUL. NULL when out of memory. A zeroed arena is empty and valid. */
 const char *tt_arena_copy(struct tt_arena *arena, const char *bytes, size_t size);
 /* printf into the arena. */
-const char *tt_arena_printf(struct tt_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *tt_arena_printf(struct tt_arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* `size` bytes, zeroed, aligned to 8. */
 void *tt_arena_alloc(struct tt_arena *arena, size_t size);
 void tt_arena_free(struct tt_arena *arena);

@@ -102,7 +102,11 @@ char *tt_text_take(struct tt_text *text)
 /* Length of the valid UTF-8 sequence at `s`, 0 if there is none. */
 static size_t utf8_length(const unsigned char *s)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                             : 0;
 
     for (size_t i = 1; i < n; i++)
         if ((s[i] & 0xc0) != 0x80)
@@ -160,7 +164,8 @@ static int parse_digits(const char *text, uint64_t *value, const char **rest)
     const char *s = text;
 
     for (; isdigit((unsigned char)*s); s++)
-        if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+        if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
             return -ERANGE;
     if (s == text)
         return -EINVAL;
@@ -199,7 +204,7 @@ static int parse_unit(const char *text, const struct unit *units, uint64_t *valu
     while (*rest == ' ')
         rest++;
     for (; units->name; units++) {
-        if (strcasecmp(rest, units->name))
+        if (strcasecmp(rest, units->name) != 0)
             continue;
         if (__builtin_mul_overflow(v, units->factor, &v))
             return -ERANGE;
@@ -212,8 +217,8 @@ static int parse_unit(const char *text, const struct unit *units, uint64_t *valu
 int tt_parse_size(const char *text, uint64_t *bytes)
 {
     static const struct unit units[] = {
-        {"", 1},         {"B", 1},         {"K", 1 << 10},  {"KB", 1 << 10},  {"KiB", 1 << 10}, {"M", 1 << 20},
-        {"MB", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30},  {"GB", 1 << 30},  {"GiB", 1 << 30}, {NULL, 0},
+        {"", 1},         {"B", 1},         {"K", 1 << 10}, {"KB", 1 << 10}, {"KiB", 1 << 10}, {"M", 1 << 20},
+        {"MB", 1 << 20}, {"MiB", 1 << 20}, {"G", 1 << 30}, {"GB", 1 << 30}, {"GiB", 1 << 30}, {NULL, 0},
     };
 
     return parse_unit(text, units, bytes);
@@ -221,7 +226,8 @@ int tt_parse_size(const char *text, uint64_t *bytes)
 
 int tt_parse_duration(const char *text, uint64_t *ms)
 {
-    static const struct unit units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {NULL, 0}};
+    static const struct unit units[] = {{"", 1},        {"ms", 1},      {"s", 1000}, {"m", 60000},
+                                        {"min", 60000}, {"h", 3600000}, {NULL, 0}};
 
     return parse_unit(text, units, ms);
 }

@@ -202,9 +202,9 @@
 },
 
 /*
- * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection (name, ping),
- * in Database (name, command_query), and when a server looks whether it runs already (command_inout of IDL 1, name).
- * Inside DeviceProxy::name and the like they are inner frames of the same request.
+ * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection (name, ping,
+ * info), in Database (name, command_query), and when a server looks whether it runs already (command_inout of
+ * IDL 1, name). Inside DeviceProxy::name and the like they are inner frames of the same request.
  */
 {
     CLIENT("_objref_Device::name"), .verb = "name",
@@ -213,6 +213,10 @@
 {
     CLIENT("_objref_Device::ping"), .verb = "ping",
     .signature = {"Tango::_objref_Device::ping()"},
+},
+{
+    CLIENT("_objref_Device::info"), .verb = "info", /* 10: in place of ping */
+    .signature = {"Tango::_objref_Device::info()"},
 },
 {
     CLIENT("_objref_Device::command_query"), .verb = "command_query",

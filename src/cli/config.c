@@ -15,7 +15,7 @@ int tt_cmd_config(int argc, char **argv)
     _cleanup_free_ char *error = NULL;
     int err;
 
-    if (argc != 3 || strcmp(argv[1], "check")) {
+    if (argc != 3 || strcmp(argv[1], "check") != 0) {
         tt_error("usage: tangotrace config check FILE");
         return TT_EXIT_USAGE;
     }

@@ -38,9 +38,9 @@ void tt_doctor_say(struct tt_doctor *doctor, enum tt_verdict verdict, const char
         return;
     }
     tt_text_safe(&safe, found ? found : "out of memory");
-    printf("%-5s %-20s %s\n", names[verdict], what, safe.data ? safe.data : "");
+    printf("%-5s %-22s %s\n", names[verdict], what, safe.data ? safe.data : "");
     if (advice)
-        printf("%-26s -> %s\n", "", advice);
+        printf("%-28s -> %s\n", "", advice);
 }
 
 /* The findings, then one sentence; the exit code. */

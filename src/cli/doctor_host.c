@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* doctor_host.c: what this host has and lacks. Features are found by trying, never by the kernel's version. */
+/* doctor_host.c: what this host has and lacks. Features are found by trying, never by the kernel's version.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -62,19 +63,21 @@ static uint64_t effective_capabilities(void)
 
 /* `instead`: CAP_SYS_ADMIN holds this one, too. */
 static const struct {
-    int bit;
     const char *name;
+    const char *why;
+    int bit;
     bool instead;
     bool essential;
-    const char *why;
 } capabilities[] = {
-    {CAP_BPF, "CAP_BPF", true, true, "to load the probe program"},
-    {CAP_PERFMON, "CAP_PERFMON", true, true, "to attach probes and to follow processes"},
-    {CAP_SYS_ADMIN, "CAP_SYS_ADMIN", false, true, "to attach uprobes to other users' programs"},
-    {CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", true, true, "to open the files that processes map"},
-    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false, true, "to read /proc/PID/maps and memory of other users' programs"},
-    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false, false, "to read programs that only their owner can read"},
-    {CAP_LEASE, "CAP_LEASE", false, false, "for read leases on libraries, which make shared probes safe"},
+    {"CAP_BPF", "to load the probe program", CAP_BPF, true, true},
+    {"CAP_PERFMON", "to attach probes and to follow processes", CAP_PERFMON, true, true},
+    {"CAP_SYS_ADMIN", "to attach uprobes to other users' programs", CAP_SYS_ADMIN, false, true},
+    {"CAP_CHECKPOINT_RESTORE", "to open the files that processes map", CAP_CHECKPOINT_RESTORE, true, true},
+    {"CAP_SYS_PTRACE", "to read /proc/PID/maps and memory of other users' programs", CAP_SYS_PTRACE, false,
+     true},
+    {"CAP_DAC_READ_SEARCH", "to read programs that only their owner can read", CAP_DAC_READ_SEARCH, false,
+     false},
+    {"CAP_LEASE", "for read leases on libraries, which make shared probes safe", CAP_LEASE, false, false},
 };
 
 static void check_rights(struct tt_doctor *doctor)
@@ -94,7 +97,8 @@ static void check_rights(struct tt_doctor *doctor)
                       capabilities[i].why);
     }
     if (!missing)
-        tt_doctor_say(doctor, TT_OK, "rights", NULL, "%s, all capabilities needed", geteuid() ? "not root" : "root");
+        tt_doctor_say(doctor, TT_OK, "rights", NULL, "%s, all capabilities needed",
+                      geteuid() ? "not root" : "root");
 }
 
 static void check_namespace(struct tt_doctor *doctor, const char *name, const char *what, uint64_t initial,
@@ -119,10 +123,12 @@ static void check_lockdown(struct tt_doctor *doctor)
     _cleanup_free_ char *text = first_line("/sys/kernel/security/lockdown");
 
     if (text && strstr(text, "[confidentiality]"))
-        tt_doctor_say(doctor, TT_FAIL, "lockdown", "boot with lockdown=integrity or none: the kernel forbids BPF to read memory",
+        tt_doctor_say(doctor, TT_FAIL, "lockdown",
+                      "boot with lockdown=integrity or none: the kernel forbids BPF to read memory",
                       "confidentiality");
     else
-        tt_doctor_say(doctor, TT_OK, "lockdown", NULL, "%s", text && strstr(text, "[integrity]") ? "integrity" : "none");
+        tt_doctor_say(doctor, TT_OK, "lockdown", NULL, "%s",
+                      text && strstr(text, "[integrity]") ? "integrity" : "none");
 }
 
 static void check_sysctls(struct tt_doctor *doctor)
@@ -136,10 +142,11 @@ static void check_sysctls(struct tt_doctor *doctor)
                       "run as root: CAP_PERFMON is above this setting", "%s%s", paranoid,
                       perfmon ? ", no limit with the rights held" : "");
     if (ptrace)
-        tt_doctor_say(doctor, !strcmp(ptrace, "3") ? TT_WARN : TT_OK, "yama ptrace_scope",
-                      "sysctl kernel.yama.ptrace_scope cannot be lowered from 3 without a reboot; until then probes cannot be "
-                      "verified in memory",
-                      "%s", ptrace);
+        tt_doctor_say(
+            doctor, !strcmp(ptrace, "3") ? TT_WARN : TT_OK, "yama ptrace_scope",
+            "sysctl kernel.yama.ptrace_scope cannot be lowered from 3 without a reboot; until then probes cannot be "
+            "verified in memory",
+            "%s", ptrace);
 }
 
 /* Counted for BPF by kernels before 5.11 only: where the program loads the limit does not matter. */
@@ -150,33 +157,49 @@ static void check_memlock(struct tt_doctor *doctor, const struct tt_host_feature
     if (f->program || getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur == RLIM_INFINITY)
         tt_doctor_say(doctor, TT_OK, "locked memory", NULL, "high enough");
     else
-        tt_doctor_say(doctor, TT_WARN, "locked memory", "raise it (ulimit -l unlimited, LimitMEMLOCK=infinity)",
-                      "limited to %llu KiB", (unsigned long long)limit.rlim_cur / 1024);
+        tt_doctor_say(doctor, TT_WARN, "locked memory",
+                      "raise it (ulimit -l unlimited, LimitMEMLOCK=infinity)", "limited to %llu KiB",
+                      (unsigned long long)limit.rlim_cur / 1024);
 }
 
 /* ---- features ---- */
 
 static void say_features(struct tt_doctor *doctor, const struct tt_host_features *f)
 {
-    tt_doctor_say(doctor, f->btf ? TT_OK : TT_FAIL, "BTF", "a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11, RHEL 8.2, "
-                  "Ubuntu 20.10 and later have it)", f->btf ? "/sys/kernel/btf/vmlinux" : "/sys/kernel/btf/vmlinux is missing");
-    tt_doctor_say(doctor, f->program ? TT_OK : TT_FAIL, "BPF program", "see the first failure; else report this with "
-                  "the kernel's version", f->program ? "loads" : "does not load: %s", f->error);
-    tt_doctor_say(doctor, f->uprobe || f->uprobe_multi ? TT_OK : TT_FAIL, "uprobes", "a kernel with CONFIG_UPROBES and "
-                  "CONFIG_BPF_EVENTS, 5.15 or later", f->uprobe || f->uprobe_multi ? "fire in a child process" : "do not fire: %s",
-                  f->error);
-    tt_doctor_say(doctor, f->uprobe_multi ? TT_OK : TT_WARN, "uprobe_multi", "nothing: single uprobes are used; attaching "
-                  "takes longer. Kernels from 6.6 on have it", f->uprobe_multi ? "works" : "not here");
+    tt_doctor_say(doctor, f->btf ? TT_OK : TT_FAIL, "BTF",
+                  "a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11, RHEL 8.2, "
+                  "Ubuntu 20.10 and later have it)",
+                  f->btf ? "/sys/kernel/btf/vmlinux" : "/sys/kernel/btf/vmlinux is missing");
+    tt_doctor_say(doctor, f->program ? TT_OK : TT_FAIL, "BPF program",
+                  "see the first failure; else report this with "
+                  "the kernel's version",
+                  f->program ? "loads" : "does not load: %s", f->error);
+    tt_doctor_say(doctor, f->uprobe || f->uprobe_multi ? TT_OK : TT_FAIL, "uprobes",
+                  "a kernel with CONFIG_UPROBES and "
+                  "CONFIG_BPF_EVENTS, 5.15 or later",
+                  f->uprobe || f->uprobe_multi ? "fire in a child process" : "do not fire: %s", f->error);
+    tt_doctor_say(doctor, f->uprobe_multi ? TT_OK : TT_WARN, "uprobe_multi",
+                  "nothing: single uprobes are used; attaching "
+                  "takes longer. Kernels from 6.6 on have it",
+                  f->uprobe_multi ? "works" : "not here");
     if (f->uprobe_multi)
-        tt_doctor_say(doctor, f->multi_pid ? TT_OK : TT_WARN, "uprobe_multi by pid", "nothing: another kind of link is used. "
-                      "Kernels from 6.10 on have the repair", f->multi_pid ? "sees all threads" : "sees one thread only");
-    tt_doctor_say(doctor, f->lease ? TT_OK : TT_WARN, "read leases", "enable fs.leases-enable; without leases probes are "
-                  "attached process by process", f->lease ? "work" : "cannot be taken");
-    tt_doctor_say(doctor, f->sideband ? TT_OK : TT_WARN, "process events", "perf_event_open must be allowed; until then new "
-                  "processes are found by a slow scan", f->sideband ? "arrive" : "do not arrive");
+        tt_doctor_say(doctor, f->multi_pid ? TT_OK : TT_WARN, "uprobe_multi by pid",
+                      "nothing: another kind of link is used. "
+                      "Kernels from 6.10 on have the repair",
+                      f->multi_pid ? "sees all threads" : "sees one thread only");
+    tt_doctor_say(doctor, f->lease ? TT_OK : TT_WARN, "read leases",
+                  "enable fs.leases-enable; without leases probes are "
+                  "attached process by process",
+                  f->lease ? "work" : "cannot be taken");
+    tt_doctor_say(doctor, f->sideband ? TT_OK : TT_WARN, "process events",
+                  "perf_event_open must be allowed; until then new "
+                  "processes are found by a slow scan",
+                  f->sideband ? "arrive" : "do not arrive");
     if (f->trap_ns > 0)
-        tt_doctor_say(doctor, f->trap_ns > 5000 ? TT_WARN : TT_OK, "cost of a probe", "a virtual machine that traps on "
-                      "breakpoints: expect a slowdown of traced calls", "%.0f ns per hit", f->trap_ns);
+        tt_doctor_say(doctor, f->trap_ns > 5000 ? TT_WARN : TT_OK, "cost of a probe",
+                      "a virtual machine that traps on "
+                      "breakpoints: expect a slowdown of traced calls",
+                      "%.0f ns per hit", f->trap_ns);
 }
 
 void tt_doctor_host(struct tt_doctor *doctor)
@@ -186,8 +209,9 @@ void tt_doctor_host(struct tt_doctor *doctor)
 
     check_kernel(doctor);
     check_rights(doctor);
-    check_namespace(doctor, "pid", "pid namespace", INITIAL_PID_NS,
-                    "run on the host, or the container with the host's pid namespace (docker --pid=host, hostPID: true)");
+    check_namespace(
+        doctor, "pid", "pid namespace", INITIAL_PID_NS,
+        "run on the host, or the container with the host's pid namespace (docker --pid=host, hostPID: true)");
     check_namespace(doctor, "user", "user namespace", INITIAL_USER_NS,
                     "run outside of user namespaces (rootless containers): BPF needs the host's root");
     check_lockdown(doctor);

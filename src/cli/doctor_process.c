@@ -29,22 +29,26 @@ void tt_doctor_processes(struct tt_doctor *doctor)
         return;
     }
     tt_process_table_each(table, count_selected, &tango);
-    tt_doctor_say(doctor, tango ? TT_OK : TT_WARN, "Tango processes",
-                  "nothing if none runs yet: they are found when they start. Else 'tangotrace doctor PID' tells about one",
-                  "%u of %d processes", tango, count);
+    tt_doctor_say(
+        doctor, tango ? TT_OK : TT_WARN, "Tango processes",
+        "nothing if none runs yet: they are found when they start. Else 'tangotrace doctor PID' tells about one",
+        "%u of %d processes", tango, count);
 }
 
 static void say_gone(struct tt_doctor *doctor, pid_t pid, int err)
 {
     if (err == -ESRCH)
-        tt_doctor_say(doctor, TT_FAIL, "process", "is it a pid of a container? The host's pid is needed: see ps on the host",
+        tt_doctor_say(doctor, TT_FAIL, "process",
+                      "is it a pid of a container? The host's pid is needed: see ps on the host",
                       "there is no process %d, or it has ended", (int)pid);
     else
-        tt_doctor_say(doctor, TT_FAIL, "process", "run as root", "%d cannot be looked at: %s", (int)pid, strerror(-err));
+        tt_doctor_say(doctor, TT_FAIL, "process", "run as root", "%d cannot be looked at: %s", (int)pid,
+                      strerror(-err));
 }
 
 /* Files that could not be opened, and files named like libtango that do not export what is looked for. */
-static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int dir, const struct tt_glance *glance)
+static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int dir,
+                      const struct tt_glance *glance)
 {
     size_t unreadable = 0;
 
@@ -54,17 +58,21 @@ static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int di
         int err = tt_file_cache_get(reader->files, dir, m, &facts);
 
         if (err && !unreadable++)
-            tt_doctor_say(doctor, TT_WARN, "mapped files", "run as root in the initial user namespace (map_files)",
-                          "%s cannot be opened: %s", m->path, strerror(-err));
+            tt_doctor_say(doctor, TT_WARN, "mapped files",
+                          "run as root in the initial user namespace (map_files)", "%s cannot be opened: %s",
+                          m->path, strerror(-err));
         if (err || !strstr(tt_basename(m->path), "libtango") || facts.library[TT_LIBRARY_TANGO])
             continue;
-        tt_doctor_say(doctor, TT_WARN, "mapped files", "a 32-bit or damaged library, or another one of that name; "
-                      "'tangotrace plan FILE' says more", "%s does not export cppTango", m->path);
+        tt_doctor_say(doctor, TT_WARN, "mapped files",
+                      "a 32-bit or damaged library, or another one of that name; "
+                      "'tangotrace plan FILE' says more",
+                      "%s does not export cppTango", m->path);
     }
     if (unreadable > 1)
         tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "%zu more cannot be opened", unreadable - 1);
     if (!glance->maps.count)
-        tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "none: a kernel thread, or a process that is ending");
+        tt_doctor_say(doctor, TT_WARN, "mapped files", NULL,
+                      "none: a kernel thread, or a process that is ending");
     if (glance->maps.cut)
         tt_doctor_say(doctor, TT_WARN, "mapped files", NULL, "too many: only the first %d are looked at",
                       TT_PROC_MAPPINGS_MAX);
@@ -88,29 +96,31 @@ static void say_libraries(struct tt_doctor *doctor, const struct tt_process *pro
             if (!file->library[library])
                 continue;
             found++;
-            tt_doctor_say(doctor, TT_OK, names[library], NULL, "%s%s%s", file->path, file->version ? ", version " : "",
-                          file->version ? file->version : "");
+            tt_doctor_say(doctor, TT_OK, names[library], NULL, "%s%s%s", file->path,
+                          file->version ? ", version " : "", file->version ? file->version : "");
         }
         if (!found && (process->tango || library == TT_LIBRARY_TANGO))
-            tt_doctor_say(doctor, library == TT_LIBRARY_TANGO ? TT_FAIL : TT_WARN, names[library], advice[library],
-                          "no mapped file exports it");
+            tt_doctor_say(doctor, library == TT_LIBRARY_TANGO ? TT_FAIL : TT_WARN, names[library],
+                          advice[library], "no mapped file exports it");
     }
 }
 
 static void say_name(struct tt_doctor *doctor, const struct tt_process *process)
 {
-    tt_doctor_say(doctor, TT_OK, "process", NULL, "%s, user %s, %s", process->name, process->user ? process->user : "?",
-                  process->exe ? process->exe : "no executable");
+    tt_doctor_say(doctor, TT_OK, "process", NULL, "%s, user %s, %s", process->name,
+                  process->user ? process->user : "?", process->exe ? process->exe : "no executable");
     if (!process->tango)
         return;
     if (process->server)
-        tt_doctor_say(doctor, TT_OK, "kind", NULL, "server %s: it listens, and its command line names an instance",
-                      process->server);
+        tt_doctor_say(doctor, TT_OK, "kind", NULL,
+                      "server %s: it listens, and its command line names an instance", process->server);
     else
-        tt_doctor_say(doctor, TT_OK, "kind", NULL, "client: it does not listen, or its command line names no instance");
+        tt_doctor_say(doctor, TT_OK, "kind", NULL,
+                      "client: it does not listen, or its command line names no instance");
 }
 
-/* The kernel's emulation of a `call` writes only the data stack; with a user shadow stack the return then faults. */
+/* The kernel's emulation of a `call` writes only the data stack; with a user shadow stack the return then
+ * faults. */
 static void say_shadow_stack(struct tt_doctor *doctor, int dir)
 {
     _cleanup_free_ char *text = NULL;
@@ -121,7 +131,8 @@ static void say_shadow_stack(struct tt_doctor *doctor, int dir)
         return;
     line = strstr(text, "x86_Thread_features:");
     if (line && memmem(line, strcspn(line, "\n"), "shstk", 5))
-        tt_doctor_say(doctor, TT_WARN, "shadow stack", "nothing: points on call instructions are left out", "in use");
+        tt_doctor_say(doctor, TT_WARN, "shadow stack", "nothing: points on call instructions are left out",
+                      "in use");
 }
 
 static int read_process(struct tt_doctor *doctor, struct tt_reader *reader, int dir, pid_t pid,
@@ -155,6 +166,6 @@ void tt_doctor_process(struct tt_doctor *doctor, pid_t pid)
     if (!process->tango)
         return;
     say_shadow_stack(doctor, dir);
-    tt_doctor_say(doctor, TT_OK, "selection", NULL, "%s (with --select and --exclude: 'tangotrace list --select ..')",
-                  process->rule);
+    tt_doctor_say(doctor, TT_OK, "selection", NULL,
+                  "%s (with --select and --exclude: 'tangotrace list --select ..')", process->rule);
 }

@@ -61,7 +61,8 @@ static void add_seen(void *context, struct tt_process *process)
 /* The same reply as an agent's, made by looking. */
 static int look(const struct tt_options *options, struct tt_json *json)
 {
-    _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new("/proc", options->selection);
+    _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new(
+        "/proc", options->selection);
     int count = table ? tt_process_table_scan(table, NULL, NULL) : -ENOMEM;
 
     if (count < 0)
@@ -100,7 +101,8 @@ static void add_text(struct tt_text *cell, const char *text)
 }
 
 /* "9.3.4 1a2b3c4d": what people know, and what tells two builds of it apart. */
-static void add_library(struct tt_text *cell, struct json_object *process, const char *version, const char *build_id)
+static void add_library(struct tt_text *cell, struct json_object *process, const char *version,
+                        const char *build_id)
 {
     const char *id = text_of(process, build_id);
 
@@ -122,7 +124,8 @@ static void add_ago(struct tt_text *cell, struct json_object *process)
     struct json_object *value;
     double seconds;
 
-    if (!json_object_object_get_ex(process, "last_event_seconds", &value) || json_object_is_type(value, json_type_null))
+    if (!json_object_object_get_ex(process, "last_event_seconds", &value) ||
+        json_object_is_type(value, json_type_null))
         return;
     seconds = json_object_get_double(value);
     if (seconds < 120)
@@ -203,8 +206,8 @@ static int print_table(struct json_object *processes, bool agent)
                 width[c] = width_of(rows[i].cell[c].data);
     for (size_t i = 0; count > 1 && i < count; i++)
         print_row(&rows[i], width, columns);
-    printf("%s%zu Tango process%s, %zu selected; %s\n", count > 1 ? "\n" : "", count - 1, count == 2 ? "" : "es", selected,
-           agent ? "as the running agent sees them" : "no agent was asked");
+    printf("%s%zu Tango process%s, %zu selected; %s\n", count > 1 ? "\n" : "", count - 1,
+           count == 2 ? "" : "es", selected, agent ? "as the running agent sees them" : "no agent was asked");
     free_rows(&rows, count);
     return 0;
 }

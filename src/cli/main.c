@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/spans_reference.h"
 
 static int run(const struct tt_options *options)
 {
@@ -18,7 +19,7 @@ struct command {
     const char *name;
     const char *usage; /* behind "tangotrace" */
     const char *help;
-    enum tt_command options;                           /* which options it takes; 0: it reads its own arguments */
+    enum tt_command options; /* which options it takes; 0: it reads its own arguments */
     int (*with_options)(const struct tt_options *options); /* one of these two */
     int (*with_arguments)(int argc, char **argv);
     int arguments_max; /* with_options: arguments behind the options */
@@ -29,6 +30,11 @@ static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 static int cmd_reference(int argc, char **argv);
 
+static int cmd_spans_reference(int argc, char **argv)
+{
+    return tt_cmd_spans_reference();
+}
+
 static const struct command commands[] = {
     {"run", "run [OPTION...] [-- COMMAND [ARGUMENT...]]",
      "Traces the Tango programs of this host; with COMMAND until it ends, and shows the traces that begin in it.",
@@ -36,10 +42,10 @@ static const struct command commands[] = {
     {"list", "list [OPTION...]",
      "Tango processes: versions of their libraries, selected or not and why; with a running agent what it sees of them.",
      TT_COMMAND_LIST, tt_cmd_list, NULL, 0, false},
-    {"plan", "plan FILE [--json]", "The probe points for a library or program, and what cannot be covered.", 0, NULL,
-     tt_cmd_plan, 0, false},
-    {"status", "status [OPTION...]", "The running agent: events, spans, losses, exporters.", TT_COMMAND_STATUS,
-     tt_cmd_status, NULL, 0, false},
+    {"plan", "plan FILE [--json]", "The probe points for a library or program, and what cannot be covered.",
+     0, NULL, tt_cmd_plan, 0, false},
+    {"status", "status [OPTION...]", "The running agent: events, spans, losses, exporters.",
+     TT_COMMAND_STATUS, tt_cmd_status, NULL, 0, false},
     {"doctor", "doctor [OPTION...] [PID]",
      "What this host lacks for tracing, and what to do about it; with PID: is that process seen, and why (not)?",
      TT_COMMAND_DOCTOR, tt_cmd_doctor, NULL, 1, false},
@@ -47,6 +53,7 @@ static const struct command commands[] = {
     {"help", "help [COMMAND]", "This list, or the options of a command.", 0, NULL, cmd_help, 0, false},
     {"version", "version", "The version.", 0, NULL, cmd_version, 0, false},
     {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
+    {"spans-reference", "spans-reference", "Prints docs/spans.md.", 0, NULL, cmd_spans_reference, 0, true},
 };
 
 /* Standard output may be a full disk or a closed pipe. */
@@ -54,8 +61,9 @@ static int put(const struct tt_text *text)
 {
     if (text->failed)
         return TT_EXIT_FAILURE;
-    return fwrite(text->data ? text->data : "", 1, text->size, stdout) == text->size && !fflush(stdout) ? TT_EXIT_OK
-                                                                                                       : TT_EXIT_FAILURE;
+    return fwrite(text->data ? text->data : "", 1, text->size, stdout) == text->size && !fflush(stdout)
+               ? TT_EXIT_OK
+               : TT_EXIT_FAILURE;
 }
 
 static const struct command *find_command(const char *name)
@@ -87,8 +95,10 @@ static int help_command(const struct command *command)
         tt_options_help(command->options, &out);
     }
     if (command->options == TT_COMMAND_RUN)
-        tt_text_puts(&out, "\nExit codes: 0 after SIGINT or SIGTERM, the code of COMMAND, 1 failure, 2 wrong command line,\n"
-                           "77 the host lacks a right or a kernel feature ('tangotrace doctor' tells which).\n");
+        tt_text_puts(
+            &out,
+            "\nExit codes: 0 after SIGINT or SIGTERM, the code of COMMAND, 1 failure, 2 wrong command line,\n"
+            "77 the host lacks a right or a kernel feature ('tangotrace doctor' tells which).\n");
     return put(&out);
 }
 
@@ -144,8 +154,8 @@ static int check_arguments(const struct command *command, const struct tt_option
         tt_error("unexpected argument \"%s\"; a command to run stands behind \"--\": tangotrace run -- %s",
                  options->arguments[0], options->arguments[0]);
     else
-        tt_error("unexpected argument \"%s\"; usage: tangotrace %s", options->arguments[command->arguments_max],
-                 command->usage);
+        tt_error("unexpected argument \"%s\"; usage: tangotrace %s",
+                 options->arguments[command->arguments_max], command->usage);
     return TT_EXIT_USAGE;
 }
 

@@ -18,8 +18,8 @@
 
 /* ---- assignments ---- */
 
-int tt_assign(struct assignments *list, const struct option *option, const char *value, size_t size, bool lenient,
-              const char *where, ...)
+int tt_assign(struct assignments *list, const struct option *option, const char *value, size_t size,
+              bool lenient, const char *where, ...)
 {
     struct assignment *items = reallocarray(list->items, list->count + 1, sizeof(*items));
     struct assignment item = {.option = option, .lenient = lenient};
@@ -119,7 +119,8 @@ static int set_defaults(struct tt_options *options, char **error)
         return -ENOMEM;
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];
-        struct assignment a = {.option = option, .value = (char *)option->initial, .where = (char *)"default"};
+        struct assignment a = {
+            .option = option, .value = (char *)option->initial, .where = (char *)"default"};
         int err = option->initial ? tt_option_set(options, &a, error) : 0;
 
         if (err)
@@ -136,12 +137,14 @@ static const char *variable(char *const environment[], const char *name)
 
     for (; environment && *environment; environment++)
         if (!strncmp(*environment, name, length) && (*environment)[length] == '=')
-            return (*environment)[length + 1] ? *environment + length + 1 : NULL; /* empty counts as not set */
+            return (*environment)[length + 1] ? *environment + length + 1
+                                              : NULL; /* empty counts as not set */
     return NULL;
 }
 
 /* A list in a variable: commas between its elements. */
-static int assign_variable(struct assignments *list, const struct option *option, const char *name, const char *value)
+static int assign_variable(struct assignments *list, const struct option *option, const char *name,
+                           const char *value)
 {
     if (!is_list(option))
         return tt_assign(list, option, value, strlen(value), false, "%s", name);
@@ -165,7 +168,7 @@ static void warn_unknown_variables(char *const environment[])
         list[i] = tt_option_environment(&tt_option_table[i], names[i]);
     for (; environment && *environment; environment++) {
         _cleanup_free_ char *name = strndup(*environment, strcspn(*environment, "="));
-        bool known = !name || strncmp(name, "TANGOTRACE_", 11);
+        bool known = !name || strncmp(name, "TANGOTRACE_", 11) != 0;
         const char *meant;
 
         for (size_t i = 0; i < tt_option_count && !known; i++)
@@ -184,9 +187,11 @@ static int read_environment(char *const environment[], struct assignments *list)
 
     if (!protocol)
         protocol = variable(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
-    if (protocol && strcmp(protocol, "http/protobuf"))
-        tt_warn("OTEL_EXPORTER_OTLP_PROTOCOL is \"%s\", but tangotrace speaks http/protobuf only: the endpoint must be a "
-                "collector's OTLP/HTTP port (4318)", protocol);
+    if (protocol && strcmp(protocol, "http/protobuf") != 0)
+        tt_warn(
+            "OTEL_EXPORTER_OTLP_PROTOCOL is \"%s\", but tangotrace speaks http/protobuf only: the endpoint must be a "
+            "collector's OTLP/HTTP port (4318)",
+            protocol);
     /* Excludes first: they are the exceptions from what is selected. */
     for (size_t i = tt_option_count; i-- > 0;) {
         const struct option *option = &tt_option_table[i];
@@ -255,8 +260,8 @@ static int read_long(enum tt_command command, char *const argv[], struct assignm
         *error = tt_format("option --%s needs a value: --%s %s", option->name, option->name, option->value);
         return -EINVAL;
     }
-    err = tt_assign(list, option, value ? value : argv[1], strlen(value ? value : argv[1]), false, "option --%s",
-                    option->name);
+    err = tt_assign(list, option, value ? value : argv[1], strlen(value ? value : argv[1]), false,
+                    "option --%s", option->name);
     return err ? err : value ? 1 : 2;
 }
 
@@ -299,7 +304,8 @@ static int read_command_line(struct tt_options *options, enum tt_command command
             options->command = (char **)argv + i + 1;
             break;
         }
-        used = argv[i][1] == '-' ? read_long(command, argv + i, list, error) : read_short(command, argv + i, list, error);
+        used = argv[i][1] == '-' ? read_long(command, argv + i, list, error)
+                                 : read_short(command, argv + i, list, error);
         if (used < 0)
             return used;
         i += (size_t)used;
@@ -313,7 +319,7 @@ static int read_command_line(struct tt_options *options, enum tt_command command
         options->arguments++;
     if (command != TT_COMMAND_RUN || !options->command[0]) {
         *error = tt_format(command != TT_COMMAND_RUN ? "\"--\" belongs to 'tangotrace run -- COMMAND'"
-                                                      : "\"--\" is to be followed by the command to run");
+                                                     : "\"--\" is to be followed by the command to run");
         return -EINVAL;
     }
     return 0;
@@ -352,8 +358,8 @@ int tt_options_check_yaml(const char *text, size_t size, const char *path, char 
 
 /* ---- together ---- */
 
-static int read_all(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
-                    char **error)
+static int read_all(struct tt_options *options, enum tt_command command, char *const argv[],
+                    char *const environment[], char **error)
 {
     _cleanup_(tt_assignments_free) struct assignments file = {0}, variables = {0}, line = {0};
     const char *config = NULL;
@@ -383,7 +389,8 @@ static int read_all(struct tt_options *options, enum tt_command command, char *c
     return err;
 }
 
-/* Root's agent is the host's. Others have one of their own; a client of theirs asks root's if there is none. */
+/* Root's agent is the host's. Others have one of their own; a client of theirs asks root's if there is none.
+ */
 static char *default_control(enum tt_command command, char *const environment[])
 {
     static const char host_path[] = "/run/tangotrace.sock";
@@ -392,7 +399,8 @@ static char *default_control(enum tt_command command, char *const environment[])
 
     if (!geteuid())
         return strdup(host_path);
-    path = runtime ? tt_format("%s/tangotrace.sock", runtime) : tt_format("/run/user/%u/tangotrace.sock", geteuid());
+    path = runtime ? tt_format("%s/tangotrace.sock", runtime)
+                   : tt_format("/run/user/%u/tangotrace.sock", geteuid());
     if (path && command != TT_COMMAND_RUN && access(path, F_OK) && !access(host_path, F_OK)) {
         free(path);
         path = strdup(host_path);
@@ -444,7 +452,7 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
             err = add_export(options, strdup("otlp"));
     }
     for (size_t i = 0; i < options->exports.count && !err; i++) {
-        if (strcmp(options->exports.items[i], "otlp"))
+        if (strcmp(options->exports.items[i], "otlp") != 0)
             continue;
         free(options->exports.items[i]);
         options->exports.items[i] = otlp_target(options);
@@ -453,8 +461,8 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
     return err;
 }
 
-int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
-                     char **error)
+int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[],
+                     char *const environment[], char **error)
 {
     _cleanup_(tt_options_free) struct tt_options found = {0};
     char *message = NULL;

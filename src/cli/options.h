@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * options.h: the one table of options, and the values it fills. The table makes the command line, the environment
- * (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config and docs/options.md.
- * Precedence: defaults < file < environment < command line. A new option is a row in options_table.c and a field here.
+ * options.h: the one table of options, and the values it fills. The table makes the command line, the
+ * environment (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config
+ * and docs/options.md. Precedence: defaults < file < environment < command line. A new option is a row in
+ * options_table.c and a field here.
  */
 #pragma once
 
@@ -35,11 +36,13 @@ struct tt_list {
 
 struct tt_options {
     /* Which processes. */
-    struct tt_selection *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
-    bool all;                       /* run -- COMMAND: show the traces of the whole host */
+    struct tt_selection
+        *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
+    bool all;       /* run -- COMMAND: show the traces of the whole host */
 
     /* Where spans go: specifications for tt_exporter_new(), at least one after parsing. "otlp" has become
-     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it is. */
+     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it
+     * is. */
     struct tt_list exports;
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
@@ -63,7 +66,7 @@ struct tt_options {
     uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */
     unsigned join_wait; /* ms */
     bool command_lines;
-    bool multi; /* false: never use uprobe_multi */
+    bool multi;    /* false: never use uprobe_multi */
     char *control; /* path; never NULL after parsing */
     char *control_group;
     enum tt_log_level log_level;
@@ -78,12 +81,13 @@ struct tt_options {
 };
 
 /*
- * Fills *options (which need not be initialised) for `command` from `argv` (NULL-ended, behind the command's name) and
- * `environment`. 0; -EINVAL or another negative errno with *error (caller frees; what, where, what to do). What is
- * wrong in a variable of OpenTelemetry is warned of and ignored, as its specification demands.
+ * Fills *options (which need not be initialised) for `command` from `argv` (NULL-ended, behind the command's
+ * name) and `environment`. 0; -EINVAL or another negative errno with *error (caller frees; what, where, what
+ * to do). What is wrong in a variable of OpenTelemetry is warned of and ignored, as its specification
+ * demands.
  */
-int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[], char *const environment[],
-                     char **error);
+int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[],
+                     char *const environment[], char **error);
 void tt_options_free(struct tt_options *options);
 
 /* Checks the YAML text of a configuration file; `path` is for messages. */

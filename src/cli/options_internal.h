@@ -26,21 +26,21 @@ enum option_scope {
 #define STANDARD_MAX 3
 
 struct option {
-    const char *name; /* "ring-size": --ring-size, TANGOTRACE_RING_SIZE, key ring-size */
-    char letter;      /* short option or 0 */
-    enum option_type type;
-    enum option_scope scope;
-    size_t offset;       /* in struct tt_options */
-    unsigned commands;   /* enum tt_command, or-ed */
+    const char *name;    /* "ring-size": --ring-size, TANGOTRACE_RING_SIZE, key ring-size */
     const char *group;   /* heading */
     const char *value;   /* what stands for the value in help; NULL for OPTION_BOOL */
     const char *initial; /* default as one would write it; NULL: none, or described by `initial_text` */
     const char *initial_text;
-    const char *const *choices; /* NULL-ended */
-    uint64_t min, max;          /* of numbers; max 0: no limit but the type's */
+    const char *const *choices;         /* NULL-ended */
     const char *standard[STANDARD_MAX]; /* variables of OpenTelemetry, the more specific first */
-    bool secret;
     const char *help;
+    size_t offset;     /* in struct tt_options */
+    uint64_t min, max; /* of numbers; max 0: no limit but the type's */
+    enum option_type type;
+    enum option_scope scope;
+    unsigned commands; /* enum tt_command, or-ed */
+    char letter;       /* short option or 0 */
+    bool secret;
 };
 
 extern const struct option tt_option_table[];
@@ -53,8 +53,8 @@ const char *tt_option_environment(const struct option *option, char *buffer);
 /* One value for one option, from any source. */
 struct assignment {
     const struct option *option;
-    char *value; /* owned */
-    char *where; /* owned: "option --ring-size", "TANGOTRACE_RING_SIZE", "/etc/tangotrace.yaml:12" */
+    char *value;  /* owned */
+    char *where;  /* owned: "option --ring-size", "TANGOTRACE_RING_SIZE", "/etc/tangotrace.yaml:12" */
     bool lenient; /* a bad value is warned of and ignored */
 };
 
@@ -63,12 +63,13 @@ struct assignments {
     size_t count;
 };
 
-int tt_assign(struct assignments *list, const struct option *option, const char *value, size_t size, bool lenient,
-              const char *where, ...) __attribute__((format(printf, 6, 7)));
+int tt_assign(struct assignments *list, const struct option *option, const char *value, size_t size,
+              bool lenient, const char *where, ...) __attribute__((format(printf, 6, 7)));
 void tt_assignments_free(struct assignments *list);
 
 /* Reads YAML into assignments; does not look at the values but for their shape. */
-int tt_options_read_yaml(const char *text, size_t size, const char *path, struct assignments *list, char **error);
+int tt_options_read_yaml(const char *text, size_t size, const char *path, struct assignments *list,
+                         char **error);
 
 /* Sets one field, in place of all that earlier sources said if `first` of its source. */
 int tt_option_set(struct tt_options *options, const struct assignment *assignment, char **error);

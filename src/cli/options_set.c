@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 #include "cli/options_internal.h"
 
-static int __attribute__((format(printf, 3, 4))) refuse(const struct assignment *a, char **error, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+refuse(const struct assignment *a, char **error, const char *format, ...)
 {
     struct tt_text text = {0};
     _cleanup_free_ char *what = NULL;
@@ -150,9 +151,9 @@ static int set_rule(void *field, const struct assignment *a, char **error)
 int tt_option_set(struct tt_options *options, const struct assignment *assignment, char **error)
 {
     static int (*const setters[])(void *field, const struct assignment *a, char **error) = {
-        [OPTION_BOOL] = set_bool,         [OPTION_TEXT] = set_text,     [OPTION_SIZE] = set_size,
-        [OPTION_COUNT] = set_count,       [OPTION_DURATION] = set_duration, [OPTION_CHOICE] = set_choice,
-        [OPTION_LIST] = set_list,         [OPTION_SELECT] = set_rule,   [OPTION_EXCLUDE] = set_rule,
+        [OPTION_BOOL] = set_bool,   [OPTION_TEXT] = set_text,         [OPTION_SIZE] = set_size,
+        [OPTION_COUNT] = set_count, [OPTION_DURATION] = set_duration, [OPTION_CHOICE] = set_choice,
+        [OPTION_LIST] = set_list,   [OPTION_SELECT] = set_rule,       [OPTION_EXCLUDE] = set_rule,
     };
 
     return setters[assignment->option->type]((char *)options + assignment->option->offset, assignment, error);

@@ -19,7 +19,8 @@ struct reader {
 
 #define FAIL(reader, node, ...) fail_at((reader), (node)->start_mark.line + 1, __VA_ARGS__)
 
-static int __attribute__((format(printf, 3, 4))) fail_at(struct reader *reader, size_t line, const char *format, ...)
+static int __attribute__((format(printf, 3, 4)))
+fail_at(struct reader *reader, size_t line, const char *format, ...)
 {
     struct tt_text text = {0};
     char what[512];
@@ -49,19 +50,22 @@ static int read_scalar(struct reader *reader, const struct option *option, const
         return FAIL(reader, node, "%s: put quotes around a value that begins with '!'", option->name);
     if (memchr(value, '\0', size))
         return FAIL(reader, node, "%s: the value holds a NUL byte", option->name);
-    return tt_assign(reader->list, option, value, size, false, "%s:%zu", reader->path, node->start_mark.line + 1);
+    return tt_assign(reader->list, option, value, size, false, "%s:%zu", reader->path,
+                     node->start_mark.line + 1);
 }
 
 static int read_sequence(struct reader *reader, const struct option *option, const yaml_node_t *node)
 {
     if (!is_list(option))
         return FAIL(reader, node, "%s takes one value, not a list", option->name);
-    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+    for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
         const yaml_node_t *item = yaml_document_get_node(reader->document, *i);
         int err;
 
         if (!item || item->type != YAML_SCALAR_NODE)
-            return FAIL(reader, item ? item : node, "%s: the elements of the list are to be plain values", option->name);
+            return FAIL(reader, item ? item : node, "%s: the elements of the list are to be plain values",
+                        option->name);
         err = read_scalar(reader, option, item);
         if (err)
             return err;
@@ -72,11 +76,14 @@ static int read_sequence(struct reader *reader, const struct option *option, con
 static int unknown_key(struct reader *reader, const yaml_node_t *key)
 {
     const char *name = (const char *)key->data.scalar.value;
-    const char *meant = tt_suggest(name, &tt_option_table[0].name, tt_option_count, sizeof(tt_option_table[0]));
+    const char *meant = tt_suggest(name, &tt_option_table[0].name, tt_option_count,
+                                   sizeof(tt_option_table[0]));
 
     if (meant)
         return FAIL(reader, key, "unknown key \"%s\"; did you mean \"%s\"?", name, meant);
-    return FAIL(reader, key, "unknown key \"%s\"; the keys are the long names of the options in 'tangotrace help run'", name);
+    return FAIL(reader, key,
+                "unknown key \"%s\"; the keys are the long names of the options in 'tangotrace help run'",
+                name);
 }
 
 static int read_pair(struct reader *reader, const yaml_node_pair_t *pair)
@@ -100,7 +107,8 @@ static int read_pair(struct reader *reader, const yaml_node_pair_t *pair)
     if (value->type == YAML_SEQUENCE_NODE)
         return read_sequence(reader, option, value);
     if (value->type != YAML_SCALAR_NODE)
-        return FAIL(reader, value, "%s takes %s, not a mapping", option->name, is_list(option) ? "a list" : "a value");
+        return FAIL(reader, value, "%s takes %s, not a mapping", option->name,
+                    is_list(option) ? "a list" : "a value");
     return read_scalar(reader, option, value);
 }
 
@@ -130,13 +138,14 @@ static int syntax_error(struct reader *reader, const yaml_parser_t *parser)
         return -ENOMEM;
     if (parser->error == YAML_READER_ERROR)
         return fail_at(reader, parser->mark.line + 1, "no valid YAML: %s", parser->problem);
-    return fail_at(reader, parser->problem_mark.line + 1, "no valid YAML: %s%s%s%s", parser->context ? parser->context : "",
-                   parser->context ? ", " : "", parser->problem ? parser->problem : "unknown error",
+    return fail_at(reader, parser->problem_mark.line + 1, "no valid YAML: %s%s%s%s",
+                   parser->context ? parser->context : "", parser->context ? ", " : "",
+                   parser->problem ? parser->problem : "unknown error",
                    alias ? "; put quotes around a pattern that begins with '*'" : "");
 }
 
-/* Nesting deeper than any configuration has: libyaml takes time quadratic in it. Brackets in values count, too, and do no
- * harm at this limit. */
+/* Nesting deeper than any configuration has: libyaml takes time quadratic in it. Brackets in values count,
+ * too, and do no harm at this limit. */
 static int check_depth(struct reader *reader, const char *text, size_t size)
 {
     size_t depth = 0, line = 1;
@@ -153,7 +162,8 @@ static int check_depth(struct reader *reader, const char *text, size_t size)
     return 0;
 }
 
-int tt_options_read_yaml(const char *text, size_t size, const char *path, struct assignments *list, char **error)
+int tt_options_read_yaml(const char *text, size_t size, const char *path, struct assignments *list,
+                         char **error)
 {
     struct reader reader = {.path = path, .list = list, .error = error};
     yaml_document_t document, second;

@@ -119,7 +119,7 @@ static const char *kind_of(const struct tt_row *row)
     static const char *const kinds[] = {
         [TT_ROLE_CLIENT] = "CLIENT",
         [TT_ROLE_MANY] = "INTERNAL, one CLIENT child per request",
-        [TT_ROLE_SERVER] = "SERVER; INTERNAL from the polling thread",
+        [TT_ROLE_SERVER] = "SERVER",
         [TT_ROLE_CATCH] = NULL,
     };
 

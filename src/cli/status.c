@@ -44,8 +44,7 @@ static void print_scalar(struct tt_text *out, struct json_object *value)
 
 static void print_members(struct tt_text *out, struct json_object *object, int depth)
 {
-    json_object_object_foreach (object, key, value)
-        print_value(out, key, value, depth);
+    json_object_object_foreach(object, key, value) print_value(out, key, value, depth);
 }
 
 static void print_elements(struct tt_text *out, struct json_object *array, int depth)
@@ -58,9 +57,8 @@ static void print_elements(struct tt_text *out, struct json_object *array, int d
             tt_text_printf(out, "%*s", depth * 2, "");
             print_scalar(out, name);
             tt_text_puts(out, "\n");
-            json_object_object_foreach (item, key, value)
-                if (strcmp(key, "name"))
-                    print_value(out, key, value, depth + 1);
+            json_object_object_foreach(item, key, value) if (strcmp(key, "name") != 0)
+                print_value(out, key, value, depth + 1);
         } else {
             print_value(out, "-", item, depth);
         }
@@ -69,7 +67,8 @@ static void print_elements(struct tt_text *out, struct json_object *array, int d
 
 static void print_value(struct tt_text *out, const char *key, struct json_object *value, int depth)
 {
-    bool object = json_object_is_type(value, json_type_object), array = json_object_is_type(value, json_type_array);
+    bool object = json_object_is_type(value, json_type_object),
+         array = json_object_is_type(value, json_type_array);
     size_t start = out->size;
 
     if (depth > DEPTH_MAX)

@@ -12,7 +12,8 @@
 #include "control/control.h"
 #include "control/socket.h"
 
-/* An agent that answers at all does so within this time: it writes the whole reply before it sends any of it. */
+/* An agent that answers at all does so within this time: it writes the whole reply before it sends any of it.
+ */
 #define ANSWER_MS 10000
 
 static int explain(const char *path, int err, char **error)
@@ -20,13 +21,16 @@ static int explain(const char *path, int err, char **error)
     switch (err) {
     case -ENOENT:
     case -ECONNREFUSED:
-        *error = tt_format("no agent is running at %s; start it with 'tangotrace run', or name its socket with --control", path);
+        *error = tt_format(
+            "no agent is running at %s; start it with 'tangotrace run', or name its socket with --control",
+            path);
         break;
     case -EACCES:
     case -EPERM:
     case -ECONNRESET:
     case -EPIPE:
-        *error = tt_format("the agent at %s does not answer you: be root, or a member of its --control-group", path);
+        *error = tt_format("the agent at %s does not answer you: be root, or a member of its --control-group",
+                           path);
         break;
     case -EAGAIN:
     case -ETIMEDOUT:

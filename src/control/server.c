@@ -18,7 +18,7 @@
 #include "control/socket.h"
 
 struct client {
-    int fd; /* -1: free */
+    int fd;            /* -1: free */
     uint64_t deadline; /* CLOCK_MONOTONIC ns; moved on with each piece of the reply that is taken */
     char request[TT_CONTROL_REQUEST + 1];
     size_t got;
@@ -77,8 +77,8 @@ static bool may_ask(const struct tt_control_server *server, int fd)
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
         return false;
-    return peer.uid == 0 || peer.uid == geteuid() || (server->group != (gid_t)-1 && peer.gid == server->group) ||
-           in_group(fd, server->group);
+    return peer.uid == 0 || peer.uid == geteuid() ||
+           (server->group != (gid_t)-1 && peer.gid == server->group) || in_group(fd, server->group);
 }
 
 /* ---- requests ---- */
@@ -97,7 +97,7 @@ static void answer(const struct tt_control_server *server, struct client *client
     int err;
 
     tt_json_reset(&client->reply);
-    if (strncmp(client->request, "GET ", 4)) {
+    if (strncmp(client->request, "GET ", 4) != 0) {
         refuse(client, "a request is one line: GET WHAT");
         return;
     }
@@ -130,7 +130,8 @@ static void write_reply(struct client *client, uint64_t now)
 
 static void read_request(const struct tt_control_server *server, struct client *client, uint64_t now)
 {
-    ssize_t n = recv(client->fd, client->request + client->got, TT_CONTROL_REQUEST - client->got, MSG_DONTWAIT);
+    ssize_t n = recv(client->fd, client->request + client->got, TT_CONTROL_REQUEST - client->got,
+                     MSG_DONTWAIT);
     char *end;
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -173,7 +174,8 @@ static void accept_one(struct tt_control_server *server, uint64_t now)
 
 /* ---- the thread ---- */
 
-/* Fills fds[0] wake, [1] listener (only with a free place), [2..] clients; returns the ms until the next deadline. */
+/* Fills fds[0] wake, [1] listener (only with a free place), [2..] clients; returns the ms until the next
+ * deadline. */
 static int prepare(const struct tt_control_server *server, struct pollfd *fds, uint64_t now)
 {
     uint64_t first = UINT64_MAX;

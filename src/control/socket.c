@@ -42,7 +42,7 @@ static int address_of(const char *path, struct sockaddr_un *address)
     address->sun_family = AF_UNIX;
     if (!*path || strlen(path) >= sizeof(address->sun_path))
         return -ENAMETOOLONG;
-    strcpy(address->sun_path, path);
+    memcpy(address->sun_path, path, strlen(path));
     return 0;
 }
 
@@ -63,7 +63,8 @@ int tt_control_connect(const char *path, int *fd)
     return 0;
 }
 
-/* Somebody has that path. A live agent: its pid goes into the error. A socket without one is removed, then 0. */
+/* Somebody has that path. A live agent: its pid goes into the error. A socket without one is removed, then 0.
+ */
 static int clear_path(const char *path, char **error)
 {
     _cleanup_close_ int fd = -1;
@@ -76,9 +77,12 @@ static int clear_path(const char *path, char **error)
         /* The kernel tells who called listen(). */
         if (err || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
             peer.pid = 0;
-        *error = peer.pid ? tt_format("%s is in use by process %d, another agent? (give this one its own --control PATH)",
-                                      path, (int)peer.pid)
-                          : tt_format("%s is in use by another agent (give this one its own --control PATH)", path);
+        *error =
+            peer.pid
+                ? tt_format(
+                      "%s is in use by process %d, another agent? (give this one its own --control PATH)",
+                      path, (int)peer.pid)
+                : tt_format("%s is in use by another agent (give this one its own --control PATH)", path);
         return -EADDRINUSE;
     }
     if (lstat(path, &st) || !S_ISSOCK(st.st_mode)) {
@@ -133,12 +137,12 @@ int tt_control_listen(const char *path, gid_t group, int *fd, char **error)
         return -errno;
     err = address_of(path, &address);
     if (err) {
-        *error = tt_format("the path of the control socket has %zu bytes, 1 to %zu are possible (--control)", strlen(path),
-                           sizeof(address.sun_path) - 1);
+        *error = tt_format("the path of the control socket has %zu bytes, 1 to %zu are possible (--control)",
+                           strlen(path), sizeof(address.sun_path) - 1);
         return -EINVAL;
     }
-    /* bind() gives the file the mode of the socket (unix_bind_bsd() of net/unix/af_unix.c), so there is no moment in which
-     * others may connect. */
+    /* bind() gives the file the mode of the socket (unix_bind_bsd() of net/unix/af_unix.c), so there is no
+     * moment in which others may connect. */
     if (fchmod(s, 0600))
         return -errno;
     err = bind_at(s, path, &address, error);

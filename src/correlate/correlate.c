@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * correlate.c: every span that begins gets its id and a trace: its parent's, or a new one. A server span's trace waits
- * for the request of its client; spans that end in a trace that waits are held back. Joined: that trace goes under the
- * client's and what is held back leaves with the ids of the whole. Not joined in time: it is a root.
+ * correlate.c: every span that begins gets its id and a trace: its parent's, or a new one. A server span's
+ * trace waits for the request of its client; spans that end in a trace that waits are held back. Joined: that
+ * trace goes under the client's and what is held back leaves with the ids of the whole. Not joined in time:
+ * it is a root.
  */
 #include "correlate/correlate.h"
 
@@ -76,15 +77,15 @@ struct tt_correlator *tt_correlator_new(const struct tt_correlator_config *confi
     return correlator;
 }
 
-void tt_correlator_free(struct tt_correlator **pointer)
+void tt_correlator_free(struct tt_correlator **correlator)
 {
-    struct tt_correlator *correlator = *pointer;
-    if (!correlator)
+    struct tt_correlator *old = *correlator;
+    if (!old)
         return;
-    tt_keys_free(&correlator->keys);
-    tt_traces_free(&correlator->traces);
-    free(correlator);
-    *pointer = NULL;
+    tt_keys_free(&old->keys);
+    tt_traces_free(&old->traces);
+    free(old);
+    *correlator = NULL;
 }
 
 /* ---- emission -------------------------------------------------------------------------------- */
@@ -255,12 +256,13 @@ static void join(struct tt_correlator *correlator, struct tt_request *client, st
     tt_trace_put(&correlator->traces, under);
 }
 
-/* A client's request that fits several server spans, or a server span that fits several clients': no parent. */
+/* A client's request that fits several server spans, or a server span that fits several clients': no parent.
+ */
 static void give_up_servers(struct tt_correlator *correlator, const struct tt_request *client)
 {
     for (;;) {
-        struct tt_keys_found found =
-            tt_keys_find(correlator->keys, TT_SIDE_SERVER, client, correlator->config.join_wait_ns);
+        struct tt_keys_found found = tt_keys_find(correlator->keys, TT_SIDE_SERVER, client,
+                                                  correlator->config.join_wait_ns);
         if (!found.count)
             return;
         correlator->stats.ambiguous++;
@@ -415,15 +417,16 @@ static void span_close(void *context, struct tt_span *span)
     limit_pending(correlator);
 }
 
-/* A request received that no span will come for: its client need not wait, nor stand in the way of later ones. */
+/* A request received that no span will come for: its client need not wait, nor stand in the way of later
+ * ones. */
 static void bare_request(void *context, const struct tt_key *key, uint64_t time)
 {
     struct tt_correlator *correlator = context;
     struct tt_request filled;
     if (!tt_keys_fill(&filled, TT_SIDE_SERVER, key, time))
         return;
-    struct tt_keys_found clients =
-        tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled, correlator->config.join_wait_ns);
+    struct tt_keys_found clients = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled,
+                                                correlator->config.join_wait_ns);
     if (clients.count != 1)
         return;
     correlator->stats.bare++;
@@ -432,8 +435,11 @@ static void bare_request(void *context, const struct tt_key *key, uint64_t time)
 
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
 {
-    return (struct tt_assembler_ops){
-        .open = span_open, .request = client_request, .bare = bare_request, .close = span_close, .context = correlator};
+    return (struct tt_assembler_ops){.open = span_open,
+                                     .request = client_request,
+                                     .bare = bare_request,
+                                     .close = span_close,
+                                     .context = correlator};
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * correlate.h: joins the two sides of every call by connection and GIOP request id, and gives every span its trace.
- * Either side may be recorded first. No proof, no parent.
+ * correlate.h: joins the two sides of every call by connection and GIOP request id, and gives every span its
+ * trace. Either side may be recorded first. No proof, no parent.
  */
 #pragma once
 
@@ -16,24 +16,25 @@ struct tt_correlator_config {
     uint64_t max_age_ns;   /* caps of a trace (design section 5): 0 = 5 min, depth 64, 5,000 spans */
     unsigned max_depth;
     unsigned max_spans;
-    size_t max_keys;       /* requests remembered; 0 = 65536. The oldest make room, counted */
-    size_t max_pending;    /* finished spans held back for their trace; 0 = 65536 */
-    uint64_t seed;         /* of trace and span ids; 0 = from getrandom */
-    int64_t (*unix_offset)(void *context, uint64_t now); /* unix - monotonic in ns; NULL = measured by the clocks */
+    size_t max_keys;    /* requests remembered; 0 = 65536. The oldest make room, counted */
+    size_t max_pending; /* finished spans held back for their trace; 0 = 65536 */
+    uint64_t seed;      /* of trace and span ids; 0 = from getrandom */
+    int64_t (*unix_offset)(void *context,
+                           uint64_t now); /* unix - monotonic in ns; NULL = measured by the clocks */
     void *unix_context;
 };
 
 struct tt_correlator_stats {
-    uint64_t joined;            /* server spans with their client's span as parent */
-    uint64_t client_unmatched;  /* requests whose server side never came: peer not traced here */
-    uint64_t bare;              /* requests received here by no catalogued method: no server span comes for them */
-    uint64_t server_unmatched;  /* server spans whose client side never came: roots */
-    uint64_t ambiguous;         /* several candidates: no parent */
-    uint64_t late;              /* the other side came after the wait */
-    uint64_t split;             /* spans that began a new trace because of a cap */
-    uint64_t evicted;           /* keys or pending spans pushed out by the bounds */
-    uint64_t traces;            /* begun */
-    uint64_t pending;           /* spans held back now */
+    uint64_t joined;           /* server spans with their client's span as parent */
+    uint64_t client_unmatched; /* requests whose server side never came: peer not traced here */
+    uint64_t bare; /* requests received here by no catalogued method: no server span comes for them */
+    uint64_t server_unmatched; /* server spans whose client side never came: roots */
+    uint64_t ambiguous;        /* several candidates: no parent */
+    uint64_t late;             /* the other side came after the wait */
+    uint64_t split;            /* spans that began a new trace because of a cap */
+    uint64_t evicted;          /* keys or pending spans pushed out by the bounds */
+    uint64_t traces;           /* begun */
+    uint64_t pending;          /* spans held back now */
     uint64_t emitted;
 };
 

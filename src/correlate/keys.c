@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAMILY_UNIX 1
-#define FAMILY_INET 2
+#define FAMILY_UNIX  1
+#define FAMILY_INET  2
 #define FAMILY_INET6 10
 
 /*
- * Chained buckets of a fixed number instead of uthash: one key has several entries as a rule (both sides, and the
- * lives of a unix socket address), the size is bounded anyway, and nothing is ever moved or grown.
+ * Chained buckets of a fixed number instead of uthash: one key has several entries as a rule (both sides, and
+ * the lives of a unix socket address), the size is bounded anyway, and nothing is ever moved or grown.
  */
 struct tt_keys {
     size_t buckets; /* a power of two */
@@ -39,22 +39,22 @@ struct tt_keys *tt_keys_new(size_t max)
     return keys;
 }
 
-void tt_keys_free(struct tt_keys **pointer)
+void tt_keys_free(struct tt_keys **keys)
 {
-    struct tt_keys *keys = *pointer;
-    if (!keys)
+    struct tt_keys *old = *keys;
+    if (!old)
         return;
     for (int side = 0; side < TT_SIDES; side++)
-        while (keys->side[side].oldest)
-            tt_keys_remove(keys, keys->side[side].oldest);
-    while (keys->spare) {
-        struct tt_request *request = keys->spare;
-        keys->spare = request->chain;
+        while (old->side[side].oldest)
+            tt_keys_remove(old, old->side[side].oldest);
+    while (old->spare) {
+        struct tt_request *request = old->spare;
+        old->spare = request->chain;
         free(request);
     }
-    free(keys->bucket);
-    free(keys);
-    *pointer = NULL;
+    free(old->bucket);
+    free(old);
+    *keys = NULL;
 }
 
 static uint64_t hash_identity(const struct tt_key_identity *identity)
@@ -186,19 +186,22 @@ static bool fits(const struct tt_request *a, const struct tt_request *b)
     /* Addresses mean the same in all network namespaces, but for those of the loopback device. */
     if (a->loopback && both_known_differ(a->netns, b->netns))
         return false;
-    /* Kernel socket addresses are reused at once; a side that is not accepted yet or closed already has no inode. */
+    /* Kernel socket addresses are reused at once; a side that is not accepted yet or closed already has no
+     * inode. */
     return !both_known_differ(a->client_inode, b->client_inode) &&
            !both_known_differ(a->server_inode, b->server_inode);
 }
 
-struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side, const struct tt_request *request,
-                                  uint64_t wait)
+struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side,
+                                  const struct tt_request *request, uint64_t wait)
 {
     struct tt_keys_found found = {0};
-    for (struct tt_request *other = keys->bucket[request->hash & (keys->buckets - 1)]; other; other = other->chain) {
+    for (struct tt_request *other = keys->bucket[request->hash & (keys->buckets - 1)]; other;
+         other = other->chain) {
         if (other == request || other->side != side || !fits(other, request))
             continue;
-        uint64_t apart = other->time > request->time ? other->time - request->time : request->time - other->time;
+        uint64_t apart = other->time > request->time ? other->time - request->time
+                                                     : request->time - other->time;
         if (apart > wait) {
             found.late++;
         } else {

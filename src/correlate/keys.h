@@ -14,7 +14,8 @@
 
 enum tt_side { TT_SIDE_CLIENT, TT_SIDE_SERVER, TT_SIDES };
 
-/* What both sides see alike: TCP addresses and ports, unix socket addresses in the kernel; and the request id. */
+/* What both sides see alike: TCP addresses and ports, unix socket addresses in the kernel; and the request
+ * id. */
 struct tt_key_identity {
     uint64_t client[2], server[2]; /* unix: the kernel's socket, 0 */
     uint16_t client_port, server_port, family, pad;
@@ -23,8 +24,8 @@ struct tt_key_identity {
 };
 
 struct tt_request {
-    struct tt_request *chain;            /* same bucket */
-    struct tt_request *older, *newer;    /* same side, by age */
+    struct tt_request *chain;                     /* same bucket */
+    struct tt_request *older, *newer;             /* same side, by age */
     struct tt_request *sent_previous, *sent_next; /* CLIENT: other requests of the same span */
     struct tt_key_identity identity;
     uint64_t hash;
@@ -52,7 +53,7 @@ void tt_keys_free(struct tt_keys **keys);
 bool tt_keys_fill(struct tt_request *request, enum tt_side side, const struct tt_key *key, uint64_t time);
 
 /* Copies a filled request into the table; it must have room. NULL when out of memory. */
-struct tt_request *tt_keys_add(struct tt_keys *keys, const struct tt_request *request);
+struct tt_request *tt_keys_add(struct tt_keys *keys, const struct tt_request *filled);
 bool tt_keys_full(const struct tt_keys *keys, enum tt_side side);
 /* Takes it out and frees it. */
 void tt_keys_remove(struct tt_keys *keys, struct tt_request *request);
@@ -64,6 +65,7 @@ struct tt_keys_found {
     unsigned late;            /* would fit but for the time */
 };
 
-/* Requests of `side` that fit `request` (filled; a member of the table or not; itself excluded) within `wait` ns. */
-struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side, const struct tt_request *request,
-                                  uint64_t wait);
+/* Requests of `side` that fit `request` (filled; a member of the table or not; itself excluded) within `wait`
+ * ns. */
+struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side,
+                                  const struct tt_request *request, uint64_t wait);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * random.h: ids of traces and spans: xoshiro256** (Blackman and Vigna, 2018), its state filled by splitmix64 from one
- * seed. Not for secrets; unique ids are what is asked of it, and the same seed gives the same ids in tests.
+ * random.h: ids of traces and spans: xoshiro256** (Blackman and Vigna, 2018), its state filled by splitmix64
+ * from one seed. Not for secrets; unique ids are what is asked of it, and the same seed gives the same ids in
+ * tests.
  */
 #pragma once
 

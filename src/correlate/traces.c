@@ -76,7 +76,8 @@ void tt_traces_free(struct tt_traces *traces)
 
 struct tt_trace *tt_trace_find(const struct tt_trace *trace, unsigned *depth)
 {
-    /* No path compression: chains are as long as calls are nested over processes, and bounded by the cap on depth. */
+    /* No path compression: chains are as long as calls are nested over processes, and bounded by the cap on
+     * depth. */
     while (trace->merged) {
         *depth += trace->depth;
         trace = trace->merged;

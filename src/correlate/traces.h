@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * traces.h: traces as sets of spans that can be merged: the trace of a server span goes under the one of its client
- * when the two are joined. Ids are final once the root of the merged whole is decided.
+ * traces.h: traces as sets of spans that can be merged: the trace of a server span goes under the one of its
+ * client when the two are joined. Ids are final once the root of the merged whole is decided.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct tt_trace {
     struct tt_trace *split_from; /* began because of a cap of this one; holds a reference */
     struct tt_request *waiting;  /* its root is a server span that waits for its client; NULL = decided */
     struct tt_span *pending, **pending_end; /* closed spans that wait for that, in order */
-    struct tt_trace *next;       /* while unused */
+    struct tt_trace *next;                  /* while unused */
 };
 
 /* Where traces come from; all are freed with it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* build_id.c: the build id of an ELF file by a few bounded reads; nothing of the file is mapped or trusted. */
+/* build_id.c: the build id of an ELF file by a few bounded reads; nothing of the file is mapped or trusted.
+ */
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -45,19 +46,22 @@ int tt_file_build_id(int fd, uint8_t id[TT_FILE_BUILD_ID_MAX], size_t *size)
     uint8_t notes[NOTES_MAX];
     Elf64_Ehdr header;
 
-    if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) ||
-        header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
-        header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > INT64_MAX / 2)
+    if (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+        header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_phentsize != sizeof(Elf64_Phdr) ||
+        header.e_phoff > INT64_MAX / 2)
         return -EINVAL;
     for (unsigned i = 0; i < header.e_phnum && i < HEADERS_MAX; i++) {
         Elf64_Phdr segment;
         ssize_t n;
 
-        if (pread(fd, &segment, sizeof(segment), (off_t)(header.e_phoff + i * sizeof(segment))) != sizeof(segment))
+        if (pread(fd, &segment, sizeof(segment), (off_t)(header.e_phoff + i * sizeof(segment))) !=
+            sizeof(segment))
             return -EINVAL;
         if (segment.p_type != PT_NOTE || segment.p_offset > INT64_MAX / 2)
             continue;
-        n = pread(fd, notes, segment.p_filesz < NOTES_MAX ? segment.p_filesz : NOTES_MAX, (off_t)segment.p_offset);
+        n = pread(fd, notes, segment.p_filesz < NOTES_MAX ? segment.p_filesz : NOTES_MAX,
+                  (off_t)segment.p_offset);
         if (n > 0 && !find_note(notes, (size_t)n, id, size))
             return 0;
     }

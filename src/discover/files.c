@@ -47,7 +47,8 @@ void tt_file_cache_free(struct tt_file_cache **cache)
 
     if (!*cache)
         return;
-    HASH_ITER (hh, (*cache)->entries, entry, next) {
+    HASH_ITER(hh, (*cache)->entries, entry, next)
+    {
         HASH_DEL((*cache)->entries, entry);
         free(entry);
     }
@@ -55,9 +56,10 @@ void tt_file_cache_free(struct tt_file_cache **cache)
 }
 
 /*
- * A descriptor (O_PATH: opening a device file for reading could do something) of the mapped file. map_files leads to the
- * very file even if it was deleted or lies in another mount namespace, but needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN;
- * else the path, as the process sees it, may still show the same inode.
+ * A descriptor (O_PATH: opening a device file for reading could do something) of the mapped file. map_files
+ * leads to the very file even if it was deleted or lies in another mount namespace, but needs
+ * CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN; else the path, as the process sees it, may still show the same
+ * inode.
  */
 static int open_mapped(int dir, const struct tt_mapping *mapping)
 {
@@ -105,7 +107,8 @@ static int probe_file(tt_file_probe probe, int path_fd, struct tt_file_facts *fa
     return 0;
 }
 
-int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapping *mapping, struct tt_file_facts *facts)
+int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapping *mapping,
+                      struct tt_file_facts *facts)
 {
     _cleanup_close_ int fd = open_mapped(dir, mapping);
     struct identity identity;

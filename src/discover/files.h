@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * files.h: what the files hold that processes map. Each file is opened and probed once per identity (device, inode, size,
- * ctime); the answers are kept, bounded. Not thread-safe: the process table serialises its use.
+ * files.h: what the files hold that processes map. Each file is opened and probed once per identity (device,
+ * inode, size, ctime); the answers are kept, bounded. Not thread-safe: the process table serialises its use.
  */
 #pragma once
 
@@ -29,9 +29,11 @@ struct tt_file_cache;
 struct tt_file_cache *tt_file_cache_new(tt_file_probe probe);
 void tt_file_cache_free(struct tt_file_cache **cache);
 
-/* The facts of the file behind a mapping of the process of which `dir` is /proc/PID. A file that is no ELF file holds
- * nothing. 0, or a negative errno if it cannot be reached (-EACCES, -ENOENT, -ESTALE: another file took its place). */
-int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapping *mapping, struct tt_file_facts *facts);
+/* The facts of the file behind a mapping of the process of which `dir` is /proc/PID. A file that is no ELF
+ * file holds nothing. 0, or a negative errno if it cannot be reached (-EACCES, -ENOENT, -ESTALE: another file
+ * took its place). */
+int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapping *mapping,
+                      struct tt_file_facts *facts);
 
 /* NT_GNU_BUILD_ID of an ELF file, from its program headers; -ENOENT: none. */
 int tt_file_build_id(int fd, uint8_t id[TT_FILE_BUILD_ID_MAX], size_t *size);

@@ -20,8 +20,8 @@ int tt_maps_parse(char *line, struct tt_mapping *mapping)
 
     line[strcspn(line, "\n")] = '\0';
     /* show_map_vma() of fs/proc/task_mmu.c: start-end flags offset major:minor inode, blanks, path. */
-    if (sscanf(line, "%16" SCNx64 "-%16" SCNx64 " %4s %16" SCNx64 " %8x:%8x %20" SCNu64 "%n", &start, &end, flags,
-               &offset, &major, &minor, &inode, &path) != 7 ||
+    if (sscanf(line, "%16" SCNx64 "-%16" SCNx64 " %4s %16" SCNx64 " %8x:%8x %20" SCNu64 "%n", &start, &end,
+               flags, &offset, &major, &minor, &inode, &path) != 7 ||
         strlen(flags) != 4 || start >= end || (line[path] && line[path] != ' '))
         return -EINVAL;
     mapping->start = start;
@@ -98,7 +98,7 @@ int tt_maps_read(int dir, struct tt_maps *maps)
     file = fdopen(fd, "r");
     if (!file)
         return -errno;
-    fd = -1;
+    (void)TAKE_FD(fd); /* the stream's now */
     for (unsigned lines = 0; fgets(line, sizeof(line), file); lines++) {
         bool whole = strchr(line, '\n') || feof(file);
         int err;

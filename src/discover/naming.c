@@ -11,8 +11,9 @@
 #include "base/text.h"
 
 /*
- * Programs whose own name tells less than this one. They are started with a script or module as argument, or under
- * several names, and never are device servers named by their arguments (`pytest tests` is not pytest/tests).
+ * Programs whose own name tells less than this one. They are started with a script or module as argument, or
+ * under several names, and never are device servers named by their arguments (`pytest tests` is not
+ * pytest/tests).
  */
 struct tool {
     const char *glob; /* of the script's or the module's name */
@@ -20,18 +21,35 @@ struct tool {
 };
 
 static const struct tool tools[] = {
-    {"ipykernel_launcher", "jupyter"}, {"ipykernel", "jupyter"},         {"ipykernel.*", "jupyter"},
-    {"jupyter*", "jupyter"},           {"spyder_kernels.*", "spyder"},   {"spyder*", "spyder"},
-    {"IPython", "ipython"},            {"ipython", "ipython"},           {"ipython[0-9]*", "ipython"},
-    {"itango", "itango"},              {"itango[0-9]*", "itango"},       {"itango-*", "itango"},
-    {"spock", "spock"},                {"spock[0-9]*", "spock"},         {"pytest", "pytest"},
-    {"pytest-[0-9]*", "pytest"},       {"py.test*", "pytest"},           {"_pytest", "pytest"},
-    {"unittest", "unittest"},          {"nose*", "nose"},                {"tox", "tox"},
-    {"gunicorn", "gunicorn"},          {"uvicorn", "uvicorn"},           {"celery", "celery"},
+    {"ipykernel_launcher", "jupyter"},
+    {"ipykernel", "jupyter"},
+    {"ipykernel.*", "jupyter"},
+    {"jupyter*", "jupyter"},
+    {"spyder_kernels.*", "spyder"},
+    {"spyder*", "spyder"},
+    {"IPython", "ipython"},
+    {"ipython", "ipython"},
+    {"ipython[0-9]*", "ipython"},
+    {"itango", "itango"},
+    {"itango[0-9]*", "itango"},
+    {"itango-*", "itango"},
+    {"spock", "spock"},
+    {"spock[0-9]*", "spock"},
+    {"pytest", "pytest"},
+    {"pytest-[0-9]*", "pytest"},
+    {"py.test*", "pytest"},
+    {"_pytest", "pytest"},
+    {"unittest", "unittest"},
+    {"nose*", "nose"},
+    {"tox", "tox"},
+    {"gunicorn", "gunicorn"},
+    {"uvicorn", "uvicorn"},
+    {"celery", "celery"},
     {"taurus", "taurus"},
 };
 
-/* Modules that run another script or module: what they run gives the name. `options`: those that take a value. */
+/* Modules that run another script or module: what they run gives the name. `options`: those that take a
+ * value. */
 struct wrapper {
     const char *module;
     const char *options;
@@ -159,7 +177,7 @@ static int name_wrapped(struct tt_names *names, const struct wrapper *wrapper, c
 {
     if (wrapper->word && *args && !strcmp(*args, wrapper->word))
         args++;
-    while (*args && **args == '-' && strcmp(*args, "-m")) {
+    while (*args && **args == '-' && strcmp(*args, "-m") != 0) {
         bool takes_value = (*args)[1] && strchr(wrapper->options, (*args)[1]) && !(*args)[2];
 
         args += takes_value && args[1] ? 2 : 1;
@@ -176,7 +194,8 @@ static int name_module_or_wrapped(struct tt_names *names, const char *module, ch
     return wrapper ? name_wrapped(names, wrapper, rest) : name_module(names, module, rest);
 }
 
-/* The interpreter's own options, as Modules/main.c and Python/getopt.c of CPython read them: letters may be clustered
+/* The interpreter's own options, as Modules/main.c and Python/getopt.c of CPython read them: letters may be
+ * clustered
  * ("-Bum mod"), a value may be glued to its letter ("-Wignore"). */
 static int name_python_arguments(struct tt_names *names, char *const *args)
 {
@@ -217,9 +236,22 @@ static const char *const java_endings[] = {".jar", ".java", NULL};
 
 /* Options of the java launcher whose value is the next argument (`java --help`). */
 static const char *const java_values[] = {
-    "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path", "--add-modules",
-    "--enable-native-access", "--source", "--add-exports", "--add-opens", "--add-reads", "--limit-modules",
-    "--patch-module", "-d", "--describe-module",
+    "-cp",
+    "-classpath",
+    "--class-path",
+    "-p",
+    "--module-path",
+    "--upgrade-module-path",
+    "--add-modules",
+    "--enable-native-access",
+    "--source",
+    "--add-exports",
+    "--add-opens",
+    "--add-reads",
+    "--limit-modules",
+    "--patch-module",
+    "-d",
+    "--describe-module",
 };
 
 static bool java_takes_value(const char *option)
@@ -266,7 +298,8 @@ static bool is_python(const char *program)
     return tt_glob("python*", program, true) || tt_glob("pypy*", program, true);
 }
 
-/* A login shell's "-bash"; a title written over the command line ("Basler: idle") counts up to its first blank. */
+/* A login shell's "-bash"; a title written over the command line ("Basler: idle") counts up to its first
+ * blank. */
 static int name_program(struct tt_names *names, const char *program, char *const *rest)
 {
     size_t length;
@@ -289,8 +322,8 @@ int tt_names_read(char *const argv[], const char *exe, struct tt_names *names)
     char *const *rest = argv[0] ? argv + 1 : none;
     int err;
 
-    /* A venv's or a renamed interpreter is known by its file; one that has overwritten its command line has no arguments
-     * left, then the title is all there is. */
+    /* A venv's or a renamed interpreter is known by its file; one that has overwritten its command line has
+     * no arguments left, then the title is all there is. */
     if (is_python(program) || (is_python(binary) && *rest)) {
         found.runtime = "python";
         err = name_python_arguments(&found, rest);

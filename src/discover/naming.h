@@ -9,8 +9,8 @@
 
 struct tt_names {
     const char *runtime; /* "python", "java" or NULL; static */
-    char *script;        /* what runs: "Basler", "jupyter", "python -c"; for C++ the program; never NULL, owned */
-    char *instance;      /* of the server, if this can be one: the argument behind the script; or NULL, owned */
+    char *script;   /* what runs: "Basler", "jupyter", "python -c"; for C++ the program; never NULL, owned */
+    char *instance; /* of the server, if this can be one: the argument behind the script; or NULL, owned */
 };
 
 /* `argv` NULL-ended, may be empty; `exe` may be NULL. 0 or -ENOMEM. */

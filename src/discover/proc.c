@@ -34,9 +34,9 @@ int tt_proc_parse_stat(const char *text, struct tt_proc_stat *stat)
     unsigned long long start;
     char state;
 
-    if (!rest || sscanf(rest + 1,
-                        " %c %lld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                        &state, &parent, &start) != 3)
+    if (!rest ||
+        sscanf(rest + 1, " %c %lld %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &state, &parent, &start) != 3)
         return -EINVAL;
     if (parent < 0 || parent > INT_MAX)
         return -EINVAL;
@@ -91,7 +91,7 @@ int tt_proc_environ(int dir, const char *name, char **value)
         return err;
     err = -ENOENT;
     for (size_t i = 0; i < size; i += strlen(text + i) + 1) {
-        if (strncmp(text + i, name, length) || text[i + length] != '=')
+        if (strncmp(text + i, name, length) != 0 || text[i + length] != '=')
             continue;
         copy = strdup(text + i + length + 1);
         err = copy ? 0 : -ENOMEM;
@@ -162,8 +162,9 @@ int tt_proc_pid_in_namespace(int dir, pid_t *pid)
 
 int tt_proc_cgroup(int dir, char **path)
 {
+    static const char v1[] = ":name=systemd:";
     _cleanup_free_ char *text = NULL;
-    const char *found = NULL;
+    const char *unified = NULL, *systemd = NULL, *found;
     char *save = NULL;
     size_t size;
     int err = tt_read_file_at(dir, "cgroup", 65536, &text, &size, NULL);
@@ -171,15 +172,15 @@ int tt_proc_cgroup(int dir, char **path)
     if (err)
         return err;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        const char *systemd = strstr(line, ":name=systemd:");
+        const char *name = strstr(line, v1);
 
-        if (!strncmp(line, "0::", 3) && strcmp(line, "0::/"))
-            found = line + 3;
-        else if (systemd && !found)
-            found = systemd + strlen(":name=systemd:");
-        else if (!strcmp(line, "0::/") && !found)
-            found = line + 3;
+        if (!strncmp(line, "0::", 3))
+            unified = line + 3;
+        else if (name)
+            systemd = name + sizeof(v1) - 1;
     }
+    /* On hosts with both hierarchies the unified one may be empty: everything is in its root. */
+    found = systemd && (!unified || !strcmp(unified, "/")) ? systemd : unified;
     if (!found)
         return -ENOENT;
     *path = strdup(found);

@@ -14,40 +14,43 @@
 
 /* A file that the process maps executable and that holds one of the probed libraries. */
 struct tt_mapped_file {
-    uint64_t start, end;  /* of one executable mapping: /proc/PID/map_files/START-END */
-    uint64_t offset;      /* file offset of that mapping */
+    uint64_t start, end;    /* of one executable mapping: /proc/PID/map_files/START-END */
+    uint64_t offset;        /* file offset of that mapping */
     uint64_t device, inode; /* as /proc/PID/maps shows them */
-    char *path;           /* as /proc/PID/maps shows it; owned */
+    char *path;             /* as /proc/PID/maps shows it; owned */
     bool library[TT_LIBRARIES];
-    char *version;        /* of the library, by its file's name ("9.3.4"), or NULL; owned */
+    char *version; /* of the library, by its file's name ("9.3.4"), or NULL; owned */
     uint8_t build_id[32];
     size_t build_id_size; /* 0: none */
 };
 
 struct tt_process {
-    int refs;             /* atomic; see tt_process_get/put */
+    int refs; /* atomic; see tt_process_get/put */
     pid_t pid;
     uint64_t start_ticks; /* field 22 of /proc/PID/stat, clock ticks since boot */
     uint64_t start_unix_ns;
     pid_t parent;
     uid_t uid;
-    char *user;           /* name, or the number */
-    char *exe;            /* /proc/PID/exe, may be NULL */
-    char **argv;          /* NULL-ended, bounded */
-    char *script;         /* for python, java ..: what runs (tt_name_*), basename; for C++ the program */
-    char *server;         /* "TangoTest/test" if it serves devices, else NULL */
-    char *name;           /* for people: server, or script or program */
-    char *runtime;        /* "python", "java" or NULL (C++) */
-    char *tango_host;     /* of its environment (TANGO_HOST), or NULL */
-    char *cgroup;         /* path in the unified hierarchy, or NULL */
-    uint64_t netns;       /* inode of its network namespace */
-    bool tango;           /* maps a file that exports cppTango */
+    char *user;       /* name, or the number */
+    char *exe;        /* /proc/PID/exe, may be NULL */
+    char **argv;      /* NULL-ended, bounded */
+    char *script;     /* for python, java ..: what runs (tt_name_*), basename; for C++ the program */
+    char *server;     /* "TangoTest/test" if it serves devices, else NULL */
+    char *serves_as;  /* what it is called once it serves, by its command line ("TangoTest/test"), or NULL. A
+                         SERVER  span of it is proof that it does, also before `server` is set */
+    char *name;       /* for people: server, or script or program */
+    char *runtime;    /* "python", "java" or NULL (C++) */
+    char *tango_host; /* of its environment (TANGO_HOST), or NULL */
+    char *cgroup;     /* path in the unified hierarchy, or NULL */
+    uint64_t netns;   /* inode of its network namespace */
+    bool tango;       /* maps a file that exports cppTango */
     bool selected;
-    char *rule;           /* which rule decided, for people: "include server:TangoTest", "default: every Tango process" */
+    char *
+        rule; /* which rule decided, for people: "include server:TangoTest", "default: every Tango process" */
     struct tt_mapped_file *files;
     size_t file_count;
-    unsigned unreadable;  /* executable mappings whose file could not be looked at */
-    bool exited;          /* atomic */
+    unsigned unreadable; /* executable mappings whose file could not be looked at */
+    bool exited;         /* atomic */
 };
 
 /* Once the table hands a process out, nothing of it changes but `refs` and `exited`.
@@ -60,13 +63,14 @@ void tt_process_put(struct tt_process **process);
 /* Ordered includes and excludes, first match wins (design section 3). */
 struct tt_selection;
 
-/* Adds a rule from its text: [KIND:]GLOB, KIND one of server exe script cmd user cgroup netns pid; bare patterns match
- * server, executable and script names. 0, -EINVAL with *error (caller frees) or -ENOMEM. */
+/* Adds a rule from its text: [KIND:]GLOB, KIND one of server exe script cmd user cgroup netns pid; bare
+ * patterns match server, executable and script names. 0, -EINVAL with *error (caller frees) or -ENOMEM. */
 int tt_selection_add(struct tt_selection *selection, bool include, const char *text, char **error);
 struct tt_selection *tt_selection_new(void);
 void tt_selection_free(struct tt_selection **selection);
 
-/* The rules in their order: how many, and the text of one ("server:TangoTest"; the selection's) and its sense. */
+/* The rules in their order: how many, and the text of one ("server:TangoTest"; the selection's) and its
+ * sense. */
 size_t tt_selection_count(const struct tt_selection *selection);
 const char *tt_selection_rule(const struct tt_selection *selection, size_t index, bool *include);
 
@@ -77,28 +81,38 @@ int tt_selection_apply(const struct tt_selection *selection, struct tt_process *
 
 struct tt_process_table;
 
-/* Thread-safe. `proc_root` is "/proc" (tests pass a fake tree). Takes no ownership of `selection`, which must outlive it.
+/* Thread-safe. `proc_root` is "/proc" (tests pass a fake tree). Takes no ownership of `selection`, which must
+ * outlive it.
  */
 struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection);
 void tt_process_table_free(struct tt_process_table **table);
 
 /* Reads /proc/PID anew: adds it, or replaces what is known (a fresh object when exec or maps changed it).
- * Returns a reference in *process (NULL if it is gone or not readable) and *changed = it is new or differs in identity,
- * exe, mapped Tango/omniORB/C++ files, name (a client that has become a server) or selection.
- * A process that is not Tango has only pid, parent, start, uid, exe, argv and names. 0 or negative errno (-ESRCH: gone,
- * -EACCES..). */
-int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt_process **process, bool *changed);
+ * Returns a reference in *process (NULL if it is gone or not readable) and *changed = it is new or differs in
+ * identity, exe, mapped Tango/omniORB/C++ files, name (a client that has become a server) or selection. A
+ * process that is not Tango has only pid, parent, start, uid, exe, argv and names. 0 or negative errno
+ * (-ESRCH: gone, -EACCES..). */
+int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt_process **process,
+                            bool *changed);
 
 /* Marks as exited; it stays findable for `tt_process_table_find` for 60 s. */
 void tt_process_table_exit(struct tt_process_table *table, pid_t pid);
 
-/* Scans /proc once: update of each process; calls `seen` for each that is Tango. Returns the number of processes. */
-int tt_process_table_scan(struct tt_process_table *table, void (*seen)(void *context, struct tt_process *process, bool changed),
+/* Scans /proc once: update of each process; calls `seen` for each that is Tango. Returns the number of
+ * processes. */
+int tt_process_table_scan(struct tt_process_table *table,
+                          void (*seen)(void *context, struct tt_process *process, bool changed),
                           void *context);
+
+/* Looks again at the Tango processes that may have become servers since (they map libtango before they
+ * listen), the young ones more often; `seen` gets those that changed. Cheap: call it about once a second. */
+void tt_process_table_recheck(struct tt_process_table *table,
+                              void (*seen)(void *context, struct tt_process *process, bool changed),
+                              void *context);
 
 /* The process of that pid that ran at CLOCK_MONOTONIC `time_ns` (0 = now); a reference or NULL. */
 struct tt_process *tt_process_table_find(struct tt_process_table *table, pid_t pid, uint64_t time_ns);
 
 /* Calls `visit` for every Tango process that has not exited, in order of pid. */
-void tt_process_table_each(struct tt_process_table *table, void (*visit)(void *context, struct tt_process *process),
-                           void *context);
+void tt_process_table_each(struct tt_process_table *table,
+                           void (*visit)(void *context, struct tt_process *process), void *context);

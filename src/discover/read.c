@@ -35,6 +35,7 @@ void tt_process_put(struct tt_process **process)
     free(p->argv);
     free(p->script);
     free(p->server);
+    free(p->serves_as);
     free(p->name);
     free(p->runtime);
     free(p->tango_host);
@@ -172,7 +173,8 @@ static char *library_version(const char *path)
 
 static int add_file(struct tt_process *process, struct tt_mapping *mapping, const struct tt_file_facts *facts)
 {
-    struct tt_mapped_file *files = reallocarray(process->files, process->file_count + 1, sizeof(*files)), *file;
+    struct tt_mapped_file *files = reallocarray(process->files, process->file_count + 1, sizeof(*files)),
+                          *file;
 
     if (!files)
         return -ENOMEM;
@@ -246,9 +248,11 @@ static int read_names(int dir, struct tt_process *process)
     process->script = TAKE_PTR(names.script);
     if (names.runtime && !(process->runtime = strdup(names.runtime)))
         return -ENOMEM;
-    if (process->tango && names.instance && !tt_proc_listens(dir, &serves) && serves) {
-        process->server = tt_format("%s/%s", process->script, names.instance);
-        if (!process->server)
+    if (process->tango && names.instance) {
+        process->serves_as = tt_format("%s/%s", process->script, names.instance);
+        if (!process->serves_as)
+            return -ENOMEM;
+        if (!tt_proc_listens(dir, &serves) && serves && !(process->server = strdup(process->serves_as)))
             return -ENOMEM;
     }
     process->name = strdup(process->server ? process->server : process->script);
@@ -298,10 +302,9 @@ int tt_process_read(struct tt_reader *reader, int dir, pid_t pid, struct tt_glan
     return 0;
 }
 
-bool tt_process_serves(int dir, char *const argv[], const char *exe)
+bool tt_process_serves(int dir)
 {
-    _cleanup_(tt_names_free) struct tt_names names = {0};
     bool serves = false;
 
-    return !tt_names_read(argv, exe, &names) && names.instance && !tt_proc_listens(dir, &serves) && serves;
+    return !tt_proc_listens(dir, &serves) && serves;
 }

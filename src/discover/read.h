@@ -26,7 +26,7 @@ struct tt_glance {
     struct tt_proc_stat stat;
     struct tt_maps maps;
     char **argv;
-    char *exe; /* may be NULL */
+    char *exe;            /* may be NULL */
     uint64_t fingerprint; /* of everything above but the state */
 };
 
@@ -35,11 +35,11 @@ int tt_glance_read(int dir, struct tt_glance *glance);
 void tt_glance_free(struct tt_glance *glance);
 
 /*
- * A fresh process with one reference, not yet selected. Consumes argv and exe of the glance. `probe` false: the files are
- * not looked at and it stays "not Tango".
+ * A fresh process with one reference, not yet selected. Consumes argv and exe of the glance. `probe` false:
+ * the files are not looked at and it stays "not Tango".
  */
 int tt_process_read(struct tt_reader *reader, int dir, pid_t pid, struct tt_glance *glance, bool probe,
                     struct tt_process **process);
 
-/* Could a process of this command line be a server (exec/instance), and does it listen now? */
-bool tt_process_serves(int dir, char *const argv[], const char *exe);
+/* Does it listen now? For a process with `serves_as`. */
+bool tt_process_serves(int dir);

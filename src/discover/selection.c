@@ -10,7 +10,17 @@
 #include "base/text.h"
 #include "discover/process.h"
 
-enum kind { KIND_BARE, KIND_SERVER, KIND_EXE, KIND_SCRIPT, KIND_CMD, KIND_USER, KIND_CGROUP, KIND_NETNS, KIND_PID };
+enum kind {
+    KIND_BARE,
+    KIND_SERVER,
+    KIND_EXE,
+    KIND_SCRIPT,
+    KIND_CMD,
+    KIND_USER,
+    KIND_CGROUP,
+    KIND_NETNS,
+    KIND_PID
+};
 
 #define KINDS "server exe script cmd user cgroup netns pid"
 
@@ -19,8 +29,8 @@ static const struct {
     enum kind kind;
     bool number; /* the pattern is one */
 } kinds[] = {
-    {"server", KIND_SERVER, false}, {"exe", KIND_EXE, false},       {"script", KIND_SCRIPT, false},
-    {"cmd", KIND_CMD, false},       {"user", KIND_USER, false},     {"cgroup", KIND_CGROUP, false},
+    {"server", KIND_SERVER, false}, {"exe", KIND_EXE, false},   {"script", KIND_SCRIPT, false},
+    {"cmd", KIND_CMD, false},       {"user", KIND_USER, false}, {"cgroup", KIND_CGROUP, false},
     {"netns", KIND_NETNS, true},    {"pid", KIND_PID, true},
 };
 
@@ -53,7 +63,8 @@ void tt_selection_free(struct tt_selection **selection)
     free(TAKE_PTR(*selection));
 }
 
-/* The kind before the first ':'. A prefix that is no lower-case word belongs to the pattern ("[[:alpha:]]*"). */
+/* The kind before the first ':'. A prefix that is no lower-case word belongs to the pattern ("[[:alpha:]]*").
+ */
 static int parse_kind(struct rule *rule, char **error)
 {
     size_t length = 0;
@@ -65,17 +76,19 @@ static int parse_kind(struct rule *rule, char **error)
     if (!length || rule->text[length] != ':')
         return 0;
     for (size_t i = 0; i < TT_ARRAY_SIZE(kinds); i++) {
-        if (strlen(kinds[i].name) != length || strncmp(kinds[i].name, rule->text, length))
+        if (strlen(kinds[i].name) != length || strncmp(kinds[i].name, rule->text, length) != 0)
             continue;
         rule->kind = kinds[i].kind;
         rule->pattern = rule->text + length + 1;
         if (kinds[i].number && tt_parse_u64(rule->pattern, &rule->number)) {
-            *error = tt_format("\"%s\": %s: takes a decimal number, not \"%s\"", rule->text, kinds[i].name, rule->pattern);
+            *error = tt_format("\"%s\": %s: takes a decimal number, not \"%s\"", rule->text, kinds[i].name,
+                               rule->pattern);
             return -EINVAL;
         }
         return 0;
     }
-    *error = tt_format("\"%s\": there is no kind \"%.*s\"; use one of: " KINDS ", or a bare pattern for server, executable "
+    *error = tt_format("\"%s\": there is no kind \"%.*s\"; use one of: " KINDS
+                       ", or a bare pattern for server, executable "
                        "and script names",
                        rule->text, (int)length, rule->text);
     return -EINVAL;
@@ -127,24 +140,29 @@ const char *tt_selection_rule(const struct tt_selection *selection, size_t index
     return selection->rules[index].text;
 }
 
-/* "TangoTest/te*" against exec/instance; without a '/' against the exec name: any instance. */
+/*
+ * "TangoTest/te*" against exec/instance; without a '/' against the exec name: any instance. By its command line where
+ * it does not listen yet: a server that is asked for is traced from its first call. "*" means what surely serves.
+ */
 static bool match_server(const char *glob, const struct tt_process *process)
 {
+    const char *server = process->server ? process->server : strcmp(glob, "*") != 0 ? process->serves_as : NULL;
     char exec[256];
     size_t length;
 
-    if (!process->server)
+    if (!server)
         return false;
     if (strchr(glob, '/') || !strcmp(glob, "*"))
-        return tt_glob(glob, process->server, true);
-    length = strcspn(process->server, "/");
-    snprintf(exec, sizeof(exec), "%.*s", (int)length, process->server);
+        return tt_glob(glob, server, true);
+    length = strcspn(server, "/");
+    snprintf(exec, sizeof(exec), "%.*s", (int)length, server);
     return tt_glob(glob, exec, true);
 }
 
 static bool match_exe(const char *glob, const struct tt_process *process)
 {
-    return process->exe && (tt_glob(glob, process->exe, false) || tt_glob(glob, tt_basename(process->exe), false));
+    return process->exe &&
+           (tt_glob(glob, process->exe, false) || tt_glob(glob, tt_basename(process->exe), false));
 }
 
 /* Script names are kept without ".py"; people write it all the same. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sockets.c: does a process listen? Sockets of its descriptors against the tables of its network namespace. */
+/* sockets.c: does a process listen? Sockets of its descriptors against the tables of its network namespace.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,8 @@ static bool tcp_listener(const char *line, uint64_t *inode)
 {
     unsigned state;
 
-    return sscanf(line, " %*[^:]: %*s %*s %x %*s %*s %*s %*s %*s %" SCNu64, &state, inode) == 2 && state == 0x0a;
+    return sscanf(line, " %*[^:]: %*s %*s %x %*s %*s %*s %*s %*s %" SCNu64, &state, inode) == 2 &&
+           state == 0x0a;
 }
 
 /* Unix: "Num RefCount Protocol Flags Type St Inode Path", flag 0x10000 is __SO_ACCEPTCON. */
@@ -92,7 +94,7 @@ static bool listens_in(int dir, const char *table, bool (*listener)(const char *
     file = fd < 0 ? NULL : fdopen(fd, "r");
     if (!file)
         return false;
-    fd = -1;
+    (void)TAKE_FD(fd); /* the stream's now */
     while (fgets(line, sizeof(line), file)) {
         uint64_t inode;
 

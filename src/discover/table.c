@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * table.c: the process table. Objects in it do not change once published; what changes is which object is the newest of
- * its pid. Older ones (before an exec, of an earlier process of the same pid) stay findable for 60 s, since events of them
- * are still on their way.
+ * table.c: the process table. Objects in it do not change once published; what changes is which object is the
+ * newest of its pid. Older ones (before an exec, of an earlier process of the same pid) stay findable for 60
+ * s, since events of them are still on their way.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -21,8 +21,10 @@
 #include "plan/plan.h"
 
 #define KEEP_NS        (60 * 1000000000ull)
-#define GENERATIONS    4                /* kept per pid; a process that execs in a loop must not fill memory */
-#define START_SLACK_NS 20000000ull      /* start_ticks are cut to 10 ms */
+#define GENERATIONS    4            /* kept per pid; a process that execs in a loop must not fill memory */
+#define CHECK_MIN_NS   200000000ull /* between two looks whether a process has become a server */
+#define CHECK_MAX_NS   30000000000ull
+#define START_SLACK_NS 20000000ull /* start_ticks are cut to 10 ms */
 
 /* One object with the time it was true, CLOCK_MONOTONIC. */
 struct generation {
@@ -35,6 +37,7 @@ struct slot {
     pid_t pid;
     unsigned scan;    /* number of the last scan that saw it */
     bool could_serve; /* has an instance name, did not listen: may become a server */
+    uint64_t next_check;
     size_t count;
     struct generation generations[GENERATIONS]; /* newest first */
     UT_hash_handle hh;
@@ -55,8 +58,8 @@ struct tt_process_table *tt_process_table_new(const char *proc_root, const struc
     return tt_process_table_new_probe(proc_root, selection, tt_plan_probe);
 }
 
-struct tt_process_table *tt_process_table_new_probe(const char *proc_root, const struct tt_selection *selection,
-                                                    tt_file_probe probe)
+struct tt_process_table *tt_process_table_new_probe(const char *proc_root,
+                                                    const struct tt_selection *selection, tt_file_probe probe)
 {
     struct tt_process_table *table = calloc(1, sizeof(*table));
 
@@ -89,8 +92,8 @@ void tt_process_table_free(struct tt_process_table **table)
 
     if (!t)
         return;
-    HASH_ITER (hh, t->slots, slot, next)
-        free_slot(t, slot);
+    HASH_ITER(hh, t->slots, slot, next)
+    free_slot(t, slot);
     tt_reader_free(&t->reader);
     pthread_mutex_destroy(&t->updates);
     pthread_mutex_destroy(&t->lock);
@@ -147,7 +150,8 @@ static void forget_old(struct tt_process_table *table, uint64_t now)
 {
     struct slot *slot, *next;
 
-    HASH_ITER (hh, table->slots, slot, next) {
+    HASH_ITER(hh, table->slots, slot, next)
+    {
         while (slot->count && slot->generations[slot->count - 1].until &&
                slot->generations[slot->count - 1].until + KEEP_NS < now)
             drop_oldest(slot);
@@ -169,8 +173,9 @@ static bool same_files(const struct tt_process *a, const struct tt_process *b)
         const struct tt_mapped_file *x = &a->files[i], *y = &b->files[i];
 
         if (x->start != y->start || x->end != y->end || x->offset != y->offset || x->device != y->device ||
-            x->inode != y->inode || memcmp(x->library, y->library, sizeof(x->library)) ||
-            x->build_id_size != y->build_id_size || memcmp(x->build_id, y->build_id, sizeof(x->build_id)))
+            x->inode != y->inode || memcmp(x->library, y->library, sizeof(x->library)) != 0 ||
+            x->build_id_size != y->build_id_size ||
+            memcmp(x->build_id, y->build_id, sizeof(x->build_id)) != 0)
             return false;
     }
     return true;
@@ -199,7 +204,8 @@ static struct slot *slot_of(struct tt_process_table *table, pid_t pid)
 }
 
 /* Makes `process` the newest of its pid; with the lock held. */
-static int publish(struct tt_process_table *table, struct tt_process *process, uint64_t fingerprint, bool *changed)
+static int publish(struct tt_process_table *table, struct tt_process *process, uint64_t fingerprint,
+                   bool *changed)
 {
     struct slot *slot = slot_of(table, process->pid);
     struct generation *old = live(slot), fresh = {0};
@@ -213,9 +219,10 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.fingerprint = fingerprint;
     fresh.from = start_monotonic(process->start_ticks);
     *changed = old && old->process ? differs(old->process, process) : process->tango || !old;
-    slot->could_serve = process->tango && !process->server;
+    slot->could_serve = process->serves_as && !process->server;
     if (old && old->start_ticks == process->start_ticks) {
-        /* More libraries, a server now, .. : the same program, so the new object is true for all of its time. */
+        /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
+         */
         exec = old->process && !same_text(old->process->exe, process->exe);
         if (!exec) {
             fresh.from = old->from;
@@ -235,7 +242,8 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     return 0;
 }
 
-/* What is known of the pid, if nothing has changed since: true, with a reference in *process (NULL: not Tango). */
+/* What is known of the pid, if nothing has changed since: true, with a reference in *process (NULL: not
+ * Tango). */
 static bool unchanged(struct tt_process_table *table, int dir, pid_t pid, const struct tt_glance *glance,
                       struct tt_process **process)
 {
@@ -244,12 +252,13 @@ static bool unchanged(struct tt_process_table *table, int dir, pid_t pid, const 
 
     pthread_mutex_lock(&table->lock);
     known = live(find_slot(table, pid));
-    same = known && known->start_ticks == glance->stat.start_ticks && known->fingerprint == glance->fingerprint;
+    same = known && known->start_ticks == glance->stat.start_ticks &&
+           known->fingerprint == glance->fingerprint;
     could_serve = same && find_slot(table, pid)->could_serve;
     *process = same ? tt_process_get(known->process) : NULL;
     pthread_mutex_unlock(&table->lock);
 
-    if (same && could_serve && tt_process_serves(dir, glance->argv, glance->exe)) {
+    if (same && could_serve && tt_process_serves(dir)) {
         tt_process_put(process);
         return false;
     }
@@ -262,7 +271,8 @@ static bool unchanged(struct tt_process_table *table, int dir, pid_t pid, const 
 }
 
 /* With the updates mutex held. `plain`: an object is wanted for processes that are not Tango, too. */
-static int update(struct tt_process_table *table, pid_t pid, bool plain, struct tt_process **process, bool *changed)
+static int update(struct tt_process_table *table, pid_t pid, bool plain, struct tt_process **process,
+                  bool *changed)
 {
     _cleanup_close_ int dir = tt_proc_open(table->proc_root, pid);
     _cleanup_(tt_glance_free) struct tt_glance glance = {0};
@@ -300,7 +310,8 @@ static int update(struct tt_process_table *table, pid_t pid, bool plain, struct 
     return err;
 }
 
-int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt_process **process, bool *changed)
+int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt_process **process,
+                            bool *changed)
 {
     struct tt_process *found = NULL;
     bool differs_now = false;
@@ -341,7 +352,8 @@ static int read_pids(const char *proc_root, pid_t **pids, size_t *count)
     for (struct dirent *entry; (entry = readdir(dir));) {
         uint64_t pid;
 
-        if (!isdigit((unsigned char)entry->d_name[0]) || tt_parse_u64(entry->d_name, &pid) || !pid || pid > INT_MAX)
+        if (!isdigit((unsigned char)entry->d_name[0]) || tt_parse_u64(entry->d_name, &pid) || !pid ||
+            pid > INT_MAX)
             continue;
         if (used == capacity) {
             pid_t *bigger;
@@ -366,7 +378,8 @@ static void end_vanished(struct tt_process_table *table)
     struct slot *slot, *next;
 
     pthread_mutex_lock(&table->lock);
-    HASH_ITER (hh, table->slots, slot, next) {
+    HASH_ITER(hh, table->slots, slot, next)
+    {
         struct generation *generation = live(slot);
         int dir;
 
@@ -382,7 +395,8 @@ static void end_vanished(struct tt_process_table *table)
     pthread_mutex_unlock(&table->lock);
 }
 
-int tt_process_table_scan(struct tt_process_table *table, void (*seen)(void *context, struct tt_process *process, bool changed),
+int tt_process_table_scan(struct tt_process_table *table,
+                          void (*seen)(void *context, struct tt_process *process, bool changed),
                           void *context)
 {
     _cleanup_free_ pid_t *pids = NULL;
@@ -412,6 +426,45 @@ int tt_process_table_scan(struct tt_process_table *table, void (*seen)(void *con
     return (int)count;
 }
 
+/* ---- servers to be ---- */
+
+/* Is it time to look at it again? The time between two looks grows with the age of the process. */
+static bool due(struct slot *slot, uint64_t now)
+{
+    const struct generation *generation = live(slot);
+    uint64_t wait;
+
+    if (!generation || !slot->could_serve || now < slot->next_check)
+        return false;
+    wait = now > generation->from ? (now - generation->from) / 4 : 0;
+    slot->next_check = now + (wait < CHECK_MIN_NS ? CHECK_MIN_NS : wait > CHECK_MAX_NS ? CHECK_MAX_NS : wait);
+    return true;
+}
+
+void tt_process_table_recheck(struct tt_process_table *table,
+                              void (*seen)(void *context, struct tt_process *process, bool changed),
+                              void *context)
+{
+    _cleanup_free_ pid_t *pids = NULL;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    struct slot *slot, *next;
+    size_t count = 0;
+
+    pthread_mutex_lock(&table->lock);
+    pids = calloc(HASH_COUNT(table->slots) + 1, sizeof(*pids));
+    HASH_ITER(hh, table->slots, slot, next)
+    if (pids && due(slot, now))
+        pids[count++] = slot->pid;
+    pthread_mutex_unlock(&table->lock);
+    for (size_t i = 0; i < count; i++) {
+        _cleanup_(tt_process_put) struct tt_process *process = NULL;
+        bool changed;
+
+        if (!tt_process_table_update(table, pids[i], &process, &changed) && changed && process->tango)
+            seen(context, process, changed);
+    }
+}
+
 /* ---- questions ---- */
 
 struct tt_process *tt_process_table_find(struct tt_process_table *table, pid_t pid, uint64_t time_ns)
@@ -427,8 +480,8 @@ struct tt_process *tt_process_table_find(struct tt_process_table *table, pid_t p
 
         if (!begun)
             continue;
-        /* Ended before that time: another process has the pid since, of which we know nothing. An event's way to us takes
-         * less than the slack only if nobody is busy, so a little more is allowed. */
+        /* Ended before that time: another process has the pid since, of which we know nothing. An event's way
+         * to us takes less than the slack only if nobody is busy, so a little more is allowed. */
         if (generation->until && (!time_ns || generation->until + 10 * START_SLACK_NS < time_ns))
             break;
         found = tt_process_get(generation->process);
@@ -445,8 +498,8 @@ static int by_pid(const void *a, const void *b)
     return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-void tt_process_table_each(struct tt_process_table *table, void (*visit)(void *context, struct tt_process *process),
-                           void *context)
+void tt_process_table_each(struct tt_process_table *table,
+                           void (*visit)(void *context, struct tt_process *process), void *context)
 {
     _cleanup_free_ struct tt_process **list = NULL;
     struct slot *slot, *next;
@@ -454,7 +507,8 @@ void tt_process_table_each(struct tt_process_table *table, void (*visit)(void *c
 
     pthread_mutex_lock(&table->lock);
     list = calloc(HASH_COUNT(table->slots) + 1, sizeof(struct tt_process *));
-    HASH_ITER (hh, table->slots, slot, next) {
+    HASH_ITER(hh, table->slots, slot, next)
+    {
         struct generation *generation = live(slot);
 
         if (list && generation && generation->process)

@@ -36,6 +36,12 @@ static bool is_command(const struct tt_row *row)
     return row->verb && !strcmp(row->verb, "command");
 }
 
+/* Tango::AllAttr and AllAttr_3: one "name" that stands for all. */
+static bool means_all(const char *name)
+{
+    return !strcmp(name, "All attributes") || !strcmp(name, "All attributes_3");
+}
+
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
 {
     const char *verb = span->row->verb, *single = single_attribute(span);
@@ -51,7 +57,9 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
     }
     if (!total)
         return verb;
-    if (single && *single) { /* the common case, without printf */
+    if (single && means_all(single)) {
+        snprintf(text, sizeof(text), "%s all attributes", verb);
+    } else if (single && *single) { /* the common case, without printf */
         size_t length = strnlen(verb, 64), name = strnlen(single, sizeof(text) - 66);
 
         memcpy(text, verb, length);

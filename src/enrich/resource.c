@@ -193,6 +193,12 @@ static const char *language(const struct tt_process *process)
     return process && process->runtime && !strcmp(process->runtime, "java") ? "java" : "cpp";
 }
 
+/* A span of a device proves that the process serves, even before discovery has seen it listen. */
+static const char *server_name(const struct tt_process *process, const char *device)
+{
+    return !process || process->server || !device ? (process ? process->server : NULL) : process->serves_as;
+}
+
 /* service.name of what is no device: the server's executable, the script or the program. */
 static const char *program(struct tt_arena *arena, const struct tt_process *process)
 {
@@ -254,10 +260,12 @@ static void build_command(const struct tt_resources *resources, struct tt_build 
 }
 
 static void build_process(const struct tt_resources *resources, struct tt_build *build,
-                          const struct tt_process *process)
+                          const struct tt_process *process, const char *device)
 {
-    tt_build_string(build, TT_ATTR_SERVER_NAME, process->server);
-    tt_build_ready(build, TT_ATTR_TANGO_PROCESS_KIND, process->server ? "server" : "client");
+    const char *server = server_name(process, device);
+
+    tt_build_string(build, TT_ATTR_SERVER_NAME, server);
+    tt_build_ready(build, TT_ATTR_TANGO_PROCESS_KIND, server ? "server" : "client");
     tt_build_string(build, TT_ATTR_TANGO_HOST, process->tango_host);
     tt_build_int(build, TT_ATTR_PROCESS_PARENT, process->parent);
     if (process->start_unix_ns)
@@ -272,12 +280,12 @@ static void build_process(const struct tt_resources *resources, struct tt_build 
 }
 
 static void build_rest(const struct tt_resources *resources, struct tt_build *build,
-                       const struct tt_process *process, uint32_t pid)
+                       const struct tt_process *process, uint32_t pid, const char *device)
 {
     tt_build_int(build, TT_ATTR_TANGO_PROCESS_ID, pid);
     tt_build_int(build, TT_ATTR_PROCESS_PID, pid);
     if (process)
-        build_process(resources, build, process);
+        build_process(resources, build, process, device);
     tt_build_string(build, TT_ATTR_HOST_NAME, resources->host);
     tt_build_ready(build, TT_ATTR_HOST_ARCH, resources->arch);
     tt_build_ready(build, TT_ATTR_OS_TYPE, "linux");
@@ -307,7 +315,7 @@ static struct tt_otel_resource *make(const struct tt_resources *resources, const
         return NULL;
     tt_build_start(&build, &resource->arena);
     build_service(resources, &build, resource, process, pid, device, class_name);
-    build_rest(resources, &build, process, pid);
+    build_rest(resources, &build, process, pid, device);
     resource->attributes = tt_build_finish(&build);
     resource->attribute_count = build.count;
     if (build.failed)

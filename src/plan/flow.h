@@ -77,9 +77,9 @@ void tt_flow_free(struct tt_flow *flow);
 
 /*
  * All exits: from each ret back to the nearest emulated instruction on every path, and direct jumps to other
- * functions. `step` allows the ret itself (or an indirect jump) where there is none. *exits is the caller's
- * (free). What could not be covered is appended to flow->problems; returns 0 if there was nothing, 1 if there
- * was something, or a negative errno.
+ * functions. `step` allows the ret itself (or an indirect jump) where there is none but a call. *exits is the
+ * caller's (free). What could not be covered is appended to flow->problems; returns 0 if there was nothing, 1
+ * if there was something, or a negative errno.
  */
 int tt_flow_exits(struct tt_flow *flow, bool step, struct tt_flow_exit **exits, size_t *count);
 

@@ -21,7 +21,8 @@ static inline struct tt_reader tt_reader_over(const uint8_t *p, uint64_t size, u
 {
     static const uint8_t nothing[1];
 
-    return p ? (struct tt_reader){p, p + size, address, false} : (struct tt_reader){nothing, nothing, address, true};
+    return p ? (struct tt_reader){p, p + size, address, false}
+             : (struct tt_reader){nothing, nothing, address, true};
 }
 
 static inline size_t tt_reader_left(const struct tt_reader *reader)

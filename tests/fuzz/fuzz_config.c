@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* fuzz_config.c: any bytes as a configuration file: an error with a text, or options that print to a file without error. */
+/* fuzz_config.c: any bytes as a configuration file: an error with a text, or options that print to a file
+ * without error. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

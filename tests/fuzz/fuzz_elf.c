@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ELF files as the planner reads them: any bytes give a plan or an error, never a crash, and no point outside. */
+/* ELF files as the planner reads them: any bytes give a plan or an error, never a crash, and no point
+ * outside. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>

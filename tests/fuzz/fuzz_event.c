@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Arbitrary bytes as a stream of events, through assembler and correlator. The input is a list of records: u16 length,
- * then that many bytes handed over as one event. The first byte of the input: bit 0 stacks switch, bit 1 small bounds.
+ * Arbitrary bytes as a stream of events, through assembler and correlator. The input is a list of records:
+ * u16 length, then that many bytes handed over as one event. The first byte of the input: bit 0 stacks
+ * switch, bit 1 small bounds.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,8 +20,9 @@ struct count {
 };
 
 static const struct tt_row rows[] = {
-    {.role = TT_ROLE_CLIENT, .name = "a"}, {.role = TT_ROLE_CLIENT, .name = "b"}, {.role = TT_ROLE_MANY, .name = "c"},
-    {.role = TT_ROLE_SERVER, .name = "d"}, {.role = TT_ROLE_SERVER, .name = "e"}, {.role = TT_ROLE_REQUEST},
+    {.role = TT_ROLE_CLIENT, .name = "a"}, {.role = TT_ROLE_CLIENT, .name = "b"},
+    {.role = TT_ROLE_MANY, .name = "c"},   {.role = TT_ROLE_SERVER, .name = "d"},
+    {.role = TT_ROLE_SERVER, .name = "e"}, {.role = TT_ROLE_REQUEST},
 };
 
 static const struct tt_row *row_of(void *context, uint32_t point)
@@ -40,8 +42,8 @@ static void emit(void *context, struct tt_span *span)
                           read_all(span->operation) + read_all(span->text) + read_all(span->exception_type) +
                           read_all(span->peer_class) + read_all(span->peer_device);
     if (span->attribute_count > TT_LIST_MAX || span->error_count > TT_ERRORS_MAX || span->end < span->start ||
-        span->attribute_total < span->attribute_count || span->error_total < span->error_count || span->trace ||
-        span->sent)
+        span->attribute_total < span->attribute_count || span->error_total < span->error_count ||
+        span->trace || span->sent)
         abort();
     for (unsigned i = 0; i < span->attribute_count; i++)
         sum += strlen(span->attributes[i]);
@@ -114,7 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tt_assembler_flush(assembler, UINT64_MAX);
         tt_correlator_flush(correlator);
         const struct tt_assembler_stats *stats = tt_assembler_stats(assembler);
-        if (stats->open || count.spans != stats->spans || count.spans != tt_correlator_stats(correlator)->emitted ||
+        if (stats->open || count.spans != stats->spans ||
+            count.spans != tt_correlator_stats(correlator)->emitted ||
             tt_correlator_stats(correlator)->pending)
             abort();
     }

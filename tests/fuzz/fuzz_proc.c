@@ -18,7 +18,8 @@ static void fuzz_maps(const char *text, size_t size)
         _cleanup_free_ char *line = strdup(text + i);
         struct tt_mapping mapping;
 
-        if (line && !tt_maps_parse(line, &mapping) && (mapping.start >= mapping.end || strlen(mapping.path) > strlen(text + i)))
+        if (line && !tt_maps_parse(line, &mapping) &&
+            (mapping.start >= mapping.end || strlen(mapping.path) > strlen(text + i)))
             abort();
     }
 }

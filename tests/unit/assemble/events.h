@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * events.h: makes events as the BPF programs write them, feeds them to an assembler and keeps the spans that come out.
- * Thread tid belongs to process tid / 10 * 10; every event is 1 us after the one before.
+ * events.h: makes events as the BPF programs write them, feeds them to an assembler and keeps the spans that
+ * come out. Thread tid belongs to process tid / 10 * 10; every event is 1 us after the one before.
  */
 #pragma once
 
@@ -19,15 +19,15 @@
 #include "correlate/correlate.h"
 
 enum {
-    READ,       /* client, one */
-    READ_CHAR,  /* client, one: calls READ */
-    COMMAND,    /* client, one */
-    CONNECT,    /* client, many */
-    CONSTRUCT,  /* client, many */
-    READ_5,     /* server */
+    READ,         /* client, one */
+    READ_CHAR,    /* client, one: calls READ */
+    COMMAND,      /* client, one */
+    CONNECT,      /* client, many */
+    CONSTRUCT,    /* client, many */
+    READ_5,       /* server */
     WRITE_READ_5, /* server: calls READ_5 */
-    COMMAND_4,  /* server: jumps to COMMAND_2 */
-    COMMAND_2,  /* server */
+    COMMAND_4,    /* server: jumps to COMMAND_2 */
+    COMMAND_2,    /* server */
     SEND,
     UPCALL,
     CATCH,
@@ -36,7 +36,9 @@ enum {
 
 static const struct tt_row test_rows[ROWS] = {
     [READ] = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::read_attribute", .verb = "read"},
-    [READ_CHAR] = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::read_attribute(char)", .verb = "read"},
+    [READ_CHAR] = {.role = TT_ROLE_CLIENT,
+                   .name = "Tango::DeviceProxy::read_attribute(char)",
+                   .verb = "read"},
     [COMMAND] = {.role = TT_ROLE_CLIENT, .name = "Tango::Connection::command_inout", .verb = "command"},
     [CONNECT] = {.role = TT_ROLE_MANY, .name = "Tango::Connection::connect", .verb = "connect"},
     [CONSTRUCT] = {.role = TT_ROLE_MANY, .name = "Tango::DeviceProxy::DeviceProxy", .verb = "construct"},
@@ -90,7 +92,8 @@ static inline void record_open(void *context, struct tt_span *span)
         memcpy(span->parent_id, span->parent->span_id, sizeof(span->parent_id));
 }
 
-static inline void record_request(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time)
+static inline void record_request(void *context, struct tt_span *span, const struct tt_key *key,
+                                  uint64_t time)
 {
     struct events *e = context;
     assert_non_null(span);
@@ -162,21 +165,33 @@ struct draft {
     };
 };
 
-static inline struct draft *draft(struct events *e, int type, uint32_t tid, uint32_t point, uint64_t frame, uint64_t sp)
+static inline struct draft *draft(struct events *e, int type, uint32_t tid, uint32_t point, uint64_t frame,
+                                  uint64_t sp)
 {
     static struct draft d;
     memset(&d.header, 0, sizeof(d.header));
     assert_true(tid < MAX_TIDS);
-    d.header = (struct tt_event){.time = e->now += 1000, .tgid = tid / 10 * 10, .tid = tid,
-        .sequence = ++e->sequence[tid], .thread_start = e->start[tid] + 1, .type = (uint16_t)type,
-        .size = sizeof(struct tt_event), .point = point, .frame = frame, .sp = sp};
+    d.header = (struct tt_event){.time = e->now += 1000,
+                                 .tgid = tid / 10 * 10,
+                                 .tid = tid,
+                                 .sequence = ++e->sequence[tid],
+                                 .thread_start = e->start[tid] + 1,
+                                 .type = (uint16_t)type,
+                                 .size = sizeof(struct tt_event),
+                                 .point = point,
+                                 .frame = frame,
+                                 .sp = sp};
     return &d;
 }
 
-static inline void draft_field(struct draft *d, int field, int status, int index, int aux, const void *data, size_t size)
+static inline void draft_field(struct draft *d, int field, int status, int index, int aux, const void *data,
+                               size_t size)
 {
-    struct tt_field_header header = {.field = (uint8_t)field, .status = (uint8_t)status, .index = (uint8_t)index,
-        .aux = (uint8_t)aux, .size = (uint16_t)size};
+    struct tt_field_header header = {.field = (uint8_t)field,
+                                     .status = (uint8_t)status,
+                                     .index = (uint8_t)index,
+                                     .aux = (uint8_t)aux,
+                                     .size = (uint16_t)size};
     assert_true(d->header.size + sizeof(header) + size + 8 <= TT_EVENT_MAX);
     memcpy(d->bytes + d->header.size, &header, sizeof(header));
     d->header.size += sizeof(header);
@@ -242,9 +257,12 @@ static inline struct tt_key tcp_key(uint32_t client_port, uint32_t id, bool clie
 {
     struct tt_key key = {.request_id = id, .fd = 5, .giop_major = 1, .giop_minor = 2, .response_expected = 1};
     uint64_t loopback = 0x0100007f; /* 127.0.0.1 in network order on a little-endian host */
-    key.connection = (struct tt_connection){.family = 2, .netns = 1,
-        .local_port = (uint16_t)(client ? client_port : 10000), .remote_port = (uint16_t)(client ? 10000 : client_port),
-        .local = {loopback}, .remote = {loopback}};
+    key.connection = (struct tt_connection){.family = 2,
+                                            .netns = 1,
+                                            .local_port = (uint16_t)(client ? client_port : 10000),
+                                            .remote_port = (uint16_t)(client ? 10000 : client_port),
+                                            .local = {loopback},
+                                            .remote = {loopback}};
     return key;
 }
 

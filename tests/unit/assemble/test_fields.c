@@ -173,9 +173,16 @@ static void size_of_the_buffer_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_kinds), TEST(nothing_captured), TEST(cut_and_unreadable), TEST(full_event_is_cut), TEST(wrong_sizes),
-        TEST(more_attributes_than_fit), TEST(failed_attributes_of_a_reply), TEST(no_failed_attribute),
-        TEST(reply_of_a_tail_call), TEST(size_of_the_buffer_counts),
+        TEST(all_kinds),
+        TEST(nothing_captured),
+        TEST(cut_and_unreadable),
+        TEST(full_event_is_cut),
+        TEST(wrong_sizes),
+        TEST(more_attributes_than_fit),
+        TEST(failed_attributes_of_a_reply),
+        TEST(no_failed_attribute),
+        TEST(reply_of_a_tail_call),
+        TEST(size_of_the_buffer_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Threads whose stacks switch (hazards: greenlet): never a wrong parent, never a success that was not seen. */
+/* Threads whose stacks switch (hazards: greenlet): never a wrong parent, never a success that was not seen.
+ */
 #include "assemble/events.h"
 
 static struct events e;
@@ -17,7 +18,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The scenario seen with greenlet 2.0.2: A parked at ..89e8, B's call at ..8778 looks like its child, a later call at
+/* The scenario seen with greenlet 2.0.2: A parked at ..89e8, B's call at ..8778 looks like its child, a later
+ * call at
  * ..8c18 looks like a proof that A is dead, then A's true exit comes. */
 static void play_hazard(void)
 {
@@ -277,12 +279,23 @@ static void unknown_switching(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(hazard_of_greenlet), TEST(hazard_with_the_same_function), TEST(inside_in_time_is_no_proof),
-        TEST(requests_of_two_parked_calls), TEST(further_requests_of_the_only_call), TEST(exits_at_the_same_address),
-        TEST(catch_of_the_running_call), TEST(catch_spares_a_parked_call), TEST(catch_that_ended_a_call_after_all),
-        TEST(next_upcall_proves_the_end), TEST(exit_after_burial),
-        TEST(stale_marker_is_not_taken), TEST(methods_that_hand_over), TEST(pair_suspended_and_revived),
-        TEST(many_suspended_are_bounded), TEST(far_stack_is_found_out), TEST(unknown_switching),
+        TEST(hazard_of_greenlet),
+        TEST(hazard_with_the_same_function),
+        TEST(inside_in_time_is_no_proof),
+        TEST(requests_of_two_parked_calls),
+        TEST(further_requests_of_the_only_call),
+        TEST(exits_at_the_same_address),
+        TEST(catch_of_the_running_call),
+        TEST(catch_spares_a_parked_call),
+        TEST(catch_that_ended_a_call_after_all),
+        TEST(next_upcall_proves_the_end),
+        TEST(exit_after_burial),
+        TEST(stale_marker_is_not_taken),
+        TEST(methods_that_hand_over),
+        TEST(pair_suspended_and_revived),
+        TEST(many_suspended_are_bounded),
+        TEST(far_stack_is_found_out),
+        TEST(unknown_switching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

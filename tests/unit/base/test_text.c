@@ -43,11 +43,13 @@ static void test_safe(void **state)
     safe("", "");
     safe("plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80");
     safe("\033[2J\r\n\t\x7f", "?[2J????");
-    safe("\xc2\x9b" "2J", "?2J");           /* CSI as a C1 control */
-    safe("\xff\xc3", "??");                 /* no UTF-8; cut in the middle */
-    safe("\xc0\xaf\xe0\x80\xaf", "?????");  /* overlong */
-    safe("\xed\xa0\x80", "???");            /* a surrogate */
-    safe("\xf4\x90\x80\x80", "????");       /* beyond U+10FFFF */
+    safe("\xc2\x9b"
+         "2J",
+         "?2J");                           /* CSI as a C1 control */
+    safe("\xff\xc3", "??");                /* no UTF-8; cut in the middle */
+    safe("\xc0\xaf\xe0\x80\xaf", "?????"); /* overlong */
+    safe("\xed\xa0\x80", "???");           /* a surrogate */
+    safe("\xf4\x90\x80\x80", "????");      /* beyond U+10FFFF */
 }
 
 static void test_numbers(void **state)

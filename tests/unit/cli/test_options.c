@@ -65,7 +65,7 @@ static void test_defaults(void **state)
 
     assert_int_equal(o.ring_size, 16 << 20);
     assert_int_equal(o.join_wait, 2000);
-    assert_int_equal(o.queue_size, 65536);
+    assert_int_equal(o.queue_size, 16384);
     assert_int_equal(o.batch_size, 8192);
     assert_int_equal(o.batch_delay, 1000);
     assert_int_equal(o.otlp_timeout, 10000);
@@ -86,9 +86,11 @@ static void test_defaults(void **state)
 
 static void test_command_line(void **state)
 {
-    struct tt_options o = parse(ARGS("--select", "Basler/*", "-x", "user:op", "-sTangoTest", "--ring-size=1000K", "--export",
-                                     "file:/x", "-e", "otlp:http://c:4318", "--no-multi", "--command-lines", "--join-wait",
-                                     "500ms", "--color=never", "--all", "--", "./scan", "--all", "-x"), NO_ENV);
+    struct tt_options o = parse(ARGS("--select", "Basler/*", "-x", "user:op", "-sTangoTest",
+                                     "--ring-size=1000K", "--export", "file:/x", "-e", "otlp:http://c:4318",
+                                     "--no-multi", "--command-lines", "--join-wait", "500ms", "--color=never",
+                                     "--all", "--", "./scan", "--all", "-x"),
+                                NO_ENV);
 
     assert_int_equal(tt_selection_count(o.selection), 3);
     rule_is(&o, 0, true, "Basler/*");
@@ -167,13 +169,13 @@ static void test_environment_lists(void **state)
 
 static void test_opentelemetry(void **state)
 {
-    struct tt_options o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318/base", "OTEL_EXPORTER_OTLP_HEADERS=a=b",
-                                             "OTEL_EXPORTER_OTLP_TRACES_HEADERS=c=d", "OTEL_EXPORTER_OTLP_TIMEOUT=2500",
-                                             "OTEL_EXPORTER_OTLP_COMPRESSION=none", "OTEL_EXPORTER_OTLP_CERTIFICATE=/ca",
-                                             "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=/cert", "OTEL_EXPORTER_OTLP_CLIENT_KEY=/key",
-                                             "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test",
-                                             "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_BSP_MAX_QUEUE_SIZE=100",
-                                             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10"));
+    struct tt_options o = parse(
+        ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318/base", "OTEL_EXPORTER_OTLP_HEADERS=a=b",
+                     "OTEL_EXPORTER_OTLP_TRACES_HEADERS=c=d", "OTEL_EXPORTER_OTLP_TIMEOUT=2500",
+                     "OTEL_EXPORTER_OTLP_COMPRESSION=none", "OTEL_EXPORTER_OTLP_CERTIFICATE=/ca",
+                     "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=/cert", "OTEL_EXPORTER_OTLP_CLIENT_KEY=/key",
+                     "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "OTEL_BSP_SCHEDULE_DELAY=50",
+                     "OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10"));
 
     assert_string_equal(o.otlp_headers, "c=d"); /* the more specific variable */
     assert_int_equal(o.otlp_timeout, 2500);
@@ -206,10 +208,11 @@ static void test_opentelemetry(void **state)
 
     /* Bad values: a warning and the default. */
     tt_log_set_level(TT_LOG_ERROR);
-    o = parse(ARGS(), ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1", "OTEL_EXPORTER_OTLP_COMPRESSION=zip",
-                           "OTEL_EXPORTER_OTLP_TIMEOUT=99999999999999999999", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
-                           "TANGOTRACE_RING_SIZ=1"));
-    assert_int_equal(o.queue_size, 65536);
+    o = parse(ARGS(),
+              ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1",
+                   "OTEL_EXPORTER_OTLP_COMPRESSION=zip", "OTEL_EXPORTER_OTLP_TIMEOUT=99999999999999999999",
+                   "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "TANGOTRACE_RING_SIZ=1"));
+    assert_int_equal(o.queue_size, 16384);
     assert_int_equal(o.batch_delay, 1000);
     assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
     assert_int_equal(o.otlp_timeout, 10000);
@@ -219,12 +222,17 @@ static void test_opentelemetry(void **state)
 
 static void test_errors(void **state)
 {
-    refused(TT_COMMAND_RUN, ARGS("--ring-siz", "1"), NO_ENV, "unknown option --ring-siz; did you mean --ring-size?");
-    refused(TT_COMMAND_RUN, ARGS("--ring-siz=1"), NO_ENV, "unknown option --ring-siz; did you mean --ring-size?");
-    refused(TT_COMMAND_RUN, ARGS("--frobnicate"), NO_ENV, "unknown option --frobnicate; --help lists the options");
+    refused(TT_COMMAND_RUN, ARGS("--ring-siz", "1"), NO_ENV,
+            "unknown option --ring-siz; did you mean --ring-size?");
+    refused(TT_COMMAND_RUN, ARGS("--ring-siz=1"), NO_ENV,
+            "unknown option --ring-siz; did you mean --ring-size?");
+    refused(TT_COMMAND_RUN, ARGS("--frobnicate"), NO_ENV,
+            "unknown option --frobnicate; --help lists the options");
     refused(TT_COMMAND_RUN, ARGS("-Z"), NO_ENV, "unknown option -Z; --help lists the options");
-    refused(TT_COMMAND_STATUS, ARGS("--ring-size=1"), NO_ENV, "unknown option --ring-size; --help lists the options");
-    refused(TT_COMMAND_RUN, ARGS("--no-export"), NO_ENV, "unknown option --no-export; did you mean --export?");
+    refused(TT_COMMAND_STATUS, ARGS("--ring-size=1"), NO_ENV,
+            "unknown option --ring-size; --help lists the options");
+    refused(TT_COMMAND_RUN, ARGS("--no-export"), NO_ENV,
+            "unknown option --no-export; did you mean --export?");
     refused(TT_COMMAND_RUN, ARGS("--export"), NO_ENV, "option --export needs a value: --export TARGET");
     refused(TT_COMMAND_RUN, ARGS("-e"), NO_ENV, "option -e needs a value: -e TARGET");
     refused(TT_COMMAND_RUN, ARGS("--export="), NO_ENV, "option --export: the value is empty");
@@ -235,18 +243,23 @@ static void test_errors(void **state)
             "option --ring-size: \"5\" is out of range, 4096 to 1073741824 bytes is possible");
     refused(TT_COMMAND_RUN, ARGS("--ring-size", "99999999999G"), NO_ENV,
             "option --ring-size: \"99999999999G\" is no size; write bytes or K, M, G as in 16M");
-    refused(TT_COMMAND_RUN, ARGS("--color", "pink"), NO_ENV, "option --color: \"pink\" is none of: auto, always, never");
-    refused(TT_COMMAND_RUN, ARGS("--multi=perhaps"), NO_ENV, "option --multi: \"perhaps\" is to be yes or no");
-    refused(TT_COMMAND_RUN, ARGS("--select", "sever:x"), NO_ENV,
-            "option --select: \"sever:x\": there is no kind \"sever\"; use one of: server exe script cmd user cgroup netns "
-            "pid, or a bare pattern for server, executable and script names");
+    refused(TT_COMMAND_RUN, ARGS("--color", "pink"), NO_ENV,
+            "option --color: \"pink\" is none of: auto, always, never");
+    refused(TT_COMMAND_RUN, ARGS("--multi=perhaps"), NO_ENV,
+            "option --multi: \"perhaps\" is to be yes or no");
+    refused(
+        TT_COMMAND_RUN, ARGS("--select", "sever:x"), NO_ENV,
+        "option --select: \"sever:x\": there is no kind \"sever\"; use one of: server exe script cmd user cgroup netns "
+        "pid, or a bare pattern for server, executable and script names");
     refused(TT_COMMAND_RUN, ARGS("--config", "/nonexistent/x.yaml"), NO_ENV,
             "configuration file /nonexistent/x.yaml: No such file or directory");
     refused(TT_COMMAND_RUN, ARGS("--"), NO_ENV, "\"--\" is to be followed by the command to run");
     refused(TT_COMMAND_LIST, ARGS("--", "x"), NO_ENV, "\"--\" belongs to 'tangotrace run -- COMMAND'");
-    refused(TT_COMMAND_RUN, ARGS(), ARGS("TANGOTRACE_QUEUE_SIZE=x"), "TANGOTRACE_QUEUE_SIZE: \"x\" is no number");
+    refused(TT_COMMAND_RUN, ARGS(), ARGS("TANGOTRACE_QUEUE_SIZE=x"),
+            "TANGOTRACE_QUEUE_SIZE: \"x\" is no number");
     /* Control characters do not reach the terminal. */
-    refused(TT_COMMAND_RUN, ARGS("--queue-size", "\033[2J"), NO_ENV, "option --queue-size: \"?[2J\" is no number");
+    refused(TT_COMMAND_RUN, ARGS("--queue-size", "\033[2J"), NO_ENV,
+            "option --queue-size: \"?[2J\" is no number");
 }
 
 static void yaml(const char *text, const char *wanted)
@@ -299,8 +312,9 @@ static void test_deep_yaml(void **state)
 
 static void test_print_config(void **state)
 {
-    struct tt_options o = parse(ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1"),
-                                ARGS("TANGOTRACE_RING_SIZE=1M", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret"));
+    struct tt_options o = parse(
+        ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1"),
+        ARGS("TANGOTRACE_RING_SIZE=1M", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret"));
     _cleanup_(tt_text_free) struct tt_text out = {0};
     _cleanup_free_ char *error = NULL;
 
@@ -308,8 +322,9 @@ static void test_print_config(void **state)
     assert_non_null(strstr(out.data, "select: [\"!user:op\", \"Te\\\"st/*\"]         # option --select"));
     assert_non_null(strstr(out.data, "# TANGOTRACE_RING_SIZE\n"));
     assert_non_null(strstr(out.data, "export: [\"otlp:http://****@c:1\"]"));
-    assert_non_null(strstr(out.data, "queue-size: 65536                        # default\n"));
-    assert_non_null(strstr(out.data, "otlp-headers: \"********\"                 # OTEL_EXPORTER_OTLP_HEADERS\n"));
+    assert_non_null(strstr(out.data, "queue-size: 16384                        # default\n"));
+    assert_non_null(
+        strstr(out.data, "otlp-headers: \"********\"                 # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));
     assert_null(strstr(out.data, "secret"));
     assert_null(strstr(out.data, "pw"));

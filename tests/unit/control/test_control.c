@@ -149,7 +149,8 @@ static void test_bad_requests(void **state)
     int fd;
 
     asked = 0;
-    /* Longer than a request may be, without an end. What is left unread may reset the connection: both ends are fine. */
+    /* Longer than a request may be, without an end. What is left unread may reset the connection: both ends
+     * are fine. */
     memset(large, 'x', 65536);
     fd = connected();
     send(fd, large, 65536, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -365,8 +366,8 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ask),          TEST(test_large_reply), TEST(test_no_agent),     TEST(test_bad_requests),
-        TEST(test_slow_clients), TEST(test_stale_socket), TEST(test_live_socket), TEST(test_bad_paths),
+        TEST(test_ask),           TEST(test_large_reply),  TEST(test_no_agent),    TEST(test_bad_requests),
+        TEST(test_slow_clients),  TEST(test_stale_socket), TEST(test_live_socket), TEST(test_bad_paths),
         TEST(test_replaced_file), TEST(test_group),
     };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * calls.h: random calls of a small control system, as the truth (who called whom, how did it end) and as the events
- * they leave. A client thread may run several greenlets; each call chain goes over up to four processes.
+ * calls.h: random calls of a small control system, as the truth (who called whom, how did it end) and as the
+ * events they leave. A client thread may run several greenlets; each call chain goes over up to four
+ * processes.
  */
 #pragma once
 
@@ -35,7 +36,7 @@ struct calls {
     size_t truths, truth_room;
     struct call_event *event;
     size_t events, event_room;
-    unsigned greenlets; /* of a client thread */
+    unsigned greenlets;  /* of a client thread */
     bool parks_anywhere; /* greenlets are switched even inside a call that waits for its reply */
 };
 
@@ -44,9 +45,9 @@ struct flow {
     uint32_t tid, tgid;
     uint64_t time, top; /* now; where its stack begins */
     unsigned number;
-    size_t previous;    /* its last event */
-    bool glue;          /* to the next one: no switch */
-    unsigned hold;      /* no switch until it is 0 again */
+    size_t previous; /* its last event */
+    bool glue;       /* to the next one: no switch */
+    unsigned hold;   /* no switch until it is 0 again */
 };
 
 /* A client's flow and the server threads behind it. */
@@ -78,8 +79,8 @@ static inline int new_truth(struct calls *calls, uint32_t row, int parent, int i
     return (int)calls->truths++;
 }
 
-static inline struct call_event *new_event(struct client *client, unsigned level, int type, uint32_t row, int truth,
-                                           uint64_t frame, uint64_t sp)
+static inline struct call_event *new_event(struct client *client, unsigned level, int type, uint32_t row,
+                                           int truth, uint64_t frame, uint64_t sp)
 {
     struct calls *calls = client->calls;
     struct flow *flow = &client->flow[level];
@@ -94,12 +95,20 @@ static inline struct call_event *new_event(struct client *client, unsigned level
     flow->time += between(calls, 1, 5000);
     flow->previous = calls->events++;
     struct call_event *event = &calls->event[flow->previous];
-    *event = (struct call_event){.time = flow->time, .tid = flow->tid, .tgid = flow->tgid, .row = row, .type = type,
-        .truth = truth, .frame = frame, .sp = sp, .flow = flow->number};
+    *event = (struct call_event){.time = flow->time,
+                                 .tid = flow->tid,
+                                 .tgid = flow->tgid,
+                                 .row = row,
+                                 .type = type,
+                                 .truth = truth,
+                                 .frame = frame,
+                                 .sp = sp,
+                                 .flow = flow->number};
     return event;
 }
 
-/* All functions below give back whether an exception leaves them, and take the stack pointer of their caller. */
+/* All functions below give back whether an exception leaves them, and take the stack pointer of their caller.
+ */
 static bool random_client_call(struct client *client, unsigned level, uint64_t sp, int parent);
 
 static uint64_t deeper(struct client *client, uint64_t sp)
@@ -199,7 +208,8 @@ static bool send_request(struct client *client, unsigned level, uint64_t sp, int
 {
     struct calls *calls = client->calls;
     struct flow *here = &client->flow[level], *there = &client->flow[level + 1];
-    struct call_event *event = new_event(client, level, TT_EVENT_REQUEST, SEND, -1, deeper(client, sp), deeper(client, sp));
+    struct call_event *event = new_event(client, level, TT_EVENT_REQUEST, SEND, -1, deeper(client, sp),
+                                         deeper(client, sp));
     event->port = 1000 + client->number * 10 + level + 1;
     event->request = client->request[level] += 2;
     if (chance(calls, 15))
@@ -239,10 +249,11 @@ static bool many(struct client *client, unsigned level, uint64_t sp, int parent)
 static bool one_body(struct client *client, unsigned level, uint64_t sp, int truth)
 {
     struct calls *calls = client->calls;
-    client->flow[level].glue = true; /* no switch between the entry and the first request: only C++ lies between */
+    client->flow[level].glue =
+        true; /* no switch between the entry and the first request: only C++ lies between */
     internal_exception(client, level, sp);
     if (chance(calls, 5))
-        return true; /* refused */
+        return true;                  /* refused */
     if (level && chance(calls, 10)) { /* to a device of the same process */
         client->flow[level].glue = true;
         return method(client, level, sp, truth, true);
@@ -254,7 +265,8 @@ static bool one_body(struct client *client, unsigned level, uint64_t sp, int tru
     return thrown;
 }
 
-static bool one_inside(struct client *client, unsigned level, uint64_t sp, int parent, uint32_t row, int truth)
+static bool one_inside(struct client *client, unsigned level, uint64_t sp, int parent, uint32_t row,
+                       int truth)
 {
     if (row == READ_CHAR) {
         int inner = new_truth(client->calls, READ, parent, truth);
@@ -306,7 +318,8 @@ static int by_key(const void *a, const void *b)
     return by_time(a, b);
 }
 
-/* Greenlets take turns on their thread, at the switches that are possible. `event`: `count` of one thread, by time. */
+/* Greenlets take turns on their thread, at the switches that are possible. `event`: `count` of one thread, by
+ * time. */
 static inline void take_turns(struct call_event *event, size_t count)
 {
     struct call_event *order = calloc(count, sizeof(*order));
@@ -385,7 +398,9 @@ static inline void make_calls(struct calls *calls, uint64_t seed, unsigned clien
         struct client client = {.calls = calls, .number = f};
         for (unsigned level = 0; level < LEVELS; level++) {
             client.flow[level] = (struct flow){.tid = level ? 100 + f * 10 + level : 10 + thread,
-                .tgid = level ? 2000 + level : 1000 + thread, .time = 1000000, .number = f * LEVELS + level};
+                                               .tgid = level ? 2000 + level : 1000 + thread,
+                                               .time = 1000000,
+                                               .number = f * LEVELS + level};
             client.flow[level].top = 0x7f0000100000 + client.flow[level].tid * 0x1000000ull;
             if (!level && greenlets) /* greenlets begin at about the same depth */
                 client.flow[level].top -= 8 * between(calls, 0, 20) * between(calls, 0, 1);

@@ -97,7 +97,8 @@ static void server_first(void **state)
     assert_string_equal(span_of(&e, READ, 0)->peer_class, "TangoTest");
 }
 
-/* Client 10 -> leader 20 -> follower 30 -> another 40; `order` bits: the server's upcall comes before the request. */
+/* Client 10 -> leader 20 -> follower 30 -> another 40; `order` bits: the server's upcall comes before the
+ * request. */
 static void chain(unsigned order)
 {
     static const uint32_t tid[4] = {11, 21, 31, 41};
@@ -523,15 +524,37 @@ static void ids_follow_the_seed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(client_first), TEST(server_first), TEST(leader_and_followers_in_every_order), TEST(one_way),
-        TEST(several_requests_of_one_call), TEST(same_process_over_the_wire), TEST(untraced_client),
-        TEST(untraced_client_long_call), TEST(untraced_server), TEST(bare_upcall_uses_up_the_request),
-        TEST(pending_spans_are_relabelled), TEST(unix_sockets_are_crosswise), TEST(unix_sockets_have_several_lives),
-        TEST(unknown_inodes), TEST(ambiguous_clients), TEST(ambiguous_servers), TEST(loopback_of_another_namespace),
-        TEST(other_addresses_cross_namespaces), TEST(ipv6_loopback), TEST(other_ids_and_ports), TEST(late),
-        TEST(ports_come_back), TEST(own_descendant_is_no_parent), TEST(depth_cap), TEST(depth_cap_by_nesting),
-        TEST(span_cap), TEST(age_cap), TEST(keys_are_bounded), TEST(pending_spans_are_bounded),
-        TEST(pending_spans_are_freed), TEST(ids_follow_the_seed),
+        TEST(client_first),
+        TEST(server_first),
+        TEST(leader_and_followers_in_every_order),
+        TEST(one_way),
+        TEST(several_requests_of_one_call),
+        TEST(same_process_over_the_wire),
+        TEST(untraced_client),
+        TEST(untraced_client_long_call),
+        TEST(untraced_server),
+        TEST(bare_upcall_uses_up_the_request),
+        TEST(pending_spans_are_relabelled),
+        TEST(unix_sockets_are_crosswise),
+        TEST(unix_sockets_have_several_lives),
+        TEST(unknown_inodes),
+        TEST(ambiguous_clients),
+        TEST(ambiguous_servers),
+        TEST(loopback_of_another_namespace),
+        TEST(other_addresses_cross_namespaces),
+        TEST(ipv6_loopback),
+        TEST(other_ids_and_ports),
+        TEST(late),
+        TEST(ports_come_back),
+        TEST(own_descendant_is_no_parent),
+        TEST(depth_cap),
+        TEST(depth_cap_by_nesting),
+        TEST(span_cap),
+        TEST(age_cap),
+        TEST(keys_are_bounded),
+        TEST(pending_spans_are_bounded),
+        TEST(pending_spans_are_freed),
+        TEST(ids_follow_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

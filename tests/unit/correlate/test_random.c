@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random calls against the truth. Nothing lost: every span, every parent, every outcome right, nothing in doubt. With
- * losses, or with stacks that switch: never a wrong parent, never an outcome that is wrong without saying so.
+ * Random calls against the truth. Nothing lost: every span, every parent, every outcome right, nothing in
+ * doubt. With losses, or with stacks that switch: never a wrong parent, never an outcome that is wrong
+ * without saying so.
  */
 #include "correlate/calls.h"
 
@@ -14,9 +15,16 @@ static struct draft *event_draft(const struct call_event *event, uint32_t *seque
 {
     static struct draft d;
     char name[32];
-    d.header = (struct tt_event){.time = event->time, .tgid = event->tgid, .tid = event->tid,
-        .sequence = ++sequence[event->tid], .thread_start = 1, .type = (uint16_t)event->type,
-        .size = sizeof(struct tt_event), .point = event->row, .frame = event->frame, .sp = event->sp};
+    d.header = (struct tt_event){.time = event->time,
+                                 .tgid = event->tgid,
+                                 .tid = event->tid,
+                                 .sequence = ++sequence[event->tid],
+                                 .thread_start = 1,
+                                 .type = (uint16_t)event->type,
+                                 .size = sizeof(struct tt_event),
+                                 .point = event->row,
+                                 .frame = event->frame,
+                                 .sp = event->sp};
     if (event->type == TT_EVENT_ENTER) {
         snprintf(name, sizeof(name), "%d", event->truth);
         draft_string(&d, TT_FIELD_TEXT, 0, name);
@@ -79,7 +87,8 @@ static struct tt_span *parent_of(const struct events *e, const struct tt_span *s
     return found ? *found : NULL;
 }
 
-static void check_span(const struct events *e, const struct calls *calls, const struct tt_span *span, bool exact)
+static void check_span(const struct events *e, const struct calls *calls, const struct tt_span *span,
+                       bool exact)
 {
     int own = truth_of(span), call = outermost(calls, own);
     const struct truth *truth = &calls->truth[own];
@@ -134,7 +143,8 @@ static void run(uint64_t seed, unsigned greenlets, bool parks_anywhere, unsigned
     play(&e, &calls);
     compare(&e, &calls, exact);
     if (exact) {
-        assert_int_equal(stats(&e)->gaps + stats(&e)->malformed + stats(&e)->buried + stats(&e)->suspended, 0);
+        assert_int_equal(stats(&e)->gaps + stats(&e)->malformed + stats(&e)->buried + stats(&e)->suspended,
+                         0);
         assert_int_equal(stats(&e)->orphan_exits + stats(&e)->early_exits + stats(&e)->mismatched_exits, 0);
         assert_int_equal(tt_correlator_stats(e.correlator)->ambiguous, 0);
     }
@@ -144,7 +154,8 @@ static void run(uint64_t seed, unsigned greenlets, bool parks_anywhere, unsigned
 
 static void report(const char *what)
 {
-    print_message("%s: %zu spans, %zu with parent, %zu marked incomplete\n", what, seen_spans, seen_parents, seen_marked);
+    print_message("%s: %zu spans, %zu with parent, %zu marked incomplete\n", what, seen_spans, seen_parents,
+                  seen_marked);
     seen_spans = seen_parents = seen_marked = 0;
 }
 
@@ -174,7 +185,8 @@ static void greenlets(void **state)
             for (uint64_t seed = 1; seed <= 100; seed++)
                 run(seed * 77 + drop, 4, anywhere, drop, false);
             char what[80];
-            snprintf(what, sizeof(what), "greenlets%s, %u of 1000 losses", anywhere ? " parked anywhere" : "", drop);
+            snprintf(what, sizeof(what), "greenlets%s, %u of 1000 losses", anywhere ? " parked anywhere" : "",
+                     drop);
             report(what);
         }
 }
@@ -203,7 +215,8 @@ static void throughput(void **state)
         size += d->header.size;
     }
 
-    struct tt_correlator *correlator = tt_correlator_new(&(struct tt_correlator_config){.seed = 1}, count_span, &spans);
+    struct tt_correlator *correlator = tt_correlator_new(&(struct tt_correlator_config){.seed = 1},
+                                                         count_span, &spans);
     struct tt_assembler_ops ops = tt_correlator_ops(correlator);
     struct tt_assembler *assembler = tt_assembler_new(&ops, test_row, NULL);
     struct timespec a, b;
@@ -218,8 +231,9 @@ static void throughput(void **state)
     tt_correlator_flush(correlator);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
     double seconds = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
-    print_message("throughput: %zu events, %zu spans in %.3f s CPU: %.2f M events/s, %.2f M spans/s\n", calls.events,
-                  spans, seconds, (double)calls.events / seconds / 1e6, (double)spans / seconds / 1e6);
+    print_message("throughput: %zu events, %zu spans in %.3f s CPU: %.2f M events/s, %.2f M spans/s\n",
+                  calls.events, spans, seconds, (double)calls.events / seconds / 1e6,
+                  (double)spans / seconds / 1e6);
     tt_assembler_free(&assembler);
     tt_correlator_free(&correlator);
     free(bytes);

@@ -47,7 +47,8 @@ static inline const char *fake_path(const struct fake *fake, int pid, const char
     return p;
 }
 
-static inline void fake_write(const struct fake *fake, int pid, const char *name, const void *data, size_t size)
+static inline void fake_write(const struct fake *fake, int pid, const char *name, const void *data,
+                              size_t size)
 {
     int fd = open(fake_path(fake, pid, name), O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
@@ -68,15 +69,18 @@ static inline void fake_link(const struct fake *fake, int pid, const char *name,
 }
 
 /* A process without files; `command` holds NULs between its arguments ("a\0b"). */
-static inline void fake_process(const struct fake *fake, int pid, unsigned long long ticks, const char *command, size_t size)
+static inline void fake_process(const struct fake *fake, int pid, unsigned long long ticks,
+                                const char *command, size_t size)
 {
     static const char *const dirs[] = {"", "ns", "net", "fd", "map_files", "root"};
     char text[512];
 
     for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
         assert_true(!mkdir(fake_path(fake, pid, dirs[i]), 0755) || errno == EEXIST);
-    snprintf(text, sizeof(text), "%d (a) S (b)) S 1 %d %d 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 %llu 1000 100 18446744073709551615\n",
-             pid, pid, pid, ticks);
+    snprintf(
+        text, sizeof(text),
+        "%d (a) S (b)) S 1 %d %d 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 %llu 1000 100 18446744073709551615\n",
+        pid, pid, pid, ticks);
     fake_text(fake, pid, "stat", text);
     fake_write(fake, pid, "cmdline", command, size);
     fake_write(fake, pid, "environ", "HOME=/\0XTANGO_HOST=no\0TANGO_HOST=db:10000\0SECRET=1", 50);

@@ -39,10 +39,21 @@ static void test_lines_without_path(void **state)
 static void test_bad_lines(void **state)
 {
     static const char *const lines[] = {
-        "", "\n", "x", "7f01a000", "7f01a000-7f01c000", "7f01c000-7f01a000 r-xp 0 fd:01 131 /a",
-        "1000-1000 r-xp 0 fd:01 131 /a", "1000-2000 r-x 0 fd:01 131 /a", "1000-2000 r-xpp 0 fd:01 131 /a",
-        "1000-2000 r-xp 0 fd01 131 /a", "1000-2000 r-xp 0 fd:01 x /a", "1000-2000 r-xp 0 fd:01 131/a",
-        "-1000-2000-3000 r-xp", "1000-2000 r-xp 0 fd:01", "/lib 1000-2000 r-xp 0 fd:01 131",
+        "",
+        "\n",
+        "x",
+        "7f01a000",
+        "7f01a000-7f01c000",
+        "7f01c000-7f01a000 r-xp 0 fd:01 131 /a",
+        "1000-1000 r-xp 0 fd:01 131 /a",
+        "1000-2000 r-x 0 fd:01 131 /a",
+        "1000-2000 r-xpp 0 fd:01 131 /a",
+        "1000-2000 r-xp 0 fd01 131 /a",
+        "1000-2000 r-xp 0 fd:01 x /a",
+        "1000-2000 r-xp 0 fd:01 131/a",
+        "-1000-2000-3000 r-xp",
+        "1000-2000 r-xp 0 fd:01",
+        "/lib 1000-2000 r-xp 0 fd:01 131",
     };
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(lines); i++) {
@@ -117,12 +128,20 @@ static void test_many_maps(void **state)
 static void test_stat(void **state)
 {
     static const char *const bad[] = {
-        "", "1", "1 (x", "1 (x) S", "1 (x) S 1 2 3", "(", ")", "1 (x) S -5 1 1 0 -1 1 1 0 0 0 1 2 0 0 20 0 1 0 5 1",
+        "",
+        "1",
+        "1 (x",
+        "1 (x) S",
+        "1 (x) S 1 2 3",
+        "(",
+        ")",
+        "1 (x) S -5 1 1 0 -1 1 1 0 0 0 1 2 0 0 20 0 1 0 5 1",
         "1 (x) S 99999999999999999999 1 1 0 -1 1 1 0 0 0 1 2 0 0 20 0 1 0 5 1",
     };
     struct tt_proc_stat stat = {0};
 
-    assert_int_equal(tt_proc_parse_stat("7 (a) Z 9) R 3 4 5 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 123456789012 1 1", &stat), 0);
+    assert_int_equal(
+        tt_proc_parse_stat("7 (a) Z 9) R 3 4 5 0 -1 1 2 3 4 5 6 7 8 9 20 0 1 0 123456789012 1 1", &stat), 0);
     assert_int_equal(stat.state, 'R');
     assert_int_equal(stat.parent, 3);
     assert_int_equal(stat.start_ticks, 123456789012);
@@ -201,7 +220,8 @@ static void test_long_command_line(void **state)
 static void test_garbage(void **state)
 {
     static const char garbage[] = "\xff\x00\n\xfe) \x01:::\n\n%s%n\n(((";
-    static const char *const names[] = {"stat", "status", "cgroup", "cmdline", "environ", "maps", "net/unix", "net/tcp"};
+    static const char *const names[] = {"stat",    "status", "cgroup",   "cmdline",
+                                        "environ", "maps",   "net/unix", "net/tcp"};
     _cleanup_free_ char *text = NULL;
     _cleanup_free_ char **argv = NULL;
     struct tt_proc_stat stat;
@@ -250,23 +270,26 @@ static void test_listens(void **state)
     fake_link(&fake, 9, "fd/3", "socket:[501]");
     fake_link(&fake, 9, "fd/4", "socket:[502]");
     /* Established connections, and another process' listener. */
-    fake_text(&fake, 9, "net/tcp",
-              "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-              "   0: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 501 1 0 0\n"
-              "   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 900 1 0 0\n");
+    fake_text(
+        &fake, 9, "net/tcp",
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+        "   0: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 501 1 0 0\n"
+        "   1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 900 1 0 0\n");
     fake_text(&fake, 9, "net/unix",
               "Num       RefCount Protocol Flags    Type St Inode Path\n"
               "0000000000000000: 00000003 00000000 00000000 0001 03   502\n"
               "0000000000000000: 00000002 00000000 00010000 0001 01   901 /tmp/omni-x\n");
     assert_int_equal(tt_proc_listens(dir, &listens), 0);
     assert_false(listens);
-    fake_text(&fake, 9, "net/tcp6",
-              "   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 "
-              "00:00000000 00000000     0        0 502 1 0 0\n");
+    fake_text(
+        &fake, 9, "net/tcp6",
+        "   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 "
+        "00:00000000 00000000     0        0 502 1 0 0\n");
     assert_int_equal(tt_proc_listens(dir, &listens), 0);
     assert_true(listens);
     fake_text(&fake, 9, "net/tcp6", "");
-    fake_text(&fake, 9, "net/unix", "0000000000000000: 00000002 00000000 00010000 0001 01   502 /tmp/omni-x\n");
+    fake_text(&fake, 9, "net/unix",
+              "0000000000000000: 00000002 00000000 00010000 0001 01   502 /tmp/omni-x\n");
     assert_int_equal(tt_proc_listens(dir, &listens), 0);
     assert_true(listens);
     close(dir);
@@ -300,11 +323,11 @@ static void test_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_line),   cmocka_unit_test(test_lines_without_path),
+        cmocka_unit_test(test_line),      cmocka_unit_test(test_lines_without_path),
         cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_maps),
         cmocka_unit_test(test_many_maps), cmocka_unit_test(test_stat),
-        cmocka_unit_test(test_files),  cmocka_unit_test(test_long_command_line),
-        cmocka_unit_test(test_garbage), cmocka_unit_test(test_listens),
+        cmocka_unit_test(test_files),     cmocka_unit_test(test_long_command_line),
+        cmocka_unit_test(test_garbage),   cmocka_unit_test(test_listens),
         cmocka_unit_test(test_own),
     };
 

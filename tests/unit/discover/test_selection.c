@@ -16,9 +16,17 @@ static char *test_argv[] = {"/usr/bin/python3", "/opt/Basler.py", "B107A-aa01", 
 /* A server and a client to select from. */
 static struct tt_process server_process(void)
 {
-    return (struct tt_process){.pid = 42, .uid = 1000, .user = "vacuum", .exe = "/usr/bin/python3.11", .argv = test_argv,
-                               .script = "Basler", .server = "Basler/B107A-aa01", .name = "Basler/B107A-aa01",
-                               .runtime = "python", .cgroup = "/system.slice/tango.service", .netns = 4026531840,
+    return (struct tt_process){.pid = 42,
+                               .uid = 1000,
+                               .user = "vacuum",
+                               .exe = "/usr/bin/python3.11",
+                               .argv = test_argv,
+                               .script = "Basler",
+                               .server = "Basler/B107A-aa01",
+                               .name = "Basler/B107A-aa01",
+                               .runtime = "python",
+                               .cgroup = "/system.slice/tango.service",
+                               .netns = 4026531840,
                                .tango = true};
 }
 
@@ -26,8 +34,15 @@ static struct tt_process client_process(void)
 {
     static char *argv[] = {"/opt/scan", "--fast", NULL};
 
-    return (struct tt_process){.pid = 7, .uid = 0, .user = "root", .exe = "/opt/scan", .argv = argv, .script = "scan",
-                               .name = "scan", .netns = 4026532000, .tango = true};
+    return (struct tt_process){.pid = 7,
+                               .uid = 0,
+                               .user = "root",
+                               .exe = "/opt/scan",
+                               .argv = argv,
+                               .script = "scan",
+                               .name = "scan",
+                               .netns = 4026532000,
+                               .tango = true};
 }
 
 struct sample {
@@ -40,7 +55,7 @@ static const struct sample samples[] = {
     {{NULL}, true, true, "default: every Tango process"},
     {{"+Basler/*"}, true, false, "include Basler/*"},
     {{"+basler/b107a-AA01"}, true, false, "include basler/b107a-AA01"},
-    {{"+basler"}, true, false, "include basler"},       /* the exec part, whatever the instance */
+    {{"+basler"}, true, false, "include basler"}, /* the exec part, whatever the instance */
     {{"+server:basler"}, true, false, "include server:basler"},
     {{"+server:*"}, true, false, "include server:*"},
     {{"+server:scan"}, false, false, "default: no include matches"},
@@ -72,7 +87,8 @@ static bool decide(const struct sample *sample, struct tt_process process, char 
     char *error = NULL;
 
     for (size_t i = 0; sample->rules[i]; i++)
-        assert_int_equal(tt_selection_add(selection, sample->rules[i][0] == '+', sample->rules[i] + 1, &error), 0);
+        assert_int_equal(
+            tt_selection_add(selection, sample->rules[i][0] == '+', sample->rules[i] + 1, &error), 0);
     assert_int_equal(tt_selection_apply(selection, &process), 0);
     tt_selection_free(&selection);
     *rule = process.rule;

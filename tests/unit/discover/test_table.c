@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The process table over a fake /proc; the probe of files is the test's, and tells by a letter in the file. */
+/* The process table over a fake /proc; the probe of files is the test's, and tells by a letter in the file.
+ */
 #include "fake.h"
 
 #include <time.h>
@@ -78,15 +79,17 @@ static void map(const struct bed *bed, int pid, const char *const *names)
 
         snprintf(path, sizeof(path), "%s/%s", bed->files, names[i]);
         assert_int_equal(stat(path, &st), 0);
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%x000-%x000 r-xp 00001000 fd:01 %llu %s\n", i + 1,
-                 i + 2, (unsigned long long)st.st_ino, path);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text),
+                 "%x000-%x000 r-xp 00001000 fd:01 %llu %s\n", i + 1, i + 2, (unsigned long long)st.st_ino,
+                 path);
         snprintf(link, sizeof(link), "map_files/%x000-%x000", i + 1, i + 2);
         fake_link(&bed->fake, pid, link, path);
     }
     fake_text(&bed->fake, pid, "maps", text);
 }
 
-static const char *const tango_files[] = {"libtango.so.9.3.4", "libomniORB4.so.2.5", "libstdc++.so.6", "libc.so.6", "data", NULL};
+static const char *const tango_files[] = {
+    "libtango.so.9.3.4", "libomniORB4.so.2.5", "libstdc++.so.6", "libc.so.6", "data", NULL};
 static const char *const cxx_files[] = {"libstdc++.so.6", "libc.so.6", NULL};
 
 static void start(const struct bed *bed, int pid, unsigned long long ticks, const char *const *files)
@@ -99,7 +102,8 @@ static void start(const struct bed *bed, int pid, unsigned long long ticks, cons
 static void listen_now(const struct bed *bed, int pid)
 {
     fake_link(&bed->fake, pid, "fd/3", "socket:[501]");
-    fake_text(&bed->fake, pid, "net/unix", "0000000000000000: 00000002 00000000 00010000 0001 01 501 /tmp/omni\n");
+    fake_text(&bed->fake, pid, "net/unix",
+              "0000000000000000: 00000002 00000000 00010000 0001 01 501 /tmp/omni\n");
 }
 
 static struct tt_process *update(struct bed *bed, int pid, bool wanted_change)
@@ -190,14 +194,16 @@ static void test_becomes_server(void **state)
     assert_int_equal(tt_selection_add(bed.selection, true, "server:tangotest/*", NULL), 0);
     start(&bed, 9, 500, tango_files);
     old = update(&bed, 9, true);
-    assert_false(old->selected);
+    assert_true(old->selected); /* by its command line: traced from its first call */
+    assert_null(old->server);
     listen_now(&bed, 9);
     process = update(&bed, 9, true);
     assert_string_equal(process->server, "TangoTest/test");
     assert_string_equal(process->name, "TangoTest/test");
     assert_true(process->selected);
     assert_string_equal(process->rule, "include server:tangotest/*");
-    assert_null(old->server); /* published objects do not change */
+    assert_string_equal(old->serves_as, "TangoTest/test");
+    assert_null(old->server);   /* published objects do not change */
     assert_false(old->exited);
     tt_process_put(&old);
     tt_process_put(&process);
@@ -389,6 +395,42 @@ static void test_scan(void **state)
     tear_down(&bed);
 }
 
+/* A process that listens some time after it has loaded libtango. */
+static void test_recheck(void **state)
+{
+    struct seen seen = {0};
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, clock_ns(CLOCK_BOOTTIME) / 10000000, tango_files);
+    start(&bed, 10, 1, cxx_files);
+    fake_process(&bed.fake, 11, 1, "./client\0sys/tg_test/1", 23); /* its argument is no instance */
+    map(&bed, 11, tango_files);
+    tt_process_table_scan(bed.table, NULL, NULL);
+    tt_process_table_recheck(bed.table, see, &seen);
+    assert_int_equal(seen.count, 0);
+    listen_now(&bed, 9);
+    listen_now(&bed, 10);
+    listen_now(&bed, 11);
+    tt_process_table_recheck(bed.table, see, &seen);
+    assert_int_equal(seen.count, 0); /* too early to look again */
+    usleep(250000);
+    tt_process_table_recheck(bed.table, see, &seen);
+    assert_int_equal(seen.count, 1);
+    process = tt_process_table_find(bed.table, 9, 0);
+    assert_string_equal(process->server, "TangoTest/test");
+    tt_process_put(&process);
+    process = tt_process_table_find(bed.table, 11, 0);
+    assert_null(process->server);
+    assert_null(process->serves_as);
+    tt_process_put(&process);
+    usleep(250000);
+    tt_process_table_recheck(bed.table, see, &seen);
+    assert_int_equal(seen.count, 1);
+    tear_down(&bed);
+}
+
 static void test_gone(void **state)
 {
     struct tt_process *process = NULL;
@@ -407,11 +449,12 @@ static void test_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tango_process),    cmocka_unit_test(test_plain_process),
-        cmocka_unit_test(test_becomes_server),   cmocka_unit_test(test_overwritten_file),
-        cmocka_unit_test(test_unreadable),       cmocka_unit_test(test_by_path),
-        cmocka_unit_test(test_exit_and_reuse),   cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_scan),             cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_tango_process),  cmocka_unit_test(test_plain_process),
+        cmocka_unit_test(test_becomes_server), cmocka_unit_test(test_overwritten_file),
+        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_by_path),
+        cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_scan),           cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_recheck),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

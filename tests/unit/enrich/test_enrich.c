@@ -132,6 +132,11 @@ static void test_titles(void **state)
     made = enrich_one(span);
     assert_string_equal(made->title, "read 1 attribute");
     tt_otel_span_put(&made);
+    span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    fixture_attribute(span, "All attributes");
+    made = enrich_one(span);
+    assert_string_equal(made->title, "read all attributes");
+    tt_otel_span_put(&made);
 }
 
 static void test_end_unknown(void **state)

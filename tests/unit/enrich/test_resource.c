@@ -97,7 +97,7 @@ static void test_device(void **state)
 static void test_client(void **state)
 {
     static const char *const expected[] = {"service.name",
-                                           "scan.py",
+                                           "scan",
                                            "service.instance.id",
                                            "beamline1:2000",
                                            "tango.process.kind",

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptor of the library; it has no name any more. `options` are the compiler's. -1 if it cannot be made. */
+/* Descriptor of the library; it has no name any more. `options` are the compiler's. -1 if it cannot be made.
+ */
 static inline int assemble(const char *options)
 {
     char source[] = __FILE__, name[] = "/tmp/tangotrace-test-XXXXXX", command[4096];
@@ -17,8 +18,8 @@ static inline int assemble(const char *options)
 
     if (fd < 0)
         return -1;
-    snprintf(command, sizeof(command), "gcc -shared -nostdlib %s '%s/functions.S' -o '%s'", options, dirname(source),
-             name);
+    snprintf(command, sizeof(command), "gcc -shared -nostdlib %s '%s/functions.S' -o '%s'", options,
+             dirname(source), name);
     close(fd);
     fd = system(command) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
     unlink(name);

@@ -93,8 +93,8 @@ static void every_edge_out_has_its_condition(void **state)
     follow(&f, "t_edges", false);
     assert_int_equal(f.result, 0);
     assert_int_equal(f.count, 3);
-    assert_int_equal(f.exits[0].edges, TT_EDGE_TAKEN); /* je: falls on into more */
-    assert_int_equal(f.exits[1].edges, TT_EDGE_TAKEN); /* ja */
+    assert_int_equal(f.exits[0].edges, TT_EDGE_TAKEN);                /* je: falls on into more */
+    assert_int_equal(f.exits[1].edges, TT_EDGE_TAKEN);                /* ja */
     assert_int_equal(f.exits[2].edges, TT_EDGE_TAKEN | TT_EDGE_NEXT); /* jle: out on both */
     assert_int_equal(tt_values_returned(&f.flow, &f.exits[2]).reg, TT_REG_NONE);
     drop(&f);
@@ -155,7 +155,8 @@ static void code_split_off_is_followed(void **state)
 {
     struct function f;
 
-    follow(&f, "_ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", false);
+    follow(&f, "_ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+           false);
     assert_int_equal(f.result, 0);
     assert_int_equal(f.flow.part_count, 2);
     assert_int_equal(f.count, 2);
@@ -168,8 +169,10 @@ static void landing_pads_are_reached(void **state)
     unsigned roots = 0;
     struct function f;
 
-    follow(&f, "_ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE",
-           false);
+    follow(
+        &f,
+        "_ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE",
+        false);
     assert_int_equal(f.result, 0);
     for (size_t i = 0; i < f.flow.insn_count; i++) {
         assert_true(f.flow.insns[i].live);
@@ -256,26 +259,26 @@ static void emulated_is_what_all_kernels_emulate(void **state)
         uint8_t bytes[8];
         bool emulated;
     } cases[] = {
-        {{0x53}, true},                                     /* push %rbx */
-        {{0x41, 0x57}, true},                               /* push %r15 */
-        {{0x90}, true},                                     /* nop */
-        {{0x74, 0x10}, true},                               /* je */
-        {{0x0f, 0x85, 1, 0, 0, 0}, true},                   /* jne */
-        {{0xeb, 0x10}, true},                               /* jmp */
-        {{0xe9, 1, 0, 0, 0}, true},                         /* jmp */
-        {{0xe8, 1, 0, 0, 0}, true},                         /* call */
-        {{0x66, 0x90}, false},                              /* xchg %ax,%ax */
-        {{0x0f, 0x1f, 0x44, 0, 0}, false},                  /* 5-byte nop */
-        {{0xf3, 0x0f, 0x1e, 0xfa}, false},                  /* endbr64 */
-        {{0xf2, 0xe9, 1, 0, 0, 0}, false},                  /* bnd jmp */
-        {{0x2e, 0x74, 0x10}, false},                        /* je,pn */
-        {{0x48, 0x53}, false},                              /* rex.W push %rbx */
-        {{0xff, 0x30}, false},                              /* push (%rax) */
-        {{0x6a, 1}, false},                                 /* push $1 */
-        {{0xff, 0xe0}, false},                              /* jmp *%rax */
-        {{0xe3, 0x10}, false},                              /* jrcxz */
-        {{0xc3}, false},                                    /* ret */
-        {{0xf3, 0x90}, false},                              /* pause */
+        {{0x53}, true},                    /* push %rbx */
+        {{0x41, 0x57}, true},              /* push %r15 */
+        {{0x90}, true},                    /* nop */
+        {{0x74, 0x10}, true},              /* je */
+        {{0x0f, 0x85, 1, 0, 0, 0}, true},  /* jne */
+        {{0xeb, 0x10}, true},              /* jmp */
+        {{0xe9, 1, 0, 0, 0}, true},        /* jmp */
+        {{0xe8, 1, 0, 0, 0}, true},        /* call */
+        {{0x66, 0x90}, false},             /* xchg %ax,%ax */
+        {{0x0f, 0x1f, 0x44, 0, 0}, false}, /* 5-byte nop */
+        {{0xf3, 0x0f, 0x1e, 0xfa}, false}, /* endbr64 */
+        {{0xf2, 0xe9, 1, 0, 0, 0}, false}, /* bnd jmp */
+        {{0x2e, 0x74, 0x10}, false},       /* je,pn */
+        {{0x48, 0x53}, false},             /* rex.W push %rbx */
+        {{0xff, 0x30}, false},             /* push (%rax) */
+        {{0x6a, 1}, false},                /* push $1 */
+        {{0xff, 0xe0}, false},             /* jmp *%rax */
+        {{0xe3, 0x10}, false},             /* jrcxz */
+        {{0xc3}, false},                   /* ret */
+        {{0xf3, 0x90}, false},             /* pause */
     };
     struct tt_insn insn;
 

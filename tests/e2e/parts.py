@@ -1,0 +1,186 @@
+"""The real parts of a Tango system on a bed: database, servers, clients, and the ORB's own log as witness."""
+import collections
+import os
+import re
+import subprocess
+
+import bed as beds
+from harness import HERE, check, wait_for
+
+TANGOTEST = "/usr/lib/tango/TangoTest"
+TANGO_ADMIN = "/usr/bin/tango_admin"
+LEADER_FOLLOWER = os.path.join(HERE, "servers", "leader_follower.py")
+MIX_PY = os.path.join(HERE, "clients", "mix.py")
+READY = "Ready to accept request"
+
+
+# ---- the witness: omniORB's log of every request it sends and dispatches, independent of any tracer
+
+INVOKE = re.compile(r"Invoke '(\w+)' on remote")
+DISPATCH = re.compile(r"Dispatching remote call '(\w+)' to: ")
+
+
+def witness_env(path):
+    return {"ORBtraceInvocations": "1", "ORBtraceFile": path}
+
+
+def witnessed(path, pattern):
+    """How often each operation was seen by the ORB itself."""
+    with open(path, errors="replace") as f:
+        return collections.Counter(pattern.findall(f.read()))
+
+
+# ---- servers
+
+class Server:
+    """A running device server: its process and how its devices are called from outside."""
+
+    def __init__(self, bed, proc, prefix, suffix, log):
+        self.bed, self.proc, self.prefix, self.suffix, self.log = bed, proc, prefix, suffix, log
+
+    @property
+    def pid(self):
+        return self.proc.pid
+
+    def url(self, device):
+        return self.prefix + device + self.suffix
+
+    def dispatched(self):
+        return witnessed(self.log, DISPATCH)
+
+
+def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True):
+    """Starts a server with `devices` ("name" or "Class::name"); with a database it is registered there first.
+
+    With a database, devices are called by their plain names and omniORB uses unix sockets on one host; without, by
+    TCP. Both are wanted by the tests.
+    """
+    name = os.path.basename(argv[-1]).replace(".py", "")
+    log = bed.path("orb-%s-%s-%d.log" % (name, instance, len(bed.procs)))
+    full = witness_env(log) if witness else {}
+    full.update(env or {})
+    argv = argv + [instance]
+    if database:
+        for device in devices:
+            dev_class, dev_name = device.split("::")
+            database.register("%s/%s" % (name, instance), dev_class, dev_name)
+        full["TANGO_HOST"] = database.host
+        prefix = suffix = ""
+    else:
+        port = beds.free_port()
+        # TangoTest and the C++ servers have one class: their -dlist wants bare names
+        many = ",".join(d if argv[0] == beds.PYTHON else d.split("::")[-1] for d in devices)
+        argv += ["-nodb", "-dlist", many, "-ORBendPoint", "giop:tcp:127.0.0.1:%d" % port]
+        prefix, suffix = "tango://127.0.0.1:%d/" % port, "#dbase=no"
+    proc = bed.start("%s-%s" % (name, instance), argv, full)
+    if wait:
+        proc.wait_text(READY, 30)
+    return Server(bed, proc, prefix, suffix, log)
+
+
+def tangotest(bed, database=None, instance="test", devices=("sys/tg_test/1",), **kw):
+    beds.need(TANGOTEST, "apt-get install tango-test")
+    binary = kw.pop("binary", TANGOTEST)
+    return start_server(bed, [binary], instance, ["TangoTest::" + d for d in devices], database, **kw)
+
+
+def thrower(bed, database=None, instance="t", devices=("test/thrower/1",), **kw):
+    binary = kw.pop("binary", None) or beds.test_program("thrower")
+    return start_server(bed, [binary], instance, ["Thrower::" + d for d in devices], database, **kw)
+
+
+def follower(bed, database=None, instance="f", devices=("test/follower/1",), **kw):
+    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Follower::" + d for d in devices],
+                        database, **kw)
+
+
+def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", **kw):
+    env = {"FOLLOWER": follower_server.url("test/follower/1")}
+    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Leader::" + device], database, env=env, **kw)
+
+
+class Database:
+    """The Tango database of pytango-db (sqlite in memory) on a free port."""
+
+    def __init__(self, bed):
+        self.bed = bed
+        beds.need(beds.VENV_PYTHON, "run deploy/bootstrap demo")
+        port = beds.free_port()
+        self.host = "127.0.0.1:%d" % port
+        program = os.path.join(os.path.dirname(beds.VENV_PYTHON), "PyDatabaseds")
+        self.proc = bed.start("database", [program, "2", "--host", "127.0.0.1", "--port", port],
+                              {"TANGO_HOST": self.host, "PYTANGO_DATABASE_NAME": ":memory:"})
+        bed.env["TANGO_HOST"] = self.host
+        wait_for(self.answers, 20, "the Tango database", 0.05)
+
+    def answers(self):
+        check(self.proc.alive(), "the database ended", self.proc.tail())
+        return self.admin("--ping-database") == 0
+
+    def admin(self, *args):
+        env = dict(self.bed.env, TANGO_HOST=self.host)
+        return subprocess.run([TANGO_ADMIN] + list(args), env=env, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode
+
+    def register(self, server, dev_class, device):
+        check(self.admin("--add-server", server, dev_class, device) == 0, "tango_admin --add-server %s" % server)
+
+
+# ---- clients
+
+LogLine = collections.namedtuple("LogLine", "thread tid number operation device name start end reason answer")
+
+
+class Client:
+    """A client that carries out a plan; start() it, release() it when it should go, then finish()."""
+
+    def __init__(self, bed, plan, python=False, flags=(), gate=False, env=None, witness=True, name="client"):
+        self.bed = bed
+        number = len(bed.procs)
+        self.plan_path, self.log_path = bed.path("plan-%d.tsv" % number), bed.path("log-%d.tsv" % number)
+        self.orb_log = bed.path("orb-client-%d.log" % number)
+        write_plan(plan, self.plan_path)
+        argv = [beds.PYTHON, MIX_PY] if python else [beds.test_program("mix")]
+        argv += [self.plan_path, self.log_path] + list(flags)
+        self.fifo = None
+        if gate:
+            self.fifo = bed.path("gate-%d" % number)
+            os.mkfifo(self.fifo)
+            argv += ["--wait", self.fifo]
+        full = witness_env(self.orb_log) if witness else {}
+        full.update(env or {})
+        self.proc = bed.start(name, argv, full)
+        if gate:
+            self.proc.wait_text("up", 60)
+
+    @property
+    def pid(self):
+        return self.proc.pid
+
+    def release(self):
+        with open(self.fifo, "w") as gate:
+            gate.write("go\n")
+
+    def finish(self, seconds=300):
+        self.proc.finish(seconds)
+        return self.log()
+
+    def log(self):
+        lines = []
+        with open(self.log_path) as f:
+            for line in f:
+                thread, tid, number, operation, device, name, start, end, reason, answer = line.rstrip("\n").split("\t")
+                lines.append(LogLine(int(thread), int(tid), int(number), operation, device, name, int(start),
+                                     int(end), reason, answer))
+        return lines
+
+    def invoked(self):
+        return witnessed(self.orb_log, INVOKE)
+
+
+def write_plan(plan, path):
+    """plan: a list per thread of (operation, device url, name, type, argument)."""
+    with open(path, "w") as f:
+        for thread, calls in enumerate(plan):
+            for call in calls:
+                f.write("%d\t%s\n" % (thread, "\t".join(map(str, call))))

@@ -1,0 +1,228 @@
+"""The command line: what scripts and people may rely on (design section 7)."""
+import json
+import os
+import pwd
+import signal
+import subprocess
+
+import agent as agents
+import bed as beds
+import parts
+import plans
+import spans as otlp
+from agent import Agent, command, need_agent
+from harness import check, equal, figure, wait_for
+
+LIBTANGO = "/usr/lib/x86_64-linux-gnu/libtango.so.9"
+
+
+def test_wrong_command_lines(bed):
+    """Exit 2, one clear line on stderr, nothing on stdout."""
+    need_agent()
+    for args in (["no-such-command"], ["run", "--no-such-option"], ["run", "--export"], ["run", "--export", "carrier:x"],
+                 ["run", "--ring-size", "many"], ["plan"], ["list", "--nonsense"], []):
+        code, out, err = command(*args)
+        equal(code, 2, "exit code of %r (stderr %r)" % (args, err))
+        check(err.strip() and not out.strip(), "the error is on stderr: %r" % args, out, err)
+
+
+def test_help_and_version(bed):
+    need_agent()
+    for args in (["--help"], ["run", "--help"], ["--version"]):
+        code, out, err = command(*args)
+        equal(code, 0, "exit code of %r" % args)
+        check(out.strip() and not err.strip(), "the text is on stdout: %r" % args, out, err)
+    check("--export" in command("run", "--help")[1], "run --help names its options")
+
+
+def test_list(bed):
+    need_agent()
+    server = parts.tangotest(bed, instance="Listed")
+    follower = parts.follower(bed)
+    code, out, err = command("list", "--exclude", "server:tangotest/listed")
+    equal(code, 0, "exit code (stderr %r)" % err)
+    lines = {line.split()[0]: line for line in out.splitlines() if line.split()}
+    mine, other = lines.get(str(server.pid)), lines.get(str(follower.pid))
+    check(mine and other, "a line for each of the two servers", out)
+    check("tangotest/listed" in mine.lower() and "root" in mine, "server name and user", mine)
+    check("9.3" in mine, "version of libtango", mine)
+    check("server:tangotest/listed" in mine, "not selected, and by which rule", mine)
+    check("leader_follower/f" in other.lower(), "the python server's name", other)
+    check(str(os.getpid()) not in lines, "no process without Tango", out)
+    figure(mine.strip())
+
+
+def test_list_with_running_agent(bed):
+    need_agent()
+    server = parts.tangotest(bed)
+    agent = Agent(bed)
+    parts.Client(bed, [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]).finish()
+    code, out, err = command("list", "--json", "--control", agent.control)
+    equal(code, 0, "exit code (stderr %r)" % err)
+    processes = json.loads(out)
+    processes = processes["processes"] if isinstance(processes, dict) else processes
+    mine = [p for p in processes if p["pid"] == server.pid]
+    check(len(mine) == 1 and mine[0].get("points", 0) > 0 and mine[0].get("hits", 0) > 0,
+          "points and hits of the server", mine)
+    agent.stop()
+
+
+def test_plan(bed):
+    need_agent()
+    beds.need(LIBTANGO, "apt-get install libtango-dev")
+    code, out, err = command("plan", LIBTANGO)
+    equal(code, 0, "exit code (stderr %r)" % err)
+    check("Tango::DeviceProxy::read_attribute" in out, "the functions are named", out[:500])
+    code, out, err = command("plan", LIBTANGO, "--json")
+    equal(code, 0, "exit code (stderr %r)" % err)
+    plan = json.loads(out)
+    text = json.dumps(plan)
+    for name in ("Tango::DeviceProxy::read_attribute", "Tango::Connection::command_inout",
+                 "Tango::Device_5Impl::read_attributes_5", "Tango::Device_4Impl::command_inout_4"):
+        check(name in text, "%s is planned" % name)
+
+
+def test_plan_of_no_library(bed):
+    """Files that are no library: an error and exit 1, no crash."""
+    need_agent()
+    empty, text = bed.path("empty"), bed.path("text")
+    open(empty, "w").close()
+    with open(text, "w") as f:
+        f.write("not an ELF file\n" * 100)
+    cut = bed.path("cut.so")
+    with open(LIBTANGO, "rb") as whole, open(cut, "wb") as part:
+        part.write(whole.read(300000))
+    for path in (empty, text, cut, bed.path("missing"), bed.dir):
+        code, out, err = command("plan", path)
+        equal(code, 1, "exit code for %s (stderr %r)" % (path, err))
+        check(path in err, "the error names the file", err)
+
+
+def test_doctor(bed):
+    need_agent()
+    code, out, err = command("doctor")
+    equal(code, 0, "doctor on a host that can be traced (stdout %r, stderr %r)" % (out, err))
+    for word in ("kernel", "BTF"):
+        check(word.lower() in out.lower(), "doctor speaks of %s" % word, out)
+    server = parts.tangotest(bed)
+    code, out, err = command("doctor", server.pid)
+    equal(code, 0, "doctor for a process (stdout %r, stderr %r)" % (out, err))
+    check(str(server.pid) in out or "TangoTest" in out, "it speaks of the process", out)
+    code, _, _ = command("doctor", os.getpid())
+    check(code != 0, "a process without Tango cannot be traced", code)
+
+
+def test_without_rights(bed):
+    """A user without rights: exit 77 and a word about what is missing."""
+    need_agent()
+    nobody = pwd.getpwnam("nobody")
+
+    def drop():
+        os.setgid(nobody.pw_gid)
+        os.setuid(nobody.pw_uid)
+    program = bed.path("tangotrace")
+    with open(agents.BINARY, "rb") as source, open(program, "wb") as copy:
+        copy.write(source.read())
+    os.chmod(program, 0o755)
+    os.chmod(bed.dir, 0o755)
+    done = subprocess.run([program, "run", "--export", "console"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, preexec_fn=drop, timeout=30, universal_newlines=True, cwd="/")
+    equal(done.returncode, 77, "exit code (stderr %r)" % done.stderr)
+    check(done.stderr.strip(), "it says what is missing")
+
+
+def test_signals(bed):
+    """SIGTERM and SIGINT: exit 0 and the final line."""
+    need_agent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        agent = Agent(bed)
+        final = agent.stop(number)
+        equal(final["lost"], 0, "lost")
+        check(not os.path.exists(agent.control), "the control socket is gone")
+
+
+def test_second_agent(bed):
+    """A second agent on the host warns, names the first, and both trace."""
+    need_agent()
+    server = parts.tangotest(bed)
+    plan = [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]
+    first = Agent(bed)
+    second = Agent(bed)
+    check(str(first.proc.pid) in second.proc.stderr, "the second names the first", second.proc.stderr)
+    log = parts.Client(bed, plan).finish()
+    second.stop()
+    first.stop()
+    for agent in (first, second):
+        found = [s for s in agent.spans() if s.kind == otlp.SERVER and s.operation == "DevDouble"]
+        equal(len(found), sum(1 for c in log if c.name == "DevDouble"), "spans of both agents")
+
+
+def strace_mode(bed, argv, *options):
+    path = bed.path("strace.jsonl")
+    proc = bed.start("strace-mode", [agents.BINARY, "run", "--export", "file:" + path] + list(options) + ["--"] + argv)
+    code = proc.wait(60)
+    return code, proc, otlp.load(path)
+
+
+def test_strace_mode(bed):
+    """`run -- COMMAND`: the command's exit code and output; only traces that begin in its process tree."""
+    need_agent()
+    server = parts.tangotest(bed)
+    url = server.url("sys/tg_test/1")
+    flag = bed.path("repeat")
+    open(flag, "w").close()
+    noise = parts.Client(bed, [[("read", url, "ampli", "", "")] * 50], flags=["--repeat", flag], name="noise")
+    wait_for(lambda: "round" in noise.proc.stdout, 30, "other calls on the host")
+    plan, log = bed.path("plan.tsv"), bed.path("log.tsv")
+    parts.write_plan([[("command", url, "DevDouble", "double", "2.5")] * 20], plan)
+    # a shell between the agent and the client: the tree counts, not the child alone
+    script = "%s %s %s; echo told; exit 7" % (beds.test_program("mix"), plan, log)
+    code, proc, spans = strace_mode(bed, ["/bin/sh", "-c", script])
+    equal(code, 7, "exit code of the command (stderr %r)" % proc.stderr[-800:])
+    check("told" in proc.stdout, "the command's own output")
+    os.unlink(flag)
+    noise.finish()
+    calls = [s for s in spans if s.operation == "DevDouble" and s.kind == otlp.CLIENT]
+    equal(len(calls), 20, "client spans of the command")
+    traces = {s.trace for s in spans if s.pid not in (server.pid, noise.pid)}
+    strange = [s for s in spans if s.trace not in traces]
+    check(not strange, "%d spans of traces that began elsewhere" % len(strange), *strange[:3])
+    served = [s for s in spans if s.kind == otlp.SERVER and s.operation == "DevDouble"]
+    equal(len(served), 20, "server spans below them")
+
+
+def test_strace_mode_signal(bed):
+    """A command that is killed by a signal: 128 + number, as a shell says it."""
+    need_agent()
+    code, proc, _ = strace_mode(bed, ["/bin/sh", "-c", "kill -9 $$"])
+    equal(code, 137, "exit code (stderr %r)" % proc.stderr[-500:])
+
+
+def test_strace_mode_missing_command(bed):
+    need_agent()
+    code, proc, _ = strace_mode(bed, ["/no/such/program"])
+    check(code in (1, 126, 127), "exit code", code)
+    check("/no/such/program" in proc.stderr, "the error names the command", proc.stderr)
+
+
+def test_console(bed):
+    """The console shows a trace as an indented tree with device, operation, error."""
+    need_agent()
+    server = parts.tangotest(bed)
+    url = server.url("sys/tg_test/1")
+    client = parts.Client(bed, [[("read", url, "ampli", "", ""), ("command", url, "NoSuchCommand", "void", "")]],
+                          gate=True)
+    agent = Agent(bed, export=["console"])
+    client.release()
+    client.finish()
+    agent.proc.wait_text("NoSuchCommand", 15)
+    agent.stop()
+    out = agent.proc.stdout
+    for text in ("sys/tg_test/1", "read ampli", "NoSuchCommand", "API_CommandNotFound", "TangoTest"):
+        check(text in out, "%r on the console" % text, out)
+    check("\x1b[" not in out, "no colour where there is no terminal", out)
+    lines = [line for line in out.splitlines() if "read ampli" in line and ("CLIENT" in line or "SERVER" in line)]
+    check(len(lines) == 2 and "CLIENT" in lines[0] and "SERVER" in lines[1], "client and server of the read", out)
+    indents = [line.index(kind) for line, kind in zip(lines, ("CLIENT", "SERVER"))]
+    check(indents[1] > indents[0], "the server's line is indented below the client's", *lines)
+    check("TangoTest/test" in lines[1] and "sys/tg_test/1" in lines[1], "server and device", *lines)

@@ -1,0 +1,404 @@
+"""No traced program and no bystander is ever harmed: attach, detach, SIGKILL, exceptions, changed files.
+
+The clients carry out one plan again and again while the agent comes and goes; every answer must be that of the first
+round, which was made without any agent. `make check-long` sets TT_HARM_CALLS=200000 TT_HARM_ATTACH=100 TT_HARM_KILL=20.
+"""
+import os
+import random
+import re
+import shutil
+import statistics
+import time
+
+import bed as beds
+import parts
+import plans
+import procmem
+from agent import Agent, need_agent
+from harness import check, equal, figure, scaled, wait_for
+from test_calls import plan_for, system
+
+CALLS = scaled("TT_HARM_CALLS", 60000)
+ATTACH = scaled("TT_HARM_ATTACH", 12)
+KILL = scaled("TT_HARM_KILL", 4)
+# After SIGKILL the kernel itself closes the links, one RCU period each (hazards.md 4)
+CLEAN_SECONDS = 60
+
+
+# ---- what must hold at any time
+
+def check_alive(procs):
+    for proc in procs:
+        check(proc.alive(), "%s died" % proc.name, proc.tail())
+
+
+def check_text_clean(procs, seconds=CLEAN_SECONDS):
+    """No byte of code differs from the file, in any process, after at most `seconds`."""
+    for proc in procs:
+        wait_for(lambda p=proc: not procmem.differing_bytes(p.pid), seconds,
+                 "the code of %s to be as in its files; differing now: %s" % (
+                     proc.name, procmem.differing_bytes(proc.pid)[:5]), 0.1)
+
+
+def breakpoints(proc):
+    return [d for d in procmem.differing_bytes(proc.pid) if d[3] == 0xcc]
+
+
+# ---- calls while the agent comes and goes
+
+class Load:
+    """Clients that repeat a plan of which half the calls fail, and count their rounds."""
+
+    def __init__(self, bed, servers):
+        self.flag = bed.path("repeat")
+        open(self.flag, "w").close()
+        kinds = [("cpp", False, []), ("cpp-shared", False, ["--shared"]), ("python", True, []),
+                 ("gevent", True, ["--gevent"])]
+        self.clients, self.firsts = [], []
+        for number, (name, python, flags) in enumerate(kinds):
+            plan = half_failing(servers, 400, 4, number, python)
+            self.reference(bed, plan, python, flags)
+            self.clients.append(parts.Client(bed, plan, python=python, flags=flags + ["--repeat", self.flag],
+                                             witness=False, name="load-" + name))
+
+    def reference(self, bed, plan, python, flags):
+        """The answers of a run that no agent ever saw."""
+        log = parts.Client(bed, plan, python=python, flags=flags, witness=False, name="reference").finish()
+        failed = sum(1 for c in log if c.reason)
+        check(0.4 < failed / len(log) < 0.6, "half of the calls fail", failed, len(log))
+        self.firsts.append(plans.answers(log))
+
+    @property
+    def procs(self):
+        return [c.proc for c in self.clients]
+
+    def calls(self):
+        return sum(int(n) for c in self.clients for n in re.findall(r"^round \d+ (\d+)$", c.proc.stdout, re.M))
+
+    def end(self):
+        """Stops the clients and compares all their answers with those without an agent."""
+        os.unlink(self.flag)
+        for client, first in zip(self.clients, self.firsts):
+            log = client.finish(120)  # exit code 3: an answer changed from one round to the next
+            got = plans.answers(log)
+            check(got == first, "the answers of a client that no agent watched",
+                  *[(a, b) for a, b in zip(first, got) if a != b][:5])
+
+
+def half_failing(servers, calls, threads, seed, python):
+    plan = plan_for(servers, calls * 3, threads, seed, python)
+    good = [c for thread in plan for c in thread if not fails(c)]
+    bad = [c for thread in plan for c in thread if fails(c)]
+    return plans.mixed(good, bad, calls, threads, seed, bad_share=0.5)
+
+
+def fails(call):
+    operation, _, name, kind, argument = call
+    rows = plans.TANGOTEST_FAIL + plans.CPP_ONLY_FAIL + plans.THROWER_FAIL + plans.FOLLOWER_FAIL
+    return (operation, name, kind, argument) in rows
+
+
+def one_cycle(bed, dice, kill, procs, slowest):
+    """Attach, let it trace for a moment, and go: by SIGINT, or by SIGKILL at any time, even in mid-attach."""
+    agent = Agent(bed, ready=False)
+    if kill and dice.random() < 0.5:
+        time.sleep(dice.random() * 0.8)  # a random moment of starting is the point: nothing to wait for
+        agent.kill()
+    else:
+        agent.wait_ready(60)
+        time.sleep(dice.random() * 0.4)
+        if kill:
+            agent.kill()
+        else:
+            agent.stop(seconds=30)
+            slowest.append((agent.ready_seconds, agent.stop_seconds))
+            os.unlink(agent.file)  # spans of the harm test fill disks
+    check_alive(procs)
+
+
+def test_attach_detach_kill(bed):
+    need_agent()
+    servers = system(bed, None)
+    warm = plans.warm_up(plan_for(servers, 400, 4, 1))
+    parts.Client(bed, warm, witness=False, name="warm-up").finish()
+    bystander = bed.start("bystander", [beds.test_program("bystander")])
+    load = Load(bed, servers)
+    procs = [s.proc for s in servers] + [bystander] + load.procs
+    wait_for(lambda: load.calls() > 0, 60, "the first round")
+    memory = {p.name: procmem.private_dirty_kb(p.pid) for p in procs}
+    dice, slowest = random.Random(5), []
+    order = [False] * ATTACH + [True] * KILL
+    dice.shuffle(order)
+    begin = time.monotonic()
+    for number, kill in enumerate(order):
+        one_cycle(bed, dice, kill, procs, slowest)
+        check(not procmem.differing_bytes(bystander.pid), "the bystander's code is its own, cycle %d" % number)
+    wait_for(lambda: load.calls() >= CALLS or not all(p.alive() for p in load.procs), 600, "%d calls" % CALLS, 0.2)
+    check_alive(procs)
+    check_text_clean(procs)
+    added = {p.name: procmem.private_dirty_kb(p.pid) - memory[p.name] for p in procs}
+    calls = load.calls()
+    load.end()
+    check_alive([s.proc for s in servers] + [bystander])
+    figure("%d calls, half of them failing, %d attaches, %d kills, %.0f s: all answers equal, nobody died" % (
+        calls, ATTACH, KILL, time.monotonic() - begin))
+    figure("ready up to %.2f s, stop up to %.2f s; no differing byte of code left" % tuple(
+        max(x) for x in zip(*slowest)))
+    figure("private memory added, kB: " + ", ".join("%s %+d" % item for item in added.items()))
+    check(added[bystander.name] < 256, "the bystander's memory does not grow", added)
+
+
+def test_points_are_there(bed):
+    """The proof that the tests above look at the right thing: while the agent is attached, there are breakpoints in the
+    Tango processes, and none after it."""
+    need_agent()
+    server = parts.tangotest(bed)
+    memory = procmem.private_dirty_kb(server.pid)
+    check(not procmem.differing_bytes(server.pid), "clean before")
+    agent = Agent(bed)
+    found = breakpoints(server.proc)
+    check(found, "breakpoints while attached")
+    check(len(found) == len(procmem.differing_bytes(server.pid)), "nothing but breakpoints")
+    attached = procmem.private_dirty_kb(server.pid)
+    agent.stop()
+    equal(procmem.differing_bytes(server.pid), [], "differing bytes right after a clean stop")
+    figure("%d points in TangoTest; private memory %+d kB attached, %+d kB after" % (
+        len(found), attached - memory, procmem.private_dirty_kb(server.pid) - memory))
+
+
+# ---- the bystander: a busy C++ program without Tango, whose libstdc++ the Tango programs share
+
+def throws_per_cpu_second(proc, seconds=1.0):
+    """Throws per second of the bystander's own CPU time: what a trap would lower, whatever else runs beside it."""
+    def count():
+        return sum(int(n) for n in proc.stdout.split("\n")[:-1])
+    before, cpu = count(), procmem.cpu_ns(proc.pid)
+    time.sleep(seconds)  # a measuring time, not a wait for something
+    return (count() - before) * 1e9 / (procmem.cpu_ns(proc.pid) - cpu)
+
+
+def test_bystander_speed(bed):
+    need_agent()
+    server = parts.thrower(bed)
+    bystander = bed.start("bystander", ["taskset", "-c", "1", beds.test_program("bystander")])
+    plan = [[("command", server.url("test/thrower/1"), "ThrowStd", "long", "1")]]
+    bystander.wait_text("\n")
+    off, on = [], []
+    for _ in range(4):
+        off.append(throws_per_cpu_second(bystander))
+        agent = Agent(bed)
+        parts.Client(bed, plan, witness=False).finish()  # exceptions are being traced on this host
+        check(breakpoints(server.proc), "the Tango server is probed")
+        equal(procmem.differing_bytes(bystander.pid), [], "differing bytes of the bystander")
+        on.append(throws_per_cpu_second(bystander))
+        agent.stop()
+    ratio = statistics.median(on) / statistics.median(off)
+    figure("bystander: %.0f throws per CPU second alone, %.0f beside the agent (ratio %.3f)" % (
+        statistics.median(off), statistics.median(on), ratio))
+    check(ratio > 0.85, "the bystander keeps its speed", off, on)  # a trap per throw costs more than a third
+
+
+# ---- files that change under the agent
+
+LIBRARIES = ["libtango.so.9", "libomniORB4.so.2", "libomniDynamic4.so.2", "libomnithread.so.4", "libCOS4.so.2"]
+LIB_DIR = "/usr/lib/x86_64-linux-gnu"
+
+
+def private_copy(bed):
+    """TangoTest and its libraries in a folder of our own: files that the tests may change."""
+    directory = bed.path("private")
+    os.mkdir(directory)
+    for name in LIBRARIES:
+        beds.need(os.path.join(LIB_DIR, name), "this test knows the library names of Debian 12")
+        shutil.copy(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+    shutil.copy(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
+    return directory
+
+
+def private_server(bed, directory, instance):
+    return parts.tangotest(bed, instance=instance, binary=os.path.join(directory, "TangoTest"),
+                           env={"LD_LIBRARY_PATH": directory}, witness=False)
+
+
+def calls_of(bed, server, name="client"):
+    """A fixed series of calls, half failing: its answers."""
+    url = server.url("sys/tg_test/1")
+    plan = [plans.at(url, plans.TANGOTEST + plans.TANGOTEST_FAIL) * 5 for _ in range(2)]
+    return plans.answers(parts.Client(bed, plan, witness=False, name=name).finish())
+
+
+def overwrite_in_place(source, target):
+    """Same inode, written without a moment of a shorter file: what a running process can live through."""
+    with open(source, "rb") as f:
+        data = f.read()
+    start = time.monotonic()
+    fd = os.open(target, os.O_WRONLY)  # waits here for the holder of a lease
+    try:
+        os.pwrite(fd, data, 0)
+        os.ftruncate(fd, len(data))
+    finally:
+        os.close(fd)
+    return time.monotonic() - start
+
+
+def replace_by_rename(source, target):
+    shutil.copy(source, target + ".new")
+    os.rename(target + ".new", target)
+
+
+def test_libraries_change_while_running(bed):
+    """In place (same bytes: other bytes would kill the server without us) and by rename, under a running server."""
+    need_agent()
+    directory = private_copy(bed)
+    server = private_server(bed, directory, "run")
+    calls_of(bed, server, "warm-up")
+    want = calls_of(bed, server, "reference")
+    agent = Agent(bed)
+    check(any(directory in d[0] for d in breakpoints(server.proc)), "the private libraries are probed")
+    waits = []
+    for name in LIBRARIES[:2]:
+        waits.append(overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name)))
+        equal(calls_of(bed, server), want, "answers after %s was overwritten in place" % name)
+    for name in LIBRARIES[:2]:
+        replace_by_rename(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+        equal(calls_of(bed, server), want, "answers after %s was replaced" % name)
+    check_alive([server.proc, agent.proc])
+    replace_by_rename(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
+    second = private_server(bed, directory, "again")  # on the new inodes
+    calls_of(bed, second, "warm-up")
+    equal(calls_of(bed, second), want, "answers of a server on the replaced files")
+    wait_for(lambda: breakpoints(second.proc), 15, "the new files to be probed")
+    equal(calls_of(bed, second), want, "answers once they are probed")
+    agent.stop()
+    check_alive([server.proc, second.proc])
+    check_text_clean([server.proc, second.proc])
+    figure("a writer waited %.0f ms at most for the lease" % (1000 * max(waits)))
+
+
+def test_libraries_change_while_stopped(bed):
+    """Nothing runs from the file when it is overwritten; what starts next must start clean (hazards.md 1)."""
+    need_agent()
+    directory = private_copy(bed)
+    server = private_server(bed, directory, "one")
+    calls_of(bed, server, "warm-up")
+    want = calls_of(bed, server, "reference")
+    agent = Agent(bed)
+    check(breakpoints(server.proc), "the private libraries are probed")
+    server.proc.stop()
+    for name in LIBRARIES[:2]:
+        overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+    overwrite_in_place(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
+    second = private_server(bed, directory, "two")
+    calls_of(bed, second, "warm-up")
+    equal(calls_of(bed, second), want, "answers after the overwrite")
+    agent.stop()
+    check_alive([second.proc])
+    check_text_clean([second.proc])
+
+
+def fake_system(bed):
+    directory = bed.path("fake")
+    os.mkdir(directory)
+    for build in ("a", "b"):
+        shutil.copy(beds.test_program("fake-%s/libfaketango.so" % build), os.path.join(directory, build + ".so"))
+    shutil.copy(os.path.join(directory, "a.so"), os.path.join(directory, "libfaketango.so"))
+    return directory
+
+
+def fake_run(bed, directory, *args, wait=True):
+    proc = bed.start("fake", [beds.test_program("fake_user")] + list(args), {"LD_LIBRARY_PATH": directory})
+    if wait:
+        proc.finish(60)
+        return proc.stdout
+    proc.wait_text("up")
+    return proc
+
+
+def test_other_code_in_place(bed):
+    """One build of a library overwritten in place by another, whose code differs at every offset, and by rename: the old
+    offsets must not reach the new code."""
+    need_agent()
+    directory = fake_system(bed)
+    target = os.path.join(directory, "libfaketango.so")
+    want = fake_run(bed, directory, 500)
+    agent = Agent(bed)
+    waits = []
+    for way in ("in place", "by rename", "in place"):
+        for build in ("b", "a"):
+            runner = fake_run(bed, directory, 100000, 5, wait=False)
+            wait_for(lambda r=runner: breakpoints(r), 15, "points in the library (%s, before build %s)" % (way, build))
+            runner.stop()
+            if way == "in place":
+                waits.append(overwrite_in_place(os.path.join(directory, build + ".so"), target))
+            else:
+                replace_by_rename(os.path.join(directory, build + ".so"), target)
+            for _ in range(3):
+                equal(fake_run(bed, directory, 500), want, "answers of build %s, put there %s" % (build, way))
+    agent.stop()
+    equal(fake_run(bed, directory, 500), want, "answers without the agent")
+    figure("a writer waited %.0f ms at most for the lease" % (1000 * max(waits)))
+
+
+def test_overwrite_after_kill(bed):
+    """The agent is killed; a writer is not kept waiting, and new code starts clean."""
+    need_agent()
+    directory = fake_system(bed)
+    target = os.path.join(directory, "libfaketango.so")
+    want = fake_run(bed, directory, 500)
+    agent = Agent(bed)
+    runner = fake_run(bed, directory, 100000, 5, wait=False)
+    wait_for(lambda: breakpoints(runner), 15, "points in the library")
+    runner.stop()
+    agent.kill()
+    waited = overwrite_in_place(os.path.join(directory, "b.so"), target)
+    fresh = fake_run(bed, directory, 100000, 5, wait=False)
+    check_text_clean([fresh])
+    check_alive([fresh])
+    equal(fake_run(bed, directory, 500), want, "answers after the kill")
+    check(waited < 2, "the writer is not kept waiting", waited)
+
+
+def test_server_changes(bed):
+    """The server's own executable: overwritten while stopped by another build, replaced while running."""
+    need_agent()
+    path = bed.path("thrower")
+    shutil.copy(beds.test_program("thrower"), path)
+
+    def answers(server):
+        url = server.url("test/thrower/1")
+        plan = [plans.at(url, plans.THROWER + plans.THROWER_FAIL)] * 2
+        parts.Client(bed, plans.warm_up(plan), witness=False, name="warm-up").finish()
+        return plans.answers(parts.Client(bed, plan, witness=False).finish())
+
+    server = parts.thrower(bed, instance="one", binary=path, witness=False)
+    want = answers(server)
+    agent = Agent(bed)
+    equal(answers(server), want, "answers while traced")
+    check(breakpoints(server.proc), "the server is probed")
+    server.proc.stop()
+    overwrite_in_place(beds.test_program("thrower-other"), path)
+    server = parts.thrower(bed, instance="two", binary=path, witness=False)
+    equal(answers(server), want, "answers of the other build, same file")
+    replace_by_rename(beds.test_program("thrower"), path)
+    equal(answers(server), want, "answers of the running server whose file was replaced")
+    third = parts.thrower(bed, instance="three", binary=path, witness=False)
+    equal(answers(third), want, "answers of the server on the new file")
+    agent.stop()
+    check_alive([server.proc, third.proc])
+    check_text_clean([server.proc, third.proc])
+
+
+def test_cancelled_threads(bed):
+    """Threads that end by pthread_cancel: a forced unwind is no C++ exception."""
+    need_agent()
+    server = parts.thrower(bed)
+    plan = [[("command", server.url("test/thrower/1"), "CancelThread", "long", "9")] * 100] * 2
+    agent = Agent(bed)
+    log = parts.Client(bed, plan).finish()
+    final = agent.stop()
+    check(all(c.answer == "9" and not c.reason for c in log), "every thread was cancelled and joined", log[:3])
+    check_alive([server.proc])
+    spans = [s for s in agent.spans() if s.operation == "CancelThread"]
+    equal(len(spans), 2 * len(log), "spans of both sides")
+    check(not [s for s in spans if s.failed], "no span takes it for an error", *spans[:3])
+    check(final["lost"] == 0, "nothing lost", final)
