@@ -6,10 +6,13 @@
 struct entry {
     uint32_t pid;
     uint64_t events, last;
+    uint64_t checked; /* round in which `switches` was looked up */
+    bool switches;
     UT_hash_handle hh;
 };
 
 struct tt_activity {
+    uint64_t round;
     struct entry *entries;
     struct entry *recent; /* of the last event: most come in runs */
 };
@@ -57,6 +60,25 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
     activity->recent = e;
     e->events++;
     e->last = time;
+}
+
+void tt_activity_tick(struct tt_activity *activity)
+{
+    activity->round++;
+}
+
+bool tt_activity_switches(struct tt_activity *activity, uint32_t pid, bool (*look)(void *context, uint32_t pid),
+                          void *context)
+{
+    struct entry *e = find(activity, pid);
+
+    if (!e)
+        return look(context, pid);
+    if (e->checked != activity->round + 1) {
+        e->switches = look(context, pid);
+        e->checked = activity->round + 1;
+    }
+    return e->switches;
 }
 
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last)

@@ -38,6 +38,7 @@ static void on_tick(void *context, uint64_t now)
     tt_assembler_tick(agent->assembler, now);
     tt_correlator_tick(agent->correlator, now);
     tt_enricher_tick(agent->enricher, now);
+    tt_activity_tick(agent->activity);
 }
 
 static struct tt_process *find_process(void *context, uint32_t pid, uint64_t time)
@@ -45,6 +46,22 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
     struct tt_agent *agent = context;
 
     return tt_process_table_find(agent->table, (pid_t)pid, time);
+}
+
+static bool look_at_stacks(void *context, uint32_t pid)
+{
+    struct tt_process *process = find_process(context, pid, 0);
+    bool switches = process && process->switches_stacks;
+
+    tt_process_put(&process);
+    return switches;
+}
+
+static bool switches_stacks(void *context, uint32_t pid)
+{
+    struct tt_agent *agent = context;
+
+    return tt_activity_switches(agent->activity, pid, look_at_stacks, agent);
 }
 
 /* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end here. */
@@ -167,7 +184,10 @@ static int make_pipeline(struct tt_agent *agent)
         return -ENOMEM;
     ops = tt_correlator_ops(agent->correlator);
     agent->assembler = tt_assembler_new(&ops, row_of, agent);
-    return agent->assembler ? 0 : -ENOMEM;
+    if (!agent->assembler)
+        return -ENOMEM;
+    tt_assembler_set_switching(agent->assembler, switches_stacks, agent);
+    return 0;
 }
 
 /* Only excludes, or nothing: the rest is in. */
@@ -217,6 +237,27 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     *agent = made;
     return 0;
+}
+
+struct forgotten {
+    struct tt_agent *agent;
+    uint32_t pid;
+};
+
+static void forget(void *context)
+{
+    struct forgotten *f = context;
+
+    tt_assembler_forget(f->agent->assembler, f->pid);
+    tt_activity_forget(f->agent->activity, f->pid);
+}
+
+void tt_agent_forget(struct tt_agent *agent, uint32_t pid)
+{
+    struct forgotten f = {agent, pid};
+
+    if (agent->collector)
+        tt_collector_call(agent->collector, forget, &f);
 }
 
 int tt_agent_start(struct tt_agent *agent)

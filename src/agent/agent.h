@@ -62,6 +62,9 @@ void tt_agent_stop(struct tt_agent *agent);
 uint64_t tt_agent_report(struct tt_agent *agent);
 void tt_agent_free(struct tt_agent **agent);
 
+/* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
+void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
+
 /* report.c: answers "GET status" and "GET list" of the control socket. */
 int tt_agent_answer(void *agent, const char *request, struct tt_json *json);
 /* For the console: how many processes are traced. */
@@ -74,6 +77,10 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
 /* False: none yet. */
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
 void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
+/* Do the stacks of that process switch? Asks `look` once a round (tick) and process. */
+bool tt_activity_switches(struct tt_activity *activity, uint32_t pid, bool (*look)(void *context, uint32_t pid),
+                          void *context);
+void tt_activity_tick(struct tt_activity *activity);
 
 /* follow.c: keeps attach in line with what runs. */
 int tt_follow_new(struct tt_agent *agent, struct tt_follow **follow);

@@ -142,6 +142,8 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
         return;
     if (process->tango && changed) {
         tt_attach_process(agent->attach, process);
+        if (!process->selected)
+            tt_agent_forget(agent, (uint32_t)pid);
         if (follow->running) {
             uint64_t blind = d ? now_ns() - d->since : 0;
 
@@ -215,6 +217,16 @@ static void forked(struct tt_follow *follow, const struct tt_sideband_event *eve
     tt_process_put(&parent);
 }
 
+static void executed(struct tt_follow *follow, pid_t pid)
+{
+    struct tt_process *before = tt_process_table_find(follow->agent->table, pid, 0);
+
+    if (before && before->tango)
+        tt_agent_forget(follow->agent, (uint32_t)pid);
+    tt_process_put(&before);
+    mark_dirty(follow, pid);
+}
+
 static void exited(struct tt_follow *follow, pid_t pid)
 {
     uint32_t key = (uint32_t)pid;
@@ -236,7 +248,7 @@ static void sideband_event(void *context, const struct tt_sideband_event *event)
         mapped(follow, event);
         break;
     case TT_SIDEBAND_EXEC:
-        mark_dirty(follow, event->pid);
+        executed(follow, event->pid);
         break;
     case TT_SIDEBAND_FORK:
         forked(follow, event);

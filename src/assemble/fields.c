@@ -150,10 +150,29 @@ static void decode_attribute(struct tt_span *span, const struct tt_field_header 
         span->attributes[span->attribute_count++] = copy;
 }
 
+/*
+ * domain/family/member, with whatever names the host before it. The name is read where a DeviceProxy has it; a
+ * Connection that is none (a Database) holds other things there, which must not become a name.
+ */
+static bool plausible_device(const unsigned char *data, size_t size)
+{
+    size_t slashes = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] <= ' ' || data[i] == 0x7f)
+            return false;
+        slashes += data[i] == '/';
+    }
+    return slashes >= 2;
+}
+
 static void decode_field(struct tt_span *span, const struct tt_field_header *header,
                          const unsigned char *data)
 {
     switch (header->field) {
+    case TT_FIELD_DEVICE:
+        if (!plausible_device(data, header->size))
+            return;
+        break;
     case TT_FIELD_ATTRIBUTE:
         decode_attribute(span, header, data);
         return;

@@ -2,10 +2,11 @@
 /*
  * rows_client.h: what clients call. Part of the array in rows.c.
  *
- * Of a family of overloads only the innermost stands here: Connection::command_inout(string) calls the one with a
- * DeviceData, DeviceProxy::get_attribute_config(string) the one with a vector, and so on. Each of these sends exactly
- * one request when the connection is up. Those that call another row twice or after it (get_command_list,
- * attribute_list_query, attribute_query, is_attribute_polled, ..) are left out: their callee is the span.
+ * Of a family of overloads only the innermost stands here: Connection::command_inout(string) calls the one
+ * with a DeviceData, DeviceProxy::get_attribute_config(string) the one with a vector, and so on. Each of
+ * these sends exactly one request when the connection is up. Those that call another row twice or after it
+ * (get_command_list, attribute_list_query, attribute_query, is_attribute_polled, ..) are left out: their
+ * callee is the span.
  */
 #define CLIENT(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_CLIENT, .name = "Tango::" function
 #define MANY(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
@@ -202,9 +203,10 @@
 },
 
 /*
- * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection (name, ping,
- * info), in Database (name, command_query), and when a server looks whether it runs already (command_inout of
- * IDL 1, name). Inside DeviceProxy::name and the like they are inner frames of the same request.
+ * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection
+ * (name, ping, info), in Database (name, command_query), and when a server looks whether it runs already
+ * (command_inout of IDL 1, name). Inside DeviceProxy::name and the like they are inner frames of the same
+ * request.
  */
 {
     CLIENT("_objref_Device::name"), .verb = "name",

@@ -2,9 +2,9 @@
 /*
  * rows_orb.h: omniORB and the C++ runtime. Part of the array in rows.c.
  *
- * _is_a and _non_existent are sent by omniORB itself while a proxy connects. On the server no servant method stands for
- * them that could be probed (omniServant::_is_a has no instruction that is emulated): the local call functions of
- * their call descriptors do, at a single-stepped ret, once per connection.
+ * _is_a and _non_existent are sent by omniORB itself while a proxy connects. On the server no servant
+ * method stands for them that could be probed (omniServant::_is_a has no instruction that is emulated): the
+ * local call functions of their call descriptors do, at a single-stepped ret, once per connection.
  */
 #define ORB(kind) .library = TT_LIBRARY_OMNIORB, .role = TT_ROLE_##kind
 

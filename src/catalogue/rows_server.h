@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rows_server.h: what servers are asked for: the operations of IDL interfaces Device to Device_6. Part of the array
- * in rows.c. The generated skeleton calls them through the vtable with the adjusted `this`, so one point each catches
- * all ways. Older ones are called by newer ones too: the outermost is the span.
+ * rows_server.h: what servers are asked for: the operations of IDL interfaces Device to Device_6. Part of
+ * the array in rows.c. The generated skeleton calls them through the vtable with the adjusted `this`, so
+ * one point each catches all ways. Older ones are called by newer ones too: the outermost is the span.
  */
 #define SERVER(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_SERVER, .name = "Tango::" function
 #define DEVICE           {TT_FIELD_DEVICE, TT_VALUE_IMPL_NAME, 0}, {TT_FIELD_CLASS, TT_VALUE_IMPL_CLASS, 0}

@@ -14,14 +14,14 @@
 #include "cli/commands.h"
 
 static const char usage[] =
-    "usage: tangotrace plan FILE [--json] [--all]\n"
+    "usage: tangotrace plan FILE [--json] [--brief]\n"
     "\n"
-    "Shows where FILE (libtango, libomniORB4, libstdc++, or a program that holds them) would be probed:\n"
-    "what cannot be covered and why, and the totals.\n"
+    "Shows where FILE (libtango, libomniORB4, libstdc++, or a program that holds them) would be probed: every\n"
+    "function with its points (the instruction, whether the kernel emulates it or has to step it, the frame\n"
+    "address (CFA), conditions of exits, what is captured), what cannot be covered and why, and the totals.\n"
     "\n"
-    "  --all   every function with its points: the instruction, whether the kernel emulates it or\n"
-    "          has to step it, the frame address (CFA), conditions of exits, what is captured\n"
-    "  --json  everything, as JSON\n";
+    "  --brief  only what cannot be covered, and the totals\n"
+    "  --json   everything, as JSON\n";
 
 static int print_json(const struct tt_plan *plan)
 {
@@ -68,10 +68,10 @@ static int show(const char *path, bool json, bool all)
 int tt_cmd_plan(int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"all", no_argument, NULL, 'a'},
+                                            {"brief", no_argument, NULL, 'b'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    bool json = false, all = false;
+    bool json = false, all = true;
     int option;
 
     optind = 0; /* a full restart of getopt: main has used it */
@@ -80,8 +80,8 @@ int tt_cmd_plan(int argc, char **argv)
         case 'j':
             json = true;
             break;
-        case 'a':
-            all = true;
+        case 'b':
+            all = false;
             break;
         case 'h':
             fputs(usage, stdout);

@@ -172,6 +172,23 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
     }
 }
 
+/* A record lock tells who holds it, and goes with its process however that ends. */
+#define LOCK_PATH "/run/tangotrace.lock"
+
+/* Another agent on this host doubles the cost for the targets and nothing else: said, not refused. */
+static int take_lock(void)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || !fcntl(fd, F_SETLK, &lock))
+        return fd;
+    if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
+        tt_warn("another agent runs on this host (pid %d): both trace, and calls cost twice as much; stop one of them",
+                lock.l_pid);
+    return fd;
+}
+
 static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
 {
     struct tt_control_handlers handlers = {.handle = tt_agent_answer, .context = agent};
@@ -218,10 +235,25 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
     return argv ? command.status : 0;
 }
 
+static int exit_code(int error)
+{
+    switch (error) {
+    case -EINVAL: /* an --export that makes no sense */
+    case -E2BIG:
+        return TT_EXIT_USAGE;
+    case -EPERM:
+    case -EACCES:
+    case -ENOSYS:
+        return TT_EXIT_MISSING;
+    default:
+        return TT_EXIT_FAILURE;
+    }
+}
+
 int tt_cmd_run(const struct tt_options *options, char **command)
 {
     struct tt_agent *agent = NULL;
-    _cleanup_close_ int signals = -1;
+    _cleanup_close_ int signals = -1, lock = -1;
     sigset_t set, before;
     int result;
 
@@ -236,9 +268,10 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0)
         return tt_err(TT_EXIT_FAILURE, "signalfd: %s", strerror(errno));
+    lock = take_lock();
     result = tt_agent_new(options, &agent);
     if (result)
-        return result == -EPERM || result == -ENOSYS || result == -EACCES ? TT_EXIT_MISSING : TT_EXIT_FAILURE;
+        return exit_code(result);
     result = trace(options, command, agent, signals, &before);
     tt_agent_free(&agent);
     return result < 0 ? TT_EXIT_FAILURE : result;

@@ -216,10 +216,20 @@ static void drop_files(struct tt_process *process)
     process->file_count = 0;
 }
 
+/* greenlet (gevent) moves stacks about within a thread: then nesting proves little. Its extension is called so. */
+static bool switches_stacks(const struct tt_mapping *mapping)
+{
+    const char *slash = strrchr(mapping->path, '/');
+
+    return slash && (!strncmp(slash, "/_greenlet.", 11) || !strncmp(slash, "/greenlet.", 10));
+}
+
 static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glance, struct tt_process *process)
 {
     for (size_t i = 0; i < glance->maps.count; i++) {
         struct tt_file_facts facts;
+
+        process->switches_stacks |= switches_stacks(&glance->maps.items[i]);
         int err = tt_file_cache_get(reader->files, dir, &glance->maps.items[i], &facts);
 
         if (err == -ENOMEM)

@@ -62,19 +62,21 @@ static void *call_point(void *argument)
 }
 
 /* In the child: wait for the word to go, then call the point in the first and in a second thread. */
-static void child(int start, int result)
+static void child(int start[2], int result[2])
 {
     uint64_t ns[2] = {0, 0};
     pthread_t thread;
     char go;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (read(start, &go, 1) != 1)
+    close(start[1]); /* with a copy of its own it would never see the end of file that tells of a failed link */
+    close(result[0]);
+    if (read(start[0], &go, 1) != 1)
         _exit(1);
     call_point(&ns[0]);
     if (!pthread_create(&thread, NULL, call_point, &ns[1]))
         pthread_join(thread, NULL);
-    if (write(result, ns, sizeof(ns)) != sizeof(ns))
+    if (write(result[1], ns, sizeof(ns)) != sizeof(ns))
         _exit(1);
     _exit(0);
 }
@@ -113,7 +115,7 @@ int tt_selftest(struct tt_host *host, bool multi, bool *fires, bool *threads, do
         return -errno;
     pid = fork();
     if (pid == 0)
-        child(start[0], result[1]);
+        child(start, result);
     error = pid < 0 ? -errno : try_link(host, multi, pid, point.offset, &link);
     if (!error)
         error = tt_host_hits(host, TT_SELFTEST_POINT, &before, 1);
