@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * capture.bpf.h: reads values of the traced process into the thread's record. Every read is bounded; a field that
- * cannot be read is recorded with its status and no data. Functions that are not static are verified on their own,
- * which keeps the verifier's work small on every kernel.
+ * capture.bpf.h: reads values of the traced process into the thread's record. Every read is bounded; a field
+ * that cannot be read is recorded with its status and no data. Functions that are not static are verified on
+ * their own, which keeps the verifier's work small on every kernel.
  */
 #pragma once
 
@@ -88,7 +88,8 @@ static __always_inline void field_u64(struct tt_thread *t, __u8 field, __u64 val
 }
 
 /* NUL-terminated string at `address`. */
-__attribute__((noinline)) int put_cstring(struct tt_thread *t, __u8 field, __u8 index, __u8 aux, __u64 address)
+__attribute__((noinline)) int put_cstring(struct tt_thread *t, __u8 field, __u8 index, __u8 aux,
+                                          __u64 address)
 {
     __u8 *room;
     long n;
@@ -110,7 +111,8 @@ __attribute__((noinline)) int put_cstring(struct tt_thread *t, __u8 field, __u8 
 }
 
 /* `size` bytes at `address` as a string. */
-__attribute__((noinline)) int put_bytes(struct tt_thread *t, __u8 field, __u8 index, __u64 address, __u64 size)
+__attribute__((noinline)) int put_bytes(struct tt_thread *t, __u8 field, __u8 index, __u64 address,
+                                        __u64 size)
 {
     __u32 take = size > TT_STRING_MAX - 1 ? TT_STRING_MAX - 1 : (__u32)size;
     __u8 *room;
@@ -132,7 +134,8 @@ __attribute__((noinline)) int put_bytes(struct tt_thread *t, __u8 field, __u8 in
     return 0;
 }
 
-/* libstdc++'s std::string: new ABI {char *data; size_t size; ..}, old ABI one pointer with the length at data - 24. */
+/* libstdc++'s std::string: new ABI {char *data; size_t size; ..}, old ABI one pointer with the length at data
+ * - 24. */
 __attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 index, __u64 address, __u8 cow)
 {
     struct {
@@ -156,8 +159,8 @@ __attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 i
     return put_bytes(t, field, index, s.data, s.size);
 }
 
-/* DevError at `address`: char *reason @0, u32 severity @8, char *desc @16, char *origin @24 (tango.idl; same layout in
- * all builds seen). */
+/* DevError at `address`: char *reason @0, u32 severity @8, char *desc @16, char *origin @24 (tango.idl; same
+ * layout in all builds seen). */
 __attribute__((noinline)) int put_dev_error(struct tt_thread *t, __u8 index, __u64 address)
 {
     struct {
@@ -374,8 +377,8 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         put_string_list(t, c, address);
         break;
     case TT_CAPTURE_CLNT_IDENT:
-        /* u32 discriminator @0, u32 pid @8 for the C++ languages (8 bytes are read as two 4s: the upper half of the
-         * second word is garbage in Tango 10). */
+        /* u32 discriminator @0, u32 pid @8 for the C++ languages (8 bytes are read as two 4s: the upper half
+         * of the second word is garbage in Tango 10). */
         ident.language = user_u32(address, &ok);
         if (ok && (ident.language == 0 || ident.language == 2))
             ident.pid = user_u32(address + 8, &ok);

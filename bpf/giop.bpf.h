@@ -22,7 +22,8 @@ static __always_inline void inet_identity(struct sock *sk, struct tt_connection 
     BPF_CORE_READ_INTO(&c->local, sk, __sk_common.skc_v6_rcv_saddr);
     BPF_CORE_READ_INTO(&c->remote, sk, __sk_common.skc_v6_daddr);
     /* ::ffff:a.b.c.d: a dual-stack server sees its IPv4 clients so; both ends must look the same. */
-    if (!c->local[0] && !c->remote[0] && (__u32)c->local[1] == 0xffff0000u && (__u32)c->remote[1] == 0xffff0000u) {
+    if (!c->local[0] && !c->remote[0] && (__u32)c->local[1] == 0xffff0000u &&
+        (__u32)c->remote[1] == 0xffff0000u) {
         c->family = AF_INET;
         c->local[0] = c->local[1] >> 32;
         c->remote[0] = c->remote[1] >> 32;
@@ -129,8 +130,8 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
     return 0;
 }
 
-/* omniCallHandle::upcall(this, ..): omniCallHandle {IOP_S *iop_s @0; call descriptor @8; const char *op @0x10};
- * iop_s = 0 for calls inside the process. */
+/* omniCallHandle::upcall(this, ..): omniCallHandle {IOP_S *iop_s @0; call descriptor @8; const char *op
+ * @0x10}; iop_s = 0 for calls inside the process. */
 __attribute__((noinline)) int put_upcall(struct tt_thread *t, struct tt_point *p)
 {
     struct {

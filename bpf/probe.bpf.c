@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * probe.bpf.c: the one uprobe program. The attach cookie is an index into `points`, which says what the point is and
- * what to read there. It only reads; it never waits; what it cannot deliver it counts.
+ * probe.bpf.c: the one uprobe program. The attach cookie is an index into `points`, which says what the point
+ * is and what to read there. It only reads; it never waits; what it cannot deliver it counts.
  */
 #include "probe.h"
 #include "capture.bpf.h"
@@ -118,10 +118,10 @@ static __always_inline void event_end(struct tt_thread *t, __u16 type)
 }
 
 /*
- * __cxa_begin_catch(_Unwind_Exception *ue), Itanium C++ ABI, libstdc++'s unwind-cxx.h: exception_class @0; class
- * GNUCC++\0 is a primary exception: type_info* at ue - 80, object at ue + 32; GNUCC++\1 a dependent one: adjustedPtr
- * at ue - 8 is the primary object, whose type_info* lies at object - 112. Other classes (forced unwind, other
- * languages) carry neither.
+ * __cxa_begin_catch(_Unwind_Exception *ue), Itanium C++ ABI, libstdc++'s unwind-cxx.h: exception_class @0;
+ * class GNUCC++\0 is a primary exception: type_info* at ue - 80, object at ue + 32; GNUCC++\1 a dependent
+ * one: adjustedPtr at ue - 8 is the primary object, whose type_info* lies at object - 112. Other classes
+ * (forced unwind, other languages) carry neither.
  */
 #define GNU_CXX_CLASS 0x474e5543432b2b00ull
 
@@ -132,7 +132,8 @@ static __always_inline void event_end(struct tt_thread *t, __u16 type)
 #define NAME_MASK  0x00ffffffffffffffull /* of 7 bytes */
 #define MULTI_MASK 0x0000ffffffffffffull /* of 6 bytes */
 
-/* Tango::MultiDevFailed: a list @32 of NamedDevError {char *name @0; long index @8; DevErrorList errors @16}, 40 bytes. */
+/* Tango::MultiDevFailed: a list @32 of NamedDevError {char *name @0; long index @8; DevErrorList errors @16},
+ * 40 bytes. */
 __attribute__((noinline)) int put_named_errors(struct tt_thread *t, __u64 buffer, __u32 length)
 {
     __u64 at;

@@ -12,15 +12,16 @@
 #define TT_SLACK (TT_STRING_MAX + 2 * sizeof(struct tt_field_header))
 
 /*
- * One per traced thread, in task-local storage: the scratch of a record belongs to the thread, so a thread that is
- * preempted in the middle (PREEMPT, RT) can neither overwrite another's record nor hold up the ring buffer.
+ * One per traced thread, in task-local storage: the scratch of a record belongs to the thread, so a thread
+ * that is preempted in the middle (PREEMPT, RT) can neither overwrite another's record nor hold up the ring
+ * buffer.
  */
 struct tt_thread {
     __u32 sequence;
     __u32 start;
-    __u64 regs[16];  /* user registers at the point, by enum tt_reg */
-    __u32 used;      /* bytes of record[] */
-    __u32 failed;    /* attribute errors found so far */
+    __u64 regs[16]; /* user registers at the point, by enum tt_reg */
+    __u32 used;     /* bytes of record[] */
+    __u32 failed;   /* attribute errors found so far */
     __u32 faults, cuts, bad;
     __u32 pad;
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */

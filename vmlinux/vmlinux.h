@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * vmlinux.h: the few kernel types that bpf/ reads, so that building needs no BTF on the builder. Offsets are
- * relocated (CO-RE) against the running kernel's BTF when the program is loaded; only names and kinds count here.
- * Fields the kernel keeps in anonymous unions are found by name.
+ * relocated (CO-RE) against the running kernel's BTF when the program is loaded; only names and kinds count
+ * here. Fields the kernel keeps in anonymous unions are found by name.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__

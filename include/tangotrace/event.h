@@ -18,13 +18,13 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-#define TT_MAX_POINTS 8192  /* entries of the map `points` */
-#define TT_MAX_CAPTURES 6   /* captures of one point */
-#define TT_EVENT_MAX 2048   /* bytes of one event, header included */
-#define TT_STRING_MAX 256   /* bytes of one captured string; longer ones are cut, and say so */
-#define TT_LIST_MAX 8       /* elements read of a list of strings or attribute errors */
-#define TT_SCAN_MAX 32      /* attribute values looked at for errors; beyond: status CUT */
-#define TT_ERRORS_MAX 8     /* DevErrors read of one DevFailed */
+#define TT_MAX_POINTS   8192 /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6    /* captures of one point */
+#define TT_EVENT_MAX    2048 /* bytes of one event, header included */
+#define TT_STRING_MAX   256  /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX     8    /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX     32   /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX   8    /* DevErrors read of one DevFailed */
 
 enum tt_point_kind {
     TT_POINT_NONE = 0,
@@ -38,8 +38,22 @@ enum tt_point_kind {
 
 /* Registers by their x86-64 encoding. */
 enum tt_reg {
-    TT_REG_RAX = 0, TT_REG_RCX, TT_REG_RDX, TT_REG_RBX, TT_REG_RSP, TT_REG_RBP, TT_REG_RSI, TT_REG_RDI,
-    TT_REG_R8, TT_REG_R9, TT_REG_R10, TT_REG_R11, TT_REG_R12, TT_REG_R13, TT_REG_R14, TT_REG_R15,
+    TT_REG_RAX = 0,
+    TT_REG_RCX,
+    TT_REG_RDX,
+    TT_REG_RBX,
+    TT_REG_RSP,
+    TT_REG_RBP,
+    TT_REG_RSI,
+    TT_REG_RDI,
+    TT_REG_R8,
+    TT_REG_R9,
+    TT_REG_R10,
+    TT_REG_R11,
+    TT_REG_R12,
+    TT_REG_R13,
+    TT_REG_R14,
+    TT_REG_R15,
     TT_REG_NONE = 255,
 };
 
@@ -51,22 +65,22 @@ enum tt_reg {
 /* How a captured value is read. `address` is computed as told at struct tt_capture. */
 enum tt_capture_kind {
     TT_CAPTURE_NONE = 0,
-    TT_CAPTURE_VALUE,       /* the computed address itself, as u64 (a scalar argument) */
-    TT_CAPTURE_U32,         /* u32 at address */
-    TT_CAPTURE_U64,         /* u64 at address */
-    TT_CAPTURE_CSTRING,     /* NUL-terminated bytes at address */
-    TT_CAPTURE_STRING,      /* std::string, new ABI (char* @0, size @8), at address */
-    TT_CAPTURE_STRING_COW,  /* std::string, old ABI (char* @0, size at data-24), at address */
-    TT_CAPTURE_STRING_SEQ,  /* CORBA sequence<string> at address (length u32 @4, char** @16) */
-    TT_CAPTURE_STRING_VEC,  /* std::vector<std::string>, new ABI (32-byte stride) */
+    TT_CAPTURE_VALUE,          /* the computed address itself, as u64 (a scalar argument) */
+    TT_CAPTURE_U32,            /* u32 at address */
+    TT_CAPTURE_U64,            /* u64 at address */
+    TT_CAPTURE_CSTRING,        /* NUL-terminated bytes at address */
+    TT_CAPTURE_STRING,         /* std::string, new ABI (char* @0, size @8), at address */
+    TT_CAPTURE_STRING_COW,     /* std::string, old ABI (char* @0, size at data-24), at address */
+    TT_CAPTURE_STRING_SEQ,     /* CORBA sequence<string> at address (length u32 @4, char** @16) */
+    TT_CAPTURE_STRING_VEC,     /* std::vector<std::string>, new ABI (32-byte stride) */
     TT_CAPTURE_STRING_VEC_COW, /* the same, old ABI (8-byte stride) */
-    TT_CAPTURE_NAMED_SEQ,   /* CORBA sequence of structs at address: char* at element + aux, stride aux2 */
-    TT_CAPTURE_NAMED_VEC,   /* std::vector of objects: std::string (new ABI) at element + aux, stride aux2 */
-    TT_CAPTURE_CLNT_IDENT,  /* Tango::ClntIdent at address: u32 discriminator @0, u32 pid @8 */
-    TT_CAPTURE_ATTR_ERRORS_SEQ, /* CORBA sequence of AttributeValue_N: DevErrorList at element + aux, char* name
-                                   at element + aux3, stride aux2; the address holds the sequence */
-    TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string name
-                                   at element + aux3, stride aux2 */
+    TT_CAPTURE_NAMED_SEQ,      /* CORBA sequence of structs at address: char* at element + aux, stride aux2 */
+    TT_CAPTURE_NAMED_VEC,  /* std::vector of objects: std::string (new ABI) at element + aux, stride aux2 */
+    TT_CAPTURE_CLNT_IDENT, /* Tango::ClntIdent at address: u32 discriminator @0, u32 pid @8 */
+    TT_CAPTURE_ATTR_ERRORS_SEQ, /* CORBA sequence of AttributeValue_N: DevErrorList at element + aux, char*
+                                   name at element + aux3, stride aux2; the address holds the sequence */
+    TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string
+                                   name at element + aux3, stride aux2 */
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
 };
 
@@ -101,8 +115,8 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function; /* index of the catalogue row; user space only */
-    __u32 file;     /* the agent's number of the probed file; user space only */
+    __u32 function;             /* index of the catalogue row; user space only */
+    __u32 file;                 /* the agent's number of the probed file; user space only */
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];
 };
@@ -121,8 +135,8 @@ enum tt_event_type {
 };
 
 struct tt_event {
-    __u64 time;         /* CLOCK_MONOTONIC, ns (bpf_ktime_get_ns) */
-    __u32 tgid;         /* process and thread ids of the initial pid namespace */
+    __u64 time; /* CLOCK_MONOTONIC, ns (bpf_ktime_get_ns) */
+    __u32 tgid; /* process and thread ids of the initial pid namespace */
     __u32 tid;
     __u32 sequence;     /* of this thread, from 1; a gap is a lost event */
     __u32 thread_start; /* start of the thread, ms since boot: tells reused thread ids apart */
@@ -163,9 +177,9 @@ enum tt_field {
 
 enum tt_status {
     TT_STATUS_OK = 0,
-    TT_STATUS_CUT,    /* longer than the limit: the first part is there */
-    TT_STATUS_FAULT,  /* memory could not be read: no data */
-    TT_STATUS_BAD,    /* read, but implausible (length, pointer): no data */
+    TT_STATUS_CUT,   /* longer than the limit: the first part is there */
+    TT_STATUS_FAULT, /* memory could not be read: no data */
+    TT_STATUS_BAD,   /* read, but implausible (length, pointer): no data */
 };
 
 struct tt_field_header {
@@ -173,8 +187,8 @@ struct tt_field_header {
     __u8 status; /* enum tt_status */
     __u8 index;  /* position in a list */
     __u8 aux;
-    __u16 size;  /* bytes of data that follow (strings: without NUL); padded to a multiple of 8 */
-    __u16 full;  /* strings: original length, saturated at 65535, 0 if unknown */
+    __u16 size; /* bytes of data that follow (strings: without NUL); padded to a multiple of 8 */
+    __u16 full; /* strings: original length, saturated at 65535, 0 if unknown */
 };
 
 struct tt_client_ident {
@@ -184,23 +198,23 @@ struct tt_client_ident {
 
 /* Kernel identity of a connection as one end sees it. Unknown = 0. */
 struct tt_connection {
-    __u16 family;      /* 1 unix, 2 IPv4, 10 IPv6 (v4-mapped addresses arrive as family 2) */
-    __u16 local_port;  /* host order */
+    __u16 family;     /* 1 unix, 2 IPv4, 10 IPv6 (v4-mapped addresses arrive as family 2) */
+    __u16 local_port; /* host order */
     __u16 remote_port;
     __u16 pad;
-    __u64 netns;       /* cookie of the network namespace */
-    __u64 local[2];    /* address bytes (IPv4: first 4); unix: kernel socket, inode */
-    __u64 remote[2];   /* the same of the peer */
+    __u64 netns;     /* cookie of the network namespace */
+    __u64 local[2];  /* address bytes (IPv4: first 4); unix: kernel socket, inode */
+    __u64 remote[2]; /* the same of the peer */
 };
 
 struct tt_key {
     struct tt_connection connection;
     __u32 request_id;
-    __s32 fd;              /* of the process; -1 unknown */
+    __s32 fd; /* of the process; -1 unknown */
     __u8 giop_major, giop_minor;
     __u8 response_expected; /* UPCALL: 0 = one-way; REQUEST: 1 */
     __u8 pad[5];
-    __u64 descriptor;      /* REQUEST: address of the omniORB call descriptor */
+    __u64 descriptor; /* REQUEST: address of the omniORB call descriptor */
 };
 
 struct tt_exception {
@@ -221,16 +235,16 @@ enum tt_target_state {
 
 /* Per-CPU array `counters`. */
 enum tt_counter {
-    TT_COUNTER_EVENTS,           /* + enum tt_event_type: events written */
-    TT_COUNTER_DROPS = 16,       /* + enum tt_event_type: events lost because the ring buffer was full */
-    TT_COUNTER_IGNORED = 32,     /* hits of processes that are not selected */
-    TT_COUNTER_CONDITION,        /* exit points passed on the other edge */
-    TT_COUNTER_NO_THREAD,        /* no per-thread storage: event lost */
-    TT_COUNTER_NO_POINT,         /* cookie without description: event lost */
-    TT_COUNTER_FAULTS,           /* fields with TT_STATUS_FAULT */
-    TT_COUNTER_CUTS,             /* fields with TT_STATUS_CUT */
-    TT_COUNTER_BAD,              /* fields with TT_STATUS_BAD */
-    TT_COUNTER_FULL,             /* events with TT_EVENT_FULL */
+    TT_COUNTER_EVENTS,       /* + enum tt_event_type: events written */
+    TT_COUNTER_DROPS = 16,   /* + enum tt_event_type: events lost because the ring buffer was full */
+    TT_COUNTER_IGNORED = 32, /* hits of processes that are not selected */
+    TT_COUNTER_CONDITION,    /* exit points passed on the other edge */
+    TT_COUNTER_NO_THREAD,    /* no per-thread storage: event lost */
+    TT_COUNTER_NO_POINT,     /* cookie without description: event lost */
+    TT_COUNTER_FAULTS,       /* fields with TT_STATUS_FAULT */
+    TT_COUNTER_CUTS,         /* fields with TT_STATUS_CUT */
+    TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
+    TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
     TT_COUNTERS = 48,
 };
 

@@ -28,7 +28,8 @@ void tt_activity_free(struct tt_activity **activity)
 
     if (!*activity)
         return;
-    HASH_ITER (hh, (*activity)->entries, e, next) {
+    HASH_ITER(hh, (*activity)->entries, e, next)
+    {
         HASH_DEL((*activity)->entries, e);
         free(e);
     }
@@ -67,8 +68,8 @@ void tt_activity_tick(struct tt_activity *activity)
     activity->round++;
 }
 
-bool tt_activity_switches(struct tt_activity *activity, uint32_t pid, bool (*look)(void *context, uint32_t pid),
-                          void *context)
+bool tt_activity_switches(struct tt_activity *activity, uint32_t pid,
+                          bool (*look)(void *context, uint32_t pid), void *context)
 {
     struct entry *e = find(activity, pid);
 

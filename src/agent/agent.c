@@ -64,7 +64,8 @@ static bool switches_stacks(void *context, uint32_t pid)
     return tt_activity_switches(agent->activity, pid, look_at_stacks, agent);
 }
 
-/* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end here. */
+/* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
+ * here. */
 static bool is_wanted(struct tt_agent *agent, const struct tt_span *span)
 {
     struct tt_process *process = find_process(agent, span->tgid, span->start);

@@ -40,19 +40,20 @@ struct tt_agent {
     struct tt_collector *collector;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
-    struct tt_tree *tree;         /* strace mode: processes of the command; NULL otherwise */
-    bool default_in;              /* processes that no rule matches are traced */
-    bool all;                     /* strace mode: show the whole host */
-    pthread_mutex_t lock;         /* attach and follow: main thread and control thread */
-    int wake;                     /* eventfd: the lease thread wants a retry */
-    uint64_t started;             /* CLOCK_MONOTONIC ns */
-    double ready_seconds;         /* start to ready */
+    struct tt_tree *tree; /* strace mode: processes of the command; NULL otherwise */
+    bool default_in;      /* processes that no rule matches are traced */
+    bool all;             /* strace mode: show the whole host */
+    pthread_mutex_t lock; /* attach and follow: main thread and control thread */
+    int wake;             /* eventfd: the lease thread wants a retry */
+    uint64_t started;     /* CLOCK_MONOTONIC ns */
+    double ready_seconds; /* start to ready */
     /* collecting thread */
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
 };
 
-/* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other errno. */
+/* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other
+ * errno. */
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent);
 /* Attaches to everything that runs now. */
 int tt_agent_start(struct tt_agent *agent);
@@ -66,9 +67,9 @@ void tt_agent_free(struct tt_agent **agent);
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
 /* report.c: answers "GET status" and "GET list" of the control socket. */
-int tt_agent_answer(void *agent, const char *request, struct tt_json *json);
+int tt_agent_answer(void *context, const char *request, struct tt_json *json);
 /* For the console: how many processes are traced. */
-void tt_agent_silence(void *agent, char *buffer, size_t size);
+void tt_agent_silence(void *context, char *buffer, size_t size);
 
 /* activity.c: how many events each process gave, and when the last. */
 struct tt_activity *tt_activity_new(void);
@@ -78,8 +79,8 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
 void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
 /* Do the stacks of that process switch? Asks `look` once a round (tick) and process. */
-bool tt_activity_switches(struct tt_activity *activity, uint32_t pid, bool (*look)(void *context, uint32_t pid),
-                          void *context);
+bool tt_activity_switches(struct tt_activity *activity, uint32_t pid,
+                          bool (*look)(void *context, uint32_t pid), void *context);
 void tt_activity_tick(struct tt_activity *activity);
 
 /* follow.c: keeps attach in line with what runs. */
@@ -94,10 +95,10 @@ void tt_follow_read(struct tt_follow *follow);
 void tt_follow_tick(struct tt_follow *follow);
 
 struct tt_follow_stats {
-    uint64_t lost;       /* side-band events lost (a scan follows) */
-    uint64_t updates;    /* /proc reads of a process */
-    uint64_t attached;   /* processes attached after start */
-    uint64_t blind_ns;   /* worst time from the map of a library to the probes being there */
+    uint64_t lost;     /* side-band events lost (a scan follows) */
+    uint64_t updates;  /* /proc reads of a process */
+    uint64_t attached; /* processes attached after start */
+    uint64_t blind_ns; /* worst time from the map of a library to the probes being there */
 };
 void tt_follow_get_stats(const struct tt_follow *follow, struct tt_follow_stats *stats);
 

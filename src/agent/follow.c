@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * follow.c: exec, fork, exit and maps of every process, so that a Tango program is probed before its first call. A map
- * of a file that was seen before and holds nothing of ours costs one hash look-up.
+ * follow.c: exec, fork, exit and maps of every process, so that a Tango program is probed before its first
+ * call. A map of a file that was seen before and holds nothing of ours costs one hash look-up.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include "agent/agent.h"
 #include "base/log.h"
 
-#define SCAN_SECONDS  30    /* the safety net */
-#define PLAIN_MAX     16384 /* files known to hold nothing: forgotten all at once beyond */
-#define DIRTY_MAX     4096
+#define SCAN_SECONDS 30    /* the safety net */
+#define PLAIN_MAX    16384 /* files known to hold nothing: forgotten all at once beyond */
+#define DIRTY_MAX    4096
 
 struct plain_file {
     struct {
@@ -61,8 +61,9 @@ int tt_follow_new(struct tt_agent *agent, struct tt_follow **follow)
     made->agent = agent;
     error = tt_sideband_new(&made->sideband);
     if (error)
-        tt_warn("process events cannot be followed (perf_event_open: %s): new processes are found by a scan every second",
-                strerror(-error));
+        tt_warn(
+            "process events cannot be followed (perf_event_open: %s): new processes are found by a scan every second",
+            strerror(-error));
     *follow = made;
     return 0;
 }
@@ -71,7 +72,8 @@ static void forget_plain(struct tt_follow *follow)
 {
     struct plain_file *p, *next;
 
-    HASH_ITER (hh, follow->plain, p, next) {
+    HASH_ITER(hh, follow->plain, p, next)
+    {
         HASH_DEL(follow->plain, p);
         free(p);
     }
@@ -92,8 +94,8 @@ void tt_follow_free(struct tt_follow **follow)
         return;
     tt_sideband_free(&f->sideband);
     forget_plain(f);
-    HASH_ITER (hh, f->dirty, d, next)
-        drop_dirty(f, d);
+    HASH_ITER(hh, f->dirty, d, next)
+    drop_dirty(f, d);
     free(f);
     *follow = NULL;
 }
@@ -270,7 +272,8 @@ void tt_follow_read(struct tt_follow *follow)
     if (!follow->sideband)
         return;
     tt_sideband_read(follow->sideband, sideband_event, follow);
-    HASH_ITER (hh, follow->dirty, d, next) {
+    HASH_ITER(hh, follow->dirty, d, next)
+    {
         look_at(follow, (pid_t)d->pid, d);
         drop_dirty(follow, d);
     }

@@ -67,35 +67,55 @@ static void put_figures(struct tt_json *json, const char *key, const struct figu
     tt_json_object_end(json);
 }
 
-#define FIGURE(type, field) {#field, offsetof(struct type, field)}
+#define FIGURE(type, field)                                                                                  \
+    {                                                                                                        \
+#field, offsetof(struct type, field)                                                                 \
+    }
 
 static const struct figure assemble_figures[] = {
-    FIGURE(tt_assembler_stats, events),          FIGURE(tt_assembler_stats, malformed),
-    FIGURE(tt_assembler_stats, gaps),            FIGURE(tt_assembler_stats, lost),
-    FIGURE(tt_assembler_stats, orphan_exits),    FIGURE(tt_assembler_stats, early_exits),
-    FIGURE(tt_assembler_stats, mismatched_exits), FIGURE(tt_assembler_stats, suspended),
-    FIGURE(tt_assembler_stats, revived),         FIGURE(tt_assembler_stats, buried),
-    FIGURE(tt_assembler_stats, exceptions),      FIGURE(tt_assembler_stats, upcalls),
-    FIGURE(tt_assembler_stats, upcalls_bare),    FIGURE(tt_assembler_stats, requests),
-    FIGURE(tt_assembler_stats, requests_bare),   FIGURE(tt_assembler_stats, spans),
-    FIGURE(tt_assembler_stats, open),            FIGURE(tt_assembler_stats, threads),
-    FIGURE(tt_assembler_stats, dropped_frames),  {0},
+    FIGURE(tt_assembler_stats, events),
+    FIGURE(tt_assembler_stats, malformed),
+    FIGURE(tt_assembler_stats, gaps),
+    FIGURE(tt_assembler_stats, lost),
+    FIGURE(tt_assembler_stats, orphan_exits),
+    FIGURE(tt_assembler_stats, early_exits),
+    FIGURE(tt_assembler_stats, mismatched_exits),
+    FIGURE(tt_assembler_stats, suspended),
+    FIGURE(tt_assembler_stats, revived),
+    FIGURE(tt_assembler_stats, buried),
+    FIGURE(tt_assembler_stats, exceptions),
+    FIGURE(tt_assembler_stats, upcalls),
+    FIGURE(tt_assembler_stats, upcalls_bare),
+    FIGURE(tt_assembler_stats, requests),
+    FIGURE(tt_assembler_stats, requests_bare),
+    FIGURE(tt_assembler_stats, spans),
+    FIGURE(tt_assembler_stats, open),
+    FIGURE(tt_assembler_stats, threads),
+    FIGURE(tt_assembler_stats, dropped_frames),
+    {0},
 };
 
 static const struct figure correlate_figures[] = {
-    FIGURE(tt_correlator_stats, joined),           FIGURE(tt_correlator_stats, client_unmatched),
-    FIGURE(tt_correlator_stats, server_unmatched), FIGURE(tt_correlator_stats, ambiguous),
-    FIGURE(tt_correlator_stats, late),             FIGURE(tt_correlator_stats, split),
-    FIGURE(tt_correlator_stats, evicted),          FIGURE(tt_correlator_stats, traces),
-    FIGURE(tt_correlator_stats, pending),          FIGURE(tt_correlator_stats, emitted),
+    FIGURE(tt_correlator_stats, joined),
+    FIGURE(tt_correlator_stats, client_unmatched),
+    FIGURE(tt_correlator_stats, server_unmatched),
+    FIGURE(tt_correlator_stats, ambiguous),
+    FIGURE(tt_correlator_stats, late),
+    FIGURE(tt_correlator_stats, split),
+    FIGURE(tt_correlator_stats, evicted),
+    FIGURE(tt_correlator_stats, traces),
+    FIGURE(tt_correlator_stats, pending),
+    FIGURE(tt_correlator_stats, emitted),
     {0},
 };
 
 static const struct figure attach_figures[] = {
-    FIGURE(tt_attach_stats, processes),  FIGURE(tt_attach_stats, files),      FIGURE(tt_attach_stats, plans),
-    FIGURE(tt_attach_stats, points),     FIGURE(tt_attach_stats, links),      FIGURE(tt_attach_stats, failures),
-    FIGURE(tt_attach_stats, unverified), FIGURE(tt_attach_stats, foreign),    FIGURE(tt_attach_stats, lease_breaks),
-    FIGURE(tt_attach_stats, stale),      FIGURE(tt_attach_stats, waiting),    {0},
+    FIGURE(tt_attach_stats, processes),    FIGURE(tt_attach_stats, files),
+    FIGURE(tt_attach_stats, plans),        FIGURE(tt_attach_stats, points),
+    FIGURE(tt_attach_stats, links),        FIGURE(tt_attach_stats, failures),
+    FIGURE(tt_attach_stats, unverified),   FIGURE(tt_attach_stats, foreign),
+    FIGURE(tt_attach_stats, lease_breaks), FIGURE(tt_attach_stats, stale),
+    FIGURE(tt_attach_stats, waiting),      {0},
 };
 
 static const struct figure follow_figures[] = {
@@ -107,11 +127,16 @@ static const struct figure follow_figures[] = {
 };
 
 static const struct figure export_figures[] = {
-    FIGURE(tt_export_stats, queued),          FIGURE(tt_export_stats, exported),
-    FIGURE(tt_export_stats, requests),        FIGURE(tt_export_stats, retries),
-    FIGURE(tt_export_stats, bytes),           FIGURE(tt_export_stats, dropped_queue),
-    FIGURE(tt_export_stats, dropped_refused), FIGURE(tt_export_stats, dropped_timeout),
-    FIGURE(tt_export_stats, dropped_error),   FIGURE(tt_export_stats, waiting),
+    FIGURE(tt_export_stats, queued),
+    FIGURE(tt_export_stats, exported),
+    FIGURE(tt_export_stats, requests),
+    FIGURE(tt_export_stats, retries),
+    FIGURE(tt_export_stats, bytes),
+    FIGURE(tt_export_stats, dropped_queue),
+    FIGURE(tt_export_stats, dropped_refused),
+    FIGURE(tt_export_stats, dropped_timeout),
+    FIGURE(tt_export_stats, dropped_error),
+    FIGURE(tt_export_stats, waiting),
     {0},
 };
 
@@ -121,10 +146,14 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
         const char *name;
         enum tt_counter counter;
     } others[] = {
-        {"ignored_hits", TT_COUNTER_IGNORED}, {"condition_misses", TT_COUNTER_CONDITION},
-        {"no_thread", TT_COUNTER_NO_THREAD},  {"no_point", TT_COUNTER_NO_POINT},
-        {"faults", TT_COUNTER_FAULTS},        {"cuts", TT_COUNTER_CUTS},
-        {"bad", TT_COUNTER_BAD},              {"full", TT_COUNTER_FULL},
+        {"ignored_hits", TT_COUNTER_IGNORED},
+        {"condition_misses", TT_COUNTER_CONDITION},
+        {"no_thread", TT_COUNTER_NO_THREAD},
+        {"no_point", TT_COUNTER_NO_POINT},
+        {"faults", TT_COUNTER_FAULTS},
+        {"cuts", TT_COUNTER_CUTS},
+        {"bad", TT_COUNTER_BAD},
+        {"full", TT_COUNTER_FULL},
     };
     uint64_t c[TT_COUNTERS] = {0}, events = 0, drops = 0;
 
@@ -322,12 +351,12 @@ uint64_t tt_agent_report(struct tt_agent *agent)
         if (!losses[i].count)
             continue;
         lost += losses[i].count;
-        used += (size_t)snprintf(reasons + used, sizeof(reasons) - used, "%s%s %" PRIu64, used ? ", " : " (", losses[i].reason,
-                                 losses[i].count);
+        used += (size_t)snprintf(reasons + used, sizeof(reasons) - used, "%s%s %" PRIu64, used ? ", " : " (",
+                                 losses[i].reason, losses[i].count);
         if (used >= sizeof(reasons) - 64)
             break;
     }
-    tt_info("seen %" PRIu64 " events, %" PRIu64 " spans; exported %" PRIu64 " spans; lost %" PRIu64 "%s%s", seen, s.spans,
-            exported, lost, reasons, used ? ")" : "");
+    tt_info("seen %" PRIu64 " events, %" PRIu64 " spans; exported %" PRIu64 " spans; lost %" PRIu64 "%s%s",
+            seen, s.spans, exported, lost, reasons, used ? ")" : "");
     return lost;
 }

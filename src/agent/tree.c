@@ -28,7 +28,8 @@ void tt_tree_free(struct tt_tree **tree)
 
     if (!*tree)
         return;
-    HASH_ITER (hh, (*tree)->nodes, n, next) {
+    HASH_ITER(hh, (*tree)->nodes, n, next)
+    {
         HASH_DEL((*tree)->nodes, n);
         free(n);
     }

@@ -151,8 +151,8 @@ static void decode_attribute(struct tt_span *span, const struct tt_field_header 
 }
 
 /*
- * domain/family/member, with whatever names the host before it. The name is read where a DeviceProxy has it; a
- * Connection that is none (a Database) holds other things there, which must not become a name.
+ * domain/family/member, with whatever names the host before it. The name is read where a DeviceProxy has it;
+ * a Connection that is none (a Database) holds other things there, which must not become a name.
  */
 static bool plausible_device(const unsigned char *data, size_t size)
 {

@@ -21,7 +21,7 @@ struct member {
     struct {
         struct tt_file *file;
         struct tt_link *link; /* by pid; NULL: inode-wide. Under files.lock */
-    } *files;
+    } * files;
     size_t file_count;
 };
 
@@ -41,7 +41,8 @@ struct tt_attach {
 /* ---- the lease thread: a file is about to be written ---- */
 
 /* Takes at most `max` links of that file out of the tables. */
-static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link **links, size_t max, char *path, size_t size)
+static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link **links, size_t max,
+                         char *path, size_t size)
 {
     size_t count = 0;
 
@@ -77,12 +78,14 @@ static void lease_broken(void *context, uint64_t tag)
         tt_host_unlink(links, count);
         total += count;
     } while (count == TT_ARRAY_SIZE(links));
-    tt_info("%s is being written: its probes were taken out first (%zu links); it is probed again when that is done", path,
-            total);
+    tt_info(
+        "%s is being written: its probes were taken out first (%zu links); it is probed again when that is done",
+        path, total);
     attach->retry(attach->context);
 }
 
-int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *context, struct tt_attach **attach)
+int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *context,
+                  struct tt_attach **attach)
 {
     struct tt_attach *made = calloc(1, sizeof(*made));
     int error;
@@ -127,7 +130,8 @@ static int link_points(struct tt_attach *attach, struct tt_file *file, pid_t pid
 }
 
 /* Reads the points' first bytes in the process. `mapped` tells which of them its mapping covers. */
-static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_mapped_file *map, uint8_t *bytes, bool *mapped)
+static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_mapped_file *map,
+                       uint8_t *bytes, bool *mapped)
 {
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint64_t *addresses = calloc(plan->point_count, sizeof(*addresses));
@@ -147,7 +151,8 @@ static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_ma
 
 #define BREAKPOINT 0xcc
 
-static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes, const bool *mapped, size_t *missing)
+static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes, const bool *mapped,
+                                size_t *missing)
 {
     size_t there = 0;
 
@@ -167,8 +172,8 @@ static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes
 enum owner { NOBODY, OURS, OURS_WIDE };
 
 /*
- * OURS_WIDE: the same real file is linked already under another identity (two overlay mounts of one layer). OURS: a
- * process with a link by pid has forked, and its child inherited the bytes.
+ * OURS_WIDE: the same real file is linked already under another identity (two overlay mounts of one layer).
+ * OURS: a process with a link by pid has forked, and its child inherited the bytes.
  */
 static enum owner find_owner(struct tt_attach *attach, const struct tt_file *file)
 {
@@ -186,14 +191,16 @@ static enum owner find_owner(struct tt_attach *attach, const struct tt_file *fil
     return owner;
 }
 
-static void report_foreign(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process, size_t there)
+static void report_foreign(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process,
+                           size_t there)
 {
     attach->stats.foreign += there;
     if (file->foreign)
         return;
     file->foreign = true;
-    tt_warn("%s: %zu points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too", file->path,
-            there, process->name, process->pid);
+    tt_warn(
+        "%s: %zu points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too",
+        file->path, there, process->name, process->pid);
 }
 
 /* Takes the lease. 1 = leased; 0 = none to be had here; -EAGAIN = open for writing. */
@@ -249,8 +256,8 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, const s
     if (!missing)
         return;
     attach->stats.unverified += missing;
-    tt_warn("%s (pid %d): %zu of %zu probes in %s do not read back: spans of these functions are missing", process->name,
-            process->pid, missing, plan->point_count, file->path);
+    tt_warn("%s (pid %d): %zu of %zu probes in %s do not read back: spans of these functions are missing",
+            process->name, process->pid, missing, plan->point_count, file->path);
 }
 
 static int attach_file(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process,
@@ -419,7 +426,8 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
-        int result = has_library(&process->files[i]) ? attach_mapped(attach, m, process, &process->files[i]) : 0;
+        int result = has_library(&process->files[i]) ? attach_mapped(attach, m, process, &process->files[i])
+                                                     : 0;
 
         if (result == -EAGAIN)
             m->waiting = true;

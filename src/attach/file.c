@@ -12,7 +12,8 @@ static struct tt_file *find_file(struct tt_files *files, const struct stat *st)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
         if (f->device == st->st_dev && f->inode == st->st_ino && f->size == st->st_size &&
-            f->modified.tv_sec == st->st_mtim.tv_sec && f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
+            f->modified.tv_sec == st->st_mtim.tv_sec && f->modified.tv_nsec == st->st_mtim.tv_nsec &&
+            !f->broken)
             return f;
     return NULL;
 }
@@ -31,13 +32,16 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
 static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
 {
     const struct tt_plan *plan = planned->plan;
-    _cleanup_free_ struct tt_point *points = calloc(plan->point_count ? plan->point_count : 1, sizeof(*points));
+    _cleanup_free_ struct tt_point *points = calloc(plan->point_count ? plan->point_count : 1,
+                                                    sizeof(*points));
 
     if (!points)
         return -ENOMEM;
     if (files->next_point + plan->point_count > TT_MAX_POINTS - 1) /* the last one is the self-test's */
-        return tt_err(-ENOSPC, "%s: no room for %zu more points (limit %d): too many different builds of Tango on this host",
-                      plan->path, plan->point_count, TT_MAX_POINTS);
+        return tt_err(
+            -ENOSPC,
+            "%s: no room for %zu more points (limit %d): too many different builds of Tango on this host",
+            plan->path, plan->point_count, TT_MAX_POINTS);
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
@@ -47,7 +51,8 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     return tt_host_set_points(host, planned->first, points, plan->point_count);
 }
 
-static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file, uint64_t *plans, double *seconds)
+static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file, uint64_t *plans,
+                     double *seconds)
 {
     _cleanup_free_ char *why = NULL;
     struct tt_plan *plan = NULL;
@@ -85,8 +90,8 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     return 0;
 }
 
-int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path, struct tt_file **file, uint64_t *plans,
-                 double *plan_seconds)
+int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
+                 struct tt_file **file, uint64_t *plans, double *plan_seconds)
 {
     struct tt_file *made;
     struct stat st;
@@ -131,7 +136,8 @@ bool tt_file_matches(const struct tt_file *file)
     for (size_t i = 0; i < plan->point_count; i++) {
         const struct tt_plan_point *p = &plan->points[i];
 
-        if (pread(file->fd, bytes, p->length, (off_t)p->offset) != p->length || memcmp(bytes, p->bytes, p->length) != 0)
+        if (pread(file->fd, bytes, p->length, (off_t)p->offset) != p->length ||
+            memcmp(bytes, p->bytes, p->length) != 0)
             return false;
     }
     return true;

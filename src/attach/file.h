@@ -19,20 +19,20 @@ struct tt_planned {
 
 struct tt_file {
     struct tt_file *next;
-    uint64_t id;         /* tag of the lease */
-    dev_t device;        /* identity: a file that was written again is another one */
+    uint64_t id;  /* tag of the lease */
+    dev_t device; /* identity: a file that was written again is another one */
     ino_t inode;
     off_t size;
     struct timespec modified;
-    int fd;              /* -1 once the file is given up */
-    char *path;          /* as the process named it, for messages */
+    int fd;                     /* -1 once the file is given up */
+    char *path;                 /* as the process named it, for messages */
     struct tt_planned *planned; /* NULL: nothing to probe there */
-    bool may_be_wide;    /* exports cppTango, or is libomniORB */
+    bool may_be_wide;           /* exports cppTango, or is libomniORB */
     bool leased, waiting;
-    bool foreign;        /* somebody else's breakpoints were reported */
+    bool foreign; /* somebody else's breakpoints were reported */
 
     /* under tt_files.lock, shared with the lease thread */
-    bool broken;         /* somebody writes to it: no links any more */
+    bool broken; /* somebody writes to it: no links any more */
     struct tt_link *wide;
 };
 
@@ -41,14 +41,16 @@ struct tt_files {
     struct tt_planned *plans;
     uint64_t next_id;
     uint32_t next_point;
-    const struct tt_row *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
-    pthread_mutex_t lock; /* never held across a system call that waits */
+    const struct tt_row
+        *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
+    pthread_mutex_t lock;     /* never held across a system call that waits */
 };
 
-/* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described to the
- * kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said once). */
-int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path, struct tt_file **file, uint64_t *plans,
-                 double *plan_seconds);
+/* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described
+ * to the kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said
+ * once). */
+int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
+                 struct tt_file **file, uint64_t *plans, double *plan_seconds);
 
 /* Do the bytes in the file still equal the plan's at every point? */
 bool tt_file_matches(const struct tt_file *file);

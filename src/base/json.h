@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 struct tt_json {
-    char *data;      /* NUL-terminated; owned */
-    size_t size;     /* bytes without the NUL */
+    char *data;  /* NUL-terminated; owned */
+    size_t size; /* bytes without the NUL */
     size_t capacity;
-    bool comma;      /* a separator is due */
-    bool failed;     /* out of memory: the content is not to be used */
+    bool comma;  /* a separator is due */
+    bool failed; /* out of memory: the content is not to be used */
 };
 
 void tt_json_free(struct tt_json *json);  /* frees the buffer, zeroes the struct */
@@ -30,7 +30,8 @@ void tt_json_bytes(struct tt_json *json, const char *key, const char *value, siz
 void tt_json_hex(struct tt_json *json, const char *key, const uint8_t *value, size_t size);
 void tt_json_int(struct tt_json *json, const char *key, int64_t value);
 void tt_json_uint(struct tt_json *json, const char *key, uint64_t value);
-void tt_json_uint_string(struct tt_json *json, const char *key, uint64_t value); /* "123": 64 bits in OTLP JSON */
+void tt_json_uint_string(struct tt_json *json, const char *key,
+                         uint64_t value); /* "123": 64 bits in OTLP JSON */
 void tt_json_int_string(struct tt_json *json, const char *key, int64_t value);
 void tt_json_double(struct tt_json *json, const char *key, double value); /* not finite gives null */
 void tt_json_bool(struct tt_json *json, const char *key, bool value);

@@ -32,39 +32,39 @@ enum tt_role {
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
 enum tt_layout_field {
-    TT_LAYOUT_NONE = 0,              /* offset 0 */
-    TT_LAYOUT_PROXY_NAME,            /* DeviceProxy -> std::string device_name */
-    TT_LAYOUT_IMPL_NAME,             /* DeviceImpl -> std::string device_name */
-    TT_LAYOUT_IMPL_CLASS,            /* DeviceImpl -> DeviceClass* */
-    TT_LAYOUT_CLASS_NAME,            /* DeviceClass -> std::string name */
-    TT_LAYOUT_DEVICE_ATTRIBUTE_NAME, /* DeviceAttribute -> std::string name */
+    TT_LAYOUT_NONE = 0,                /* offset 0 */
+    TT_LAYOUT_PROXY_NAME,              /* DeviceProxy -> std::string device_name */
+    TT_LAYOUT_IMPL_NAME,               /* DeviceImpl -> std::string device_name */
+    TT_LAYOUT_IMPL_CLASS,              /* DeviceImpl -> DeviceClass* */
+    TT_LAYOUT_CLASS_NAME,              /* DeviceClass -> std::string name */
+    TT_LAYOUT_DEVICE_ATTRIBUTE_NAME,   /* DeviceAttribute -> std::string name */
     TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS, /* DeviceAttribute -> DevErrorList* */
-    TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE, /* sizeof(DeviceAttribute) */
-    TT_LAYOUT_VALUE_NAME,            /* AttributeValue_3.._5 -> char* name */
-    TT_LAYOUT_VALUE_ERRORS,          /* AttributeValue_3.._5 -> DevErrorList */
-    TT_LAYOUT_VALUE_SIZE,            /* sizeof(AttributeValue_3.._5) */
-    TT_LAYOUT_VALUE_1_SIZE,          /* sizeof(AttributeValue): its name lies where that of the later ones does */
+    TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE,   /* sizeof(DeviceAttribute) */
+    TT_LAYOUT_VALUE_NAME,              /* AttributeValue_3.._5 -> char* name */
+    TT_LAYOUT_VALUE_ERRORS,            /* AttributeValue_3.._5 -> DevErrorList */
+    TT_LAYOUT_VALUE_SIZE,              /* sizeof(AttributeValue_3.._5) */
+    TT_LAYOUT_VALUE_1_SIZE, /* sizeof(AttributeValue): its name lies where that of the later ones does */
     TT_LAYOUT_FIELDS,
 };
 
 /* What a captured argument is; the planner turns it into tt_capture entries for the build at hand. */
 enum tt_value {
-    TT_VALUE_PROXY_NAME,     /* this = DeviceProxy (a Connection is its first base): device name */
-    TT_VALUE_IMPL_NAME,      /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
-    TT_VALUE_IMPL_CLASS,     /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
-    TT_VALUE_CSTRING,        /* char const* */
-    TT_VALUE_STRING,         /* std::string by reference */
-    TT_VALUE_STRING_VEC,     /* std::vector<std::string> by reference */
-    TT_VALUE_STRING_SEQ,     /* CORBA sequence of strings by reference (DevVarStringArray) */
-    TT_VALUE_VALUE_SEQ,      /* AttributeValueList(_4) by reference: names */
-    TT_VALUE_ATTRIBUTE,      /* DeviceAttribute by reference: name */
-    TT_VALUE_ATTRIBUTE_VEC,  /* std::vector<DeviceAttribute> by reference: names */
-    TT_VALUE_U32,            /* 32-bit scalar in the register (enum, bool) */
-    TT_VALUE_CLNT_IDENT,     /* ClntIdent by reference */
-    TT_VALUE_VALUE_1_SEQ,    /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_PROXY_NAME,    /* this = DeviceProxy (a Connection is its first base): device name */
+    TT_VALUE_IMPL_NAME,     /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
+    TT_VALUE_IMPL_CLASS,    /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
+    TT_VALUE_CSTRING,       /* char const* */
+    TT_VALUE_STRING,        /* std::string by reference */
+    TT_VALUE_STRING_VEC,    /* std::vector<std::string> by reference */
+    TT_VALUE_STRING_SEQ,    /* CORBA sequence of strings by reference (DevVarStringArray) */
+    TT_VALUE_VALUE_SEQ,     /* AttributeValueList(_4) by reference: names */
+    TT_VALUE_ATTRIBUTE,     /* DeviceAttribute by reference: name */
+    TT_VALUE_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute> by reference: names */
+    TT_VALUE_U32,           /* 32-bit scalar in the register (enum, bool) */
+    TT_VALUE_CLNT_IDENT,    /* ClntIdent by reference */
+    TT_VALUE_VALUE_1_SEQ,   /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
-    TT_VALUE_RETURNED_SEQ,   /* AttributeValueList_N*: failed attributes */
-    TT_VALUE_RETURNED_ATTRIBUTE, /* DeviceAttribute (returned in memory): its errors */
+    TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
+    TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
     TT_VALUE_RETURNED_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute>*: failed attributes */
 };
 
@@ -83,11 +83,12 @@ struct tt_row {
     enum tt_library library;
     enum tt_role role;
     const char *name; /* of the span: the qualified function, without arguments */
-    const char *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
-                         replaced by the command's name, the others are followed by the attribute name or count) */
-    bool seldom;      /* called at connection time or so: points that have to be single-stepped are allowed */
-    bool sret;        /* returns an object in memory: the result pointer takes the first register, this the second */
-    const char *signature[TT_ROW_SIGNATURES]; /* demangled, NULL-ended */
+    const char
+        *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
+                  replaced by the command's name, the others are followed by the attribute name or count) */
+    bool seldom; /* called at connection time or so: points that have to be single-stepped are allowed */
+    bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
+    const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };
 
@@ -97,8 +98,8 @@ extern const size_t tt_row_count;
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {
-    const char *name;          /* for people: "cppTango 9.3/9.4, new std::string" */
-    bool cow;                  /* old std::string ABI */
+    const char *name;           /* for people: "cppTango 9.3/9.4, new std::string" */
+    bool cow;                   /* old std::string ABI */
     const char *const *present; /* symbols that must be exported, NULL-ended */
     const char *const *absent;  /* symbols that must not be */
     int offset[TT_LAYOUT_FIELDS];

@@ -9,227 +9,276 @@
  * callee is the span.
  */
 #define CLIENT(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_CLIENT, .name = "Tango::" function
-#define MANY(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
-#define PROXY            {TT_FIELD_DEVICE, TT_VALUE_PROXY_NAME, 0}
+#define MANY(function)   .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
+#define PROXY                                                                                                \
+    {                                                                                                        \
+        TT_FIELD_DEVICE, TT_VALUE_PROXY_NAME, 0                                                              \
+    }
 
 /* ---- attributes ----------------------------------------------------------------------------------- */
 {
-    CLIENT("DeviceProxy::read_attribute"), .verb = "read", .sret = true,
+    CLIENT("DeviceProxy::read_attribute"),
+    .verb = "read",
+    .sret = true,
     .signature = {"Tango::DeviceProxy::read_attribute(std::string const&)",
                   "Tango::DeviceProxy::read_attribute(std::string&)" /* 9.3 */},
     .argument = {PROXY,
                  {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 1},
                  {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE, TT_ARGUMENT_RETURNED}},
 },
-{
-    CLIENT("DeviceProxy::read_attribute"), .verb = "read",
-    .signature = {"Tango::DeviceProxy::read_attribute(char const*, Tango::DeviceAttribute&)"},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_CSTRING, 1}},
-},
-{
-    CLIENT("DeviceProxy::read_attribute"), .verb = "read",
-    .signature = {"Tango::DeviceProxy::read_attribute(std::string const&, Tango::AttributeValue_4*&)",
-                  "Tango::DeviceProxy::read_attribute(std::string const&, Tango::AttributeValue_5*&)"},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 1}},
-},
-{
-    CLIENT("DeviceProxy::read_attributes"), .verb = "read",
-    .signature = {"Tango::DeviceProxy::read_attributes(std::vector<std::string> const&)",
-                  "Tango::DeviceProxy::read_attributes(std::vector<std::string>&)" /* 9.3 */},
-    .argument = {PROXY,
-                 {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1},
-                 {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE_VEC, TT_ARGUMENT_RETURNED}},
-},
-{
-    CLIENT("DeviceProxy::write_attribute"), .verb = "write",
-    .signature = {"Tango::DeviceProxy::write_attribute(Tango::DeviceAttribute const&)",
-                  "Tango::DeviceProxy::write_attribute(Tango::DeviceAttribute&)" /* 9.3 */},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE, 1}},
-},
-{
-    CLIENT("DeviceProxy::write_attribute"), .verb = "write",
-    .signature = {"Tango::DeviceProxy::write_attribute(Tango::AttributeValueList const&)"},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_VALUE_1_SEQ, 1}},
-},
-{
-    CLIENT("DeviceProxy::write_attribute"), .verb = "write",
-    .signature = {"Tango::DeviceProxy::write_attribute(Tango::AttributeValueList_4 const&)"},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_VALUE_SEQ, 1}},
-},
-{
-    CLIENT("DeviceProxy::write_attributes"), .verb = "write",
-    .signature = {"Tango::DeviceProxy::write_attributes(std::vector<Tango::DeviceAttribute> const&)",
-                  "Tango::DeviceProxy::write_attributes(std::vector<Tango::DeviceAttribute>&)" /* 9.3 */},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE_VEC, 1}},
-},
-{
-    CLIENT("DeviceProxy::write_read_attribute"), .verb = "write_read", .sret = true,
-    .signature = {"Tango::DeviceProxy::write_read_attribute(Tango::DeviceAttribute const&)",
-                  "Tango::DeviceProxy::write_read_attribute(Tango::DeviceAttribute&)" /* 9.3 */},
-    .argument = {PROXY,
-                 {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE, 1},
-                 {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE, TT_ARGUMENT_RETURNED}},
-},
-{
-    CLIENT("DeviceProxy::write_read_attributes"), .verb = "write_read",
-    .signature = {"Tango::DeviceProxy::write_read_attributes(std::vector<Tango::DeviceAttribute> const&, "
-                  "std::vector<std::string> const&)",
-                  "Tango::DeviceProxy::write_read_attributes(std::vector<Tango::DeviceAttribute>&, "
-                  "std::vector<std::string>&)" /* 9.3 */},
-    .argument = {PROXY,
-                 {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE_VEC, 1},
-                 {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE_VEC, TT_ARGUMENT_RETURNED}},
-},
+    {
+        CLIENT("DeviceProxy::read_attribute"),
+        .verb = "read",
+        .signature = {"Tango::DeviceProxy::read_attribute(char const*, Tango::DeviceAttribute&)"},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_CSTRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::read_attribute"),
+        .verb = "read",
+        .signature = {"Tango::DeviceProxy::read_attribute(std::string const&, Tango::AttributeValue_4*&)",
+                      "Tango::DeviceProxy::read_attribute(std::string const&, Tango::AttributeValue_5*&)"},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::read_attributes"),
+        .verb = "read",
+        .signature = {"Tango::DeviceProxy::read_attributes(std::vector<std::string> const&)",
+                      "Tango::DeviceProxy::read_attributes(std::vector<std::string>&)" /* 9.3 */},
+        .argument = {PROXY,
+                     {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1},
+                     {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE_VEC, TT_ARGUMENT_RETURNED}},
+    },
+    {
+        CLIENT("DeviceProxy::write_attribute"),
+        .verb = "write",
+        .signature = {"Tango::DeviceProxy::write_attribute(Tango::DeviceAttribute const&)",
+                      "Tango::DeviceProxy::write_attribute(Tango::DeviceAttribute&)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::write_attribute"),
+        .verb = "write",
+        .signature = {"Tango::DeviceProxy::write_attribute(Tango::AttributeValueList const&)"},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_VALUE_1_SEQ, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::write_attribute"),
+        .verb = "write",
+        .signature = {"Tango::DeviceProxy::write_attribute(Tango::AttributeValueList_4 const&)"},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_VALUE_SEQ, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::write_attributes"),
+        .verb = "write",
+        .signature = {"Tango::DeviceProxy::write_attributes(std::vector<Tango::DeviceAttribute> const&)",
+                      "Tango::DeviceProxy::write_attributes(std::vector<Tango::DeviceAttribute>&)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE_VEC, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::write_read_attribute"),
+        .verb = "write_read",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::write_read_attribute(Tango::DeviceAttribute const&)",
+                      "Tango::DeviceProxy::write_read_attribute(Tango::DeviceAttribute&)" /* 9.3 */},
+        .argument = {PROXY,
+                     {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE, 1},
+                     {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE, TT_ARGUMENT_RETURNED}},
+    },
+    {
+        CLIENT("DeviceProxy::write_read_attributes"),
+        .verb = "write_read",
+        .signature = {"Tango::DeviceProxy::write_read_attributes(std::vector<Tango::DeviceAttribute> const&, "
+                      "std::vector<std::string> const&)",
+                      "Tango::DeviceProxy::write_read_attributes(std::vector<Tango::DeviceAttribute>&, "
+                      "std::vector<std::string>&)" /* 9.3 */},
+        .argument = {PROXY,
+                     {TT_FIELD_ATTRIBUTE, TT_VALUE_ATTRIBUTE_VEC, 1},
+                     {TT_FIELD_FAILED, TT_VALUE_RETURNED_ATTRIBUTE_VEC, TT_ARGUMENT_RETURNED}},
+    },
 
-/* ---- commands ------------------------------------------------------------------------------------- */
-{
-    CLIENT("Connection::command_inout"), .verb = "command", .sret = true,
-    .signature = {"Tango::Connection::command_inout(std::string const&, Tango::DeviceData const&)",
-                  "Tango::Connection::command_inout(std::string const&, CORBA::Any const&)",
-                  "Tango::Connection::command_inout(std::string&, Tango::DeviceData&)" /* 9.3 */,
-                  "Tango::Connection::command_inout(std::string&, CORBA::Any&)" /* 9.3 */},
-    .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
-},
+    /* ---- commands ------------------------------------------------------------------------------------- */
+    {
+        CLIENT("Connection::command_inout"),
+        .verb = "command",
+        .sret = true,
+        .signature = {"Tango::Connection::command_inout(std::string const&, Tango::DeviceData const&)",
+                      "Tango::Connection::command_inout(std::string const&, CORBA::Any const&)",
+                      "Tango::Connection::command_inout(std::string&, Tango::DeviceData&)" /* 9.3 */,
+                      "Tango::Connection::command_inout(std::string&, CORBA::Any&)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
+    },
 
-/* ---- the device itself ---------------------------------------------------------------------------- */
-{
-    CLIENT("DeviceProxy::ping"), .verb = "ping",
-    .signature = {"Tango::DeviceProxy::ping()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::state"), .verb = "state",
-    .signature = {"Tango::DeviceProxy::state()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::status"), .verb = "status", .sret = true,
-    .signature = {"Tango::DeviceProxy::status()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::info"), .verb = "info",
-    .signature = {"Tango::DeviceProxy::info()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::name"), .verb = "name", .sret = true,
-    .signature = {"Tango::DeviceProxy::name()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::adm_name"), .verb = "adm_name", .sret = true,
-    .signature = {"Tango::DeviceProxy::adm_name()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::description"), .verb = "description", .sret = true,
-    .signature = {"Tango::DeviceProxy::description()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::black_box"), .verb = "black_box",
-    .signature = {"Tango::DeviceProxy::black_box(int)"},
-    .argument = {PROXY},
-},
+    /* ---- the device itself ---------------------------------------------------------------------------- */
+    {
+        CLIENT("DeviceProxy::ping"),
+        .verb = "ping",
+        .signature = {"Tango::DeviceProxy::ping()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::state"),
+        .verb = "state",
+        .signature = {"Tango::DeviceProxy::state()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::status"),
+        .verb = "status",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::status()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::info"),
+        .verb = "info",
+        .signature = {"Tango::DeviceProxy::info()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::name"),
+        .verb = "name",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::name()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::adm_name"),
+        .verb = "adm_name",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::adm_name()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::description"),
+        .verb = "description",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::description()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::black_box"),
+        .verb = "black_box",
+        .signature = {"Tango::DeviceProxy::black_box(int)"},
+        .argument = {PROXY},
+    },
 
-/* ---- configuration -------------------------------------------------------------------------------- */
-{
-    CLIENT("DeviceProxy::command_query"), .verb = "command_query", .sret = true,
-    .signature = {"Tango::DeviceProxy::command_query(std::string)"},
-    .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
-},
-{
-    CLIENT("DeviceProxy::command_list_query"), .verb = "command_list_query",
-    .signature = {"Tango::DeviceProxy::command_list_query()"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::get_command_config"), .verb = "get_command_config",
-    .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
-    .argument = {PROXY},
-},
-{
-    CLIENT("DeviceProxy::get_attribute_config"), .verb = "get_attribute_config",
-    .signature = {"Tango::DeviceProxy::get_attribute_config(std::vector<std::string> const&)",
-                  "Tango::DeviceProxy::get_attribute_config(std::vector<std::string>&)" /* 9.3 */},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1}},
-},
-{
-    CLIENT("DeviceProxy::get_attribute_config_ex"), .verb = "get_attribute_config",
-    .signature = {"Tango::DeviceProxy::get_attribute_config_ex(std::vector<std::string> const&)",
-                  "Tango::DeviceProxy::get_attribute_config_ex(std::vector<std::string>&)" /* 9.3 */},
-    .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1}},
-},
-{
-    CLIENT("DeviceProxy::set_attribute_config"), .verb = "set_attribute_config",
-    .signature = {"Tango::DeviceProxy::set_attribute_config(std::vector<Tango::AttributeInfo> const&)" /* 10.3 */,
-                  "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::AttributeInfoEx> const&)" /* 10.3 */,
-                  "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfo> const&)",
-                  "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfoEx> const&)",
-                  "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfo>&)" /* 9.3 */,
-                  "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfoEx>&)" /* 9.3 */},
-    .argument = {PROXY},
-},
+    /* ---- configuration -------------------------------------------------------------------------------- */
+    {
+        CLIENT("DeviceProxy::command_query"),
+        .verb = "command_query",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::command_query(std::string)"},
+        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::command_list_query"),
+        .verb = "command_list_query",
+        .signature = {"Tango::DeviceProxy::command_list_query()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::get_command_config"),
+        .verb = "get_command_config",
+        .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::get_attribute_config"),
+        .verb = "get_attribute_config",
+        .signature = {"Tango::DeviceProxy::get_attribute_config(std::vector<std::string> const&)",
+                      "Tango::DeviceProxy::get_attribute_config(std::vector<std::string>&)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::get_attribute_config_ex"),
+        .verb = "get_attribute_config",
+        .signature = {"Tango::DeviceProxy::get_attribute_config_ex(std::vector<std::string> const&)",
+                      "Tango::DeviceProxy::get_attribute_config_ex(std::vector<std::string>&)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING_VEC, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::set_attribute_config"),
+        .verb = "set_attribute_config",
+        .signature =
+            {"Tango::DeviceProxy::set_attribute_config(std::vector<Tango::AttributeInfo> const&)" /* 10.3 */,
+             "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::AttributeInfoEx> const&)" /* 10.3 */
+             ,
+             "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfo> const&)",
+             "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfoEx> const&)",
+             "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfo>&)" /* 9.3 */,
+             "Tango::DeviceProxy::set_attribute_config(std::vector<Tango::_AttributeInfoEx>&)" /* 9.3 */},
+        .argument = {PROXY},
+    },
 
-/* ---- connecting ----------------------------------------------------------------------------------- */
-{
-    MANY("DeviceProxy::DeviceProxy"), .verb = "connect",
-    .signature = {"Tango::DeviceProxy::real_constructor(std::string const&, bool)",
-                  "Tango::DeviceProxy::real_constructor(std::string&, bool)" /* 9.3 */},
-    .argument = {{TT_FIELD_DEVICE, TT_VALUE_STRING, 1}},
-},
-{
-    MANY("Connection::connect"), .verb = "connect",
-    .signature = {"Tango::Connection::connect(std::string const&)",
-                  "Tango::Connection::connect(std::string&)" /* 9.3 */},
-    .argument = {PROXY},
-},
-{
-    MANY("Connection::reconnect"), .verb = "reconnect",
-    .signature = {"Tango::Connection::reconnect(bool)"},
-    .argument = {PROXY},
-},
-{
-    MANY("DeviceProxy::reconnect"), .verb = "reconnect", /* calls that of Connection, then may ask for the name */
-    .signature = {"Tango::DeviceProxy::reconnect(bool)"},
-    .argument = {PROXY},
-},
-{
-    /* once per start of a server: reads an attribute of the database by the bare stub, then sends a command */
-    MANY("Database::fill_server_cache"), .verb = "fill_server_cache",
-    .signature = {"Tango::Database::fill_server_cache(std::string const&, std::string const&)",
-                  "Tango::Database::fill_server_cache(std::string&, std::string&)" /* 9.3 */},
-},
+    /* ---- connecting ----------------------------------------------------------------------------------- */
+    {
+        MANY("DeviceProxy::DeviceProxy"),
+        .verb = "connect",
+        .signature = {"Tango::DeviceProxy::real_constructor(std::string const&, bool)",
+                      "Tango::DeviceProxy::real_constructor(std::string&, bool)" /* 9.3 */},
+        .argument = {{TT_FIELD_DEVICE, TT_VALUE_STRING, 1}},
+    },
+    {
+        MANY("Connection::connect"),
+        .verb = "connect",
+        .signature = {"Tango::Connection::connect(std::string const&)",
+                      "Tango::Connection::connect(std::string&)" /* 9.3 */},
+        .argument = {PROXY},
+    },
+    {
+        MANY("Connection::reconnect"),
+        .verb = "reconnect",
+        .signature = {"Tango::Connection::reconnect(bool)"},
+        .argument = {PROXY},
+    },
+    {
+        MANY("DeviceProxy::reconnect"),
+        .verb = "reconnect", /* calls that of Connection, then may ask for the name */
+        .signature = {"Tango::DeviceProxy::reconnect(bool)"},
+        .argument = {PROXY},
+    },
+    {
+        /* once per start of a server: reads an attribute of the database by the bare stub, then sends a
+           command */
+        MANY("Database::fill_server_cache"),
+        .verb = "fill_server_cache",
+        .signature = {"Tango::Database::fill_server_cache(std::string const&, std::string const&)",
+                      "Tango::Database::fill_server_cache(std::string&, std::string&)" /* 9.3 */},
+    },
 
-/*
- * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection
- * (name, ping, info), in Database (name, command_query), and when a server looks whether it runs already
- * (command_inout of IDL 1, name). Inside DeviceProxy::name and the like they are inner frames of the same
- * request.
- */
-{
-    CLIENT("_objref_Device::name"), .verb = "name",
-    .signature = {"Tango::_objref_Device::name()"},
-},
-{
-    CLIENT("_objref_Device::ping"), .verb = "ping",
-    .signature = {"Tango::_objref_Device::ping()"},
-},
-{
-    CLIENT("_objref_Device::info"), .verb = "info", /* 10: in place of ping */
-    .signature = {"Tango::_objref_Device::info()"},
-},
-{
-    CLIENT("_objref_Device::command_query"), .verb = "command_query",
-    .signature = {"Tango::_objref_Device::command_query(char const*)"},
-    .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
-},
-{
-    CLIENT("_objref_Device::command_inout"), .verb = "command",
-    .signature = {"Tango::_objref_Device::command_inout(char const*, CORBA::Any const&)"},
-    .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
-},
+    /*
+     * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection
+     * (name, ping, info), in Database (name, command_query), and when a server looks whether it runs already
+     * (command_inout of IDL 1, name). Inside DeviceProxy::name and the like they are inner frames of the same
+     * request.
+     */
+    {
+        CLIENT("_objref_Device::name"),
+        .verb = "name",
+        .signature = {"Tango::_objref_Device::name()"},
+    },
+    {
+        CLIENT("_objref_Device::ping"),
+        .verb = "ping",
+        .signature = {"Tango::_objref_Device::ping()"},
+    },
+    {
+        CLIENT("_objref_Device::info"),
+        .verb = "info", /* 10: in place of ping */
+        .signature = {"Tango::_objref_Device::info()"},
+    },
+    {
+        CLIENT("_objref_Device::command_query"),
+        .verb = "command_query",
+        .signature = {"Tango::_objref_Device::command_query(char const*)"},
+        .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
+    },
+    {
+        CLIENT("_objref_Device::command_inout"),
+        .verb = "command",
+        .signature = {"Tango::_objref_Device::command_inout(char const*, CORBA::Any const&)"},
+        .argument = {{TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
+    },
 
 #undef CLIENT
 #undef MANY

@@ -9,32 +9,48 @@
 #define ORB(kind) .library = TT_LIBRARY_OMNIORB, .role = TT_ROLE_##kind
 
 {
-    ORB(REQUEST), .name = "omni::GIOP_C::ReceiveReply",
+    ORB(REQUEST),
+    .name = "omni::GIOP_C::ReceiveReply",
     .signature = {"omni::GIOP_C::ReceiveReply()"},
 },
-{
-    ORB(UPCALL), .name = "omniCallHandle::upcall",
-    .signature = {"omniCallHandle::upcall(omniServant*, omniCallDescriptor&)"},
-},
-{
-    ORB(CLIENT), .name = "CORBA::Object::_is_a", .verb = "_is_a", .seldom = true,
-    .signature = {"omniObjRef::_remote_is_a(char const*)"},
-},
-{
-    ORB(CLIENT), .name = "CORBA::Object::_non_existent", .verb = "_non_existent", .seldom = true,
-    .signature = {"omniObjRef::_remote_non_existent()"},
-},
-{
-    ORB(SERVER), .name = "omniServant::_is_a", .verb = "_is_a", .seldom = true,
-    .signature = {"omni::omni_is_a_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
-},
-{
-    ORB(SERVER), .name = "omniServant::_non_existent", .verb = "_non_existent", .seldom = true,
-    .signature = {"omni::omni_non_existent_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
-},
-{
-    .library = TT_LIBRARY_CXXABI, .role = TT_ROLE_CATCH, .name = "__cxa_begin_catch",
-    .signature = {"__cxa_begin_catch"},
-},
+    {
+        ORB(UPCALL),
+        .name = "omniCallHandle::upcall",
+        .signature = {"omniCallHandle::upcall(omniServant*, omniCallDescriptor&)"},
+    },
+    {
+        ORB(CLIENT),
+        .name = "CORBA::Object::_is_a",
+        .verb = "_is_a",
+        .seldom = true,
+        .signature = {"omniObjRef::_remote_is_a(char const*)"},
+    },
+    {
+        ORB(CLIENT),
+        .name = "CORBA::Object::_non_existent",
+        .verb = "_non_existent",
+        .seldom = true,
+        .signature = {"omniObjRef::_remote_non_existent()"},
+    },
+    {
+        ORB(SERVER),
+        .name = "omniServant::_is_a",
+        .verb = "_is_a",
+        .seldom = true,
+        .signature = {"omni::omni_is_a_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
+    },
+    {
+        ORB(SERVER),
+        .name = "omniServant::_non_existent",
+        .verb = "_non_existent",
+        .seldom = true,
+        .signature = {"omni::omni_non_existent_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
+    },
+    {
+        .library = TT_LIBRARY_CXXABI,
+        .role = TT_ROLE_CATCH,
+        .name = "__cxa_begin_catch",
+        .signature = {"__cxa_begin_catch"},
+    },
 
 #undef ORB

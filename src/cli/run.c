@@ -175,18 +175,19 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
 /* A record lock tells who holds it, and goes with its process however that ends. */
 #define LOCK_PATH "/run/tangotrace.lock"
 
-/* Another agent on this host doubles the cost for the targets and nothing else: said, not refused. */
-static int take_lock(void)
+/* Another agent on this host doubles the cost for the targets and nothing else: said, not refused. The lock
+ * is held until this process ends. */
+static void take_lock(void)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0 || !fcntl(fd, F_SETLK, &lock))
-        return fd;
+        return;
     if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
-        tt_warn("another agent runs on this host (pid %d): both trace, and calls cost twice as much; stop one of them",
-                lock.l_pid);
-    return fd;
+        tt_warn(
+            "another agent runs on this host (pid %d): both trace, and calls cost twice as much; stop one of them",
+            lock.l_pid);
 }
 
 static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
@@ -201,7 +202,8 @@ static struct tt_control_server *start_control(struct tt_agent *agent, const str
     return server;
 }
 
-static int trace(const struct tt_options *options, char **argv, struct tt_agent *agent, int signals, const sigset_t *mask)
+static int trace(const struct tt_options *options, char **argv, struct tt_agent *agent, int signals,
+                 const sigset_t *mask)
 {
     struct command command = {.go = -1};
     struct tt_control_server *control;
@@ -253,7 +255,7 @@ static int exit_code(int error)
 int tt_cmd_run(const struct tt_options *options, char **command)
 {
     struct tt_agent *agent = NULL;
-    _cleanup_close_ int signals = -1, lock = -1;
+    _cleanup_close_ int signals = -1;
     sigset_t set, before;
     int result;
 
@@ -268,7 +270,7 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0)
         return tt_err(TT_EXIT_FAILURE, "signalfd: %s", strerror(errno));
-    lock = take_lock();
+    take_lock();
     result = tt_agent_new(options, &agent);
     if (result)
         return exit_code(result);

@@ -75,7 +75,8 @@ static void *collect(void *argument)
     return NULL;
 }
 
-int tt_collector_new(struct tt_host *host, const struct tt_collector_ops *ops, struct tt_collector **collector)
+int tt_collector_new(struct tt_host *host, const struct tt_collector_ops *ops,
+                     struct tt_collector **collector)
 {
     struct tt_collector *made = calloc(1, sizeof(*made));
     pthread_condattr_t attr;

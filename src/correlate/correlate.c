@@ -52,16 +52,17 @@ static int64_t clock_ns(clockid_t clock)
 }
 
 /*
- * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread preempted
- * between them would shift a whole trace. What the uncertainty explains is no change, so that traces that follow each
- * other stay in order.
+ * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread
+ * preempted between them would shift a whole trace. What the uncertainty explains is no change, so that
+ * traces that follow each other stay in order.
  */
 static int64_t measure_unix_offset(void *context, uint64_t now)
 {
     struct unix_clock *clock = context;
     int64_t offset = 0, width = INT64_MAX;
     for (int i = 0; i < 3; i++) {
-        int64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME), after = clock_ns(CLOCK_MONOTONIC);
+        int64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME),
+                after = clock_ns(CLOCK_MONOTONIC);
         if (after - before >= width)
             continue;
         width = after - before;

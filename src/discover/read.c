@@ -216,7 +216,8 @@ static void drop_files(struct tt_process *process)
     process->file_count = 0;
 }
 
-/* greenlet (gevent) moves stacks about within a thread: then nesting proves little. Its extension is called so. */
+/* greenlet (gevent) moves stacks about within a thread: then nesting proves little. Its extension is called
+ * so. */
 static bool switches_stacks(const struct tt_mapping *mapping)
 {
     const char *slash = strrchr(mapping->path, '/');

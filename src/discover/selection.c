@@ -141,12 +141,15 @@ const char *tt_selection_rule(const struct tt_selection *selection, size_t index
 }
 
 /*
- * "TangoTest/te*" against exec/instance; without a '/' against the exec name: any instance. By its command line where
- * it does not listen yet: a server that is asked for is traced from its first call. "*" means what surely serves.
+ * "TangoTest/te*" against exec/instance; without a '/' against the exec name: any instance. By its command
+ * line where it does not listen yet: a server that is asked for is traced from its first call. "*" means what
+ * surely serves.
  */
 static bool match_server(const char *glob, const struct tt_process *process)
 {
-    const char *server = process->server ? process->server : strcmp(glob, "*") != 0 ? process->serves_as : NULL;
+    const char *server = process->server          ? process->server
+                         : strcmp(glob, "*") != 0 ? process->serves_as
+                                                  : NULL;
     char exec[256];
     size_t length;
 

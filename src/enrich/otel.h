@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * otel.h: a finished span in OpenTelemetry's data model: what every exporter gets. Immutable once made; shared by
- * reference count between exporters.
+ * otel.h: a finished span in OpenTelemetry's data model: what every exporter gets. Immutable once made;
+ * shared by reference count between exporters.
  */
 #pragma once
 
@@ -35,7 +35,8 @@ struct tt_otel_event {
     size_t attribute_count;
 };
 
-/* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by pointer. */
+/* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by
+ * pointer. */
 struct tt_otel_resource {
     int refs; /* atomic */
     struct tt_arena arena;
@@ -56,7 +57,7 @@ struct tt_otel_span {
     int refs; /* atomic */
     struct tt_arena arena;
     uint8_t trace_id[16], span_id[8], parent_id[8]; /* parent zero: root */
-    uint32_t flags;      /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
+    uint32_t flags; /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
     const char *name;
     const char *title;   /* tango.operation.name, or the name: for console and page */
     int kind;            /* OTLP: 1 INTERNAL, 2 SERVER, 3 CLIENT, 4 PRODUCER, 5 CONSUMER */
@@ -68,7 +69,7 @@ struct tt_otel_span {
     size_t event_count;
     uint32_t dropped_events;
     enum tt_otel_status status;
-    const char *status_message; /* NULL when unset */
+    const char *status_message;        /* NULL when unset */
     struct tt_otel_resource *resource; /* holds a reference */
     const struct tt_otel_scope *scope;
 };
@@ -82,4 +83,5 @@ struct tt_otel_resource *tt_otel_resource_get(struct tt_otel_resource *resource)
 void tt_otel_resource_put(struct tt_otel_resource **resource);
 
 /* The attribute with that key, or NULL. */
-const struct tt_otel_attribute *tt_otel_find(const struct tt_otel_attribute *attributes, size_t count, const char *key);
+const struct tt_otel_attribute *tt_otel_find(const struct tt_otel_attribute *attributes, size_t count,
+                                             const char *key);

@@ -34,8 +34,8 @@ static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
         struct bpf_map *map;
         const struct bpf_map *other;
     } pairs[] = {
-        {bpf->maps.ring, with->maps.ring},       {bpf->maps.points, with->maps.points},
-        {bpf->maps.hits, with->maps.hits},       {bpf->maps.targets, with->maps.targets},
+        {bpf->maps.ring, with->maps.ring},         {bpf->maps.points, with->maps.points},
+        {bpf->maps.hits, with->maps.hits},         {bpf->maps.targets, with->maps.targets},
         {bpf->maps.counters, with->maps.counters}, {bpf->maps.threads, with->maps.threads},
     };
 
@@ -109,8 +109,10 @@ static int choose_method(struct tt_host *host, const struct tt_host_config *conf
     error = host->multi ? tt_bpf_load(host->ring_size, false, host->bpf, &host->single)
                         : tt_bpf_load(host->ring_size, false, NULL, &host->bpf);
     if (error)
-        return tt_err(error, "cannot load the probe program: %s. Run 'tangotrace doctor' as root to see what is missing",
-                      strerror(-error));
+        return tt_err(
+            error,
+            "cannot load the probe program: %s. Run 'tangotrace doctor' as root to see what is missing",
+            strerror(-error));
     f->program = true;
     if (host->single)
         host->single_fd = bpf_program__fd(host->single->progs.tt_probe);
@@ -130,12 +132,15 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
     made->features.btf = !access("/sys/kernel/btf/vmlinux", R_OK);
     error = made->cpus < 0 ? made->cpus : choose_method(made, config);
     if (!error && !made->multi && !made->features.uprobe)
-        error = tt_err(-ENOSYS, "uprobes do not fire on this host. Run 'tangotrace doctor' to see what is missing");
+        error = tt_err(-ENOSYS,
+                       "uprobes do not fire on this host. Run 'tangotrace doctor' to see what is missing");
     if (!error) {
-        /* Without it a reused thread id is still told apart by its start time; frames of dead threads live longer. */
+        /* Without it a reused thread id is still told apart by its start time; frames of dead threads live
+         * longer. */
         made->bpf->links.tt_thread_exit = bpf_program__attach(made->bpf->progs.tt_thread_exit);
         if (!made->bpf->links.tt_thread_exit)
-            tt_warn("thread ends cannot be followed (raw tracepoint sched_process_exit: %s)", strerror(errno));
+            tt_warn("thread ends cannot be followed (raw tracepoint sched_process_exit: %s)",
+                    strerror(errno));
         made->ring = ring_buffer__new(bpf_map__fd(made->bpf->maps.ring), ring_event, made, NULL);
         if (!made->ring)
             error = tt_err(-errno, "cannot map the ring buffer: %s", strerror(errno));
@@ -173,8 +178,8 @@ size_t tt_host_ring_size(const struct tt_host *host)
     return host->ring_size;
 }
 
-int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                 struct tt_link **link)
+int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                 pid_t pid, struct tt_link **link)
 {
     int program = bpf_program__fd(host->bpf->progs.tt_probe);
 

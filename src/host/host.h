@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * host.h: the only code that needs rights: BPF, links, leases, mapped files and memory of targets, process events.
- * A narrow interface of plain data, so that it can later live in a process of its own. It never writes to a target.
+ * host.h: the only code that needs rights: BPF, links, leases, mapped files and memory of targets, process
+ * events. A narrow interface of plain data, so that it can later live in a process of its own. It never
+ * writes to a target.
  */
 #pragma once
 
@@ -15,18 +16,19 @@
 /* ---- what this host can do; found by trying, never by version ---- */
 
 struct tt_host_features {
-    bool btf;                /* /sys/kernel/btf/vmlinux is there */
-    bool program;            /* the probe program loads */
-    bool uprobe;             /* single uprobes (perf events) attach with a cookie and fire */
-    bool uprobe_multi;       /* uprobe_multi links attach and fire */
-    bool multi_pid;          /* .. and with a pid they see all threads of the process (kernel commit 46ba0e49b642) */
-    bool lease;              /* read leases can be taken */
-    bool sideband;           /* process and map events by perf_event_open */
-    double trap_ns;          /* cost of one bare hit, measured; 0 if unknown */
-    char error[256];         /* first reason why something essential is missing */
+    bool btf;          /* /sys/kernel/btf/vmlinux is there */
+    bool program;      /* the probe program loads */
+    bool uprobe;       /* single uprobes (perf events) attach with a cookie and fire */
+    bool uprobe_multi; /* uprobe_multi links attach and fire */
+    bool multi_pid;  /* .. and with a pid they see all threads of the process (kernel commit 46ba0e49b642) */
+    bool lease;      /* read leases can be taken */
+    bool sideband;   /* process and map events by perf_event_open */
+    double trap_ns;  /* cost of one bare hit, measured; 0 if unknown */
+    char error[256]; /* first reason why something essential is missing */
 };
 
-/* Tries everything with a child of its own; takes some 100 ms. Needs root. 0, or a negative errno if nothing works. */
+/* Tries everything with a child of its own; takes some 100 ms. Needs root. 0, or a negative errno if nothing
+ * works. */
 int tt_host_probe_features(struct tt_host_features *features);
 
 /* ---- BPF programs and maps ---- */
@@ -38,8 +40,8 @@ struct tt_host_config {
     bool no_multi;    /* never use uprobe_multi */
 };
 
-/* Loads the program, decides between uprobe_multi and single uprobes by self-test. 0 or negative errno (logged):
- * -EPERM and -ENOSYS mean that the host lacks a right or a feature. */
+/* Loads the program, decides between uprobe_multi and single uprobes by self-test. 0 or negative errno
+ * (logged): -EPERM and -ENOSYS mean that the host lacks a right or a feature. */
 int tt_host_new(const struct tt_host_config *config, struct tt_host **host);
 void tt_host_free(struct tt_host **host);
 const struct tt_host_features *tt_host_features(const struct tt_host *host);
@@ -53,8 +55,8 @@ int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state st
 int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS]);
 int tt_host_hits(struct tt_host *host, uint32_t first, uint64_t *hits, size_t count);
 
-/* Calls `event` for every event in the ring buffer, then returns; does not wait. Number of events, or negative errno.
- * Only one thread may consume. */
+/* Calls `event` for every event in the ring buffer, then returns; does not wait. Number of events, or
+ * negative errno. Only one thread may consume. */
 typedef void (*tt_host_event_fn)(void *context, const void *data, size_t size);
 int tt_host_consume(struct tt_host *host, tt_host_event_fn event, void *context);
 
@@ -63,48 +65,57 @@ int tt_host_consume(struct tt_host *host, tt_host_event_fn event, void *context)
 struct tt_link; /* the probes of one file, for one process or for all that map it */
 
 /*
- * Links `count` points of the file behind `fd` (any descriptor of the inode): offsets in the file, cookies = point
- * indices. `pid` 0 = every process that maps the file, now or later. 0 and *link, or negative errno (-ESRCH: the
- * process is gone). Nothing is left behind on failure.
+ * Links `count` points of the file behind `fd` (any descriptor of the inode): offsets in the file, cookies =
+ * point indices. `pid` 0 = every process that maps the file, now or later. 0 and *link, or negative errno
+ * (-ESRCH: the process is gone). Nothing is left behind on failure.
  */
-int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                 struct tt_link **link);
-/* Detaches links, in parallel, and frees them; returns when all are gone (about 40 ms however many). Entries become NULL. */
+int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                 pid_t pid, struct tt_link **link);
+/* Detaches links, in parallel, and frees them; returns when all are gone (about 40 ms however many). Entries
+ * become NULL. */
 void tt_host_unlink(struct tt_link **links, size_t count);
 
 /* ---- files and memory of targets ---- */
 
-/* The file mapped at START-END in that process, whatever its path means there. Descriptor or negative errno. */
+/* The file mapped at START-END in that process, whatever its path means there. Descriptor or negative errno.
+ */
 int tt_host_open_mapped(pid_t pid, uint64_t start, uint64_t end);
 /* Reads target memory; number of bytes read (may be fewer) or negative errno. */
 ssize_t tt_host_read_memory(pid_t pid, uint64_t address, void *buffer, size_t size);
-/* Reads single bytes at many addresses with one open; `bytes[i]` valid where `read[i]`. Number read or negative errno. */
+/* Reads single bytes at many addresses with one open; `bytes[i]` valid where `read[i]`. Number read or
+ * negative errno. */
 ssize_t tt_host_peek(pid_t pid, const uint64_t *addresses, uint8_t *bytes, bool *read, size_t count);
 
 /* ---- leases: a thread that is never blocked by anything else ---- */
 
 struct tt_leases;
 
-/* `broken(context, tag)` runs on the lease thread when somebody opens the file for writing: it must detach, quickly; the lease is
- * released when it returns, and the writer goes on. */
+/* `broken(context, tag)` runs on the lease thread when somebody opens the file for writing: it must detach,
+ * quickly; the lease is released when it returns, and the writer goes on. */
 int tt_leases_new(void (*broken)(void *context, uint64_t tag), void *context, struct tt_leases **leases);
 void tt_leases_free(struct tt_leases **leases);
-/* Takes a read lease on the open file `fd` (which must stay open as long as the lease). -EAGAIN: open for writing. Any
- * failure means: no inode-wide link. */
+/* Takes a read lease on the open file `fd` (which must stay open as long as the lease). -EAGAIN: open for
+ * writing. Any failure means: no inode-wide link. */
 int tt_leases_take(struct tt_leases *leases, int fd, uint64_t tag);
 void tt_leases_release(struct tt_leases *leases, int fd);
 
 /* ---- process events ---- */
 
-enum tt_sideband_type { TT_SIDEBAND_EXEC, TT_SIDEBAND_FORK, TT_SIDEBAND_EXIT, TT_SIDEBAND_MAP, TT_SIDEBAND_LOST };
+enum tt_sideband_type {
+    TT_SIDEBAND_EXEC,
+    TT_SIDEBAND_FORK,
+    TT_SIDEBAND_EXIT,
+    TT_SIDEBAND_MAP,
+    TT_SIDEBAND_LOST
+};
 
 struct tt_sideband_event {
     enum tt_sideband_type type;
-    pid_t pid;           /* process; FORK: the child */
-    pid_t parent;        /* FORK */
+    pid_t pid;                           /* process; FORK: the child */
+    pid_t parent;                        /* FORK */
     uint64_t start, size, inode, device; /* MAP, executable */
-    const char *path;    /* MAP; valid during the call */
-    uint64_t lost;       /* LOST: number of events */
+    const char *path;                    /* MAP; valid during the call */
+    uint64_t lost;                       /* LOST: number of events */
 };
 
 struct tt_sideband;
@@ -114,5 +125,5 @@ void tt_sideband_free(struct tt_sideband **sideband);
 /* Descriptor to poll for POLLIN (an epoll instance over all CPUs). */
 int tt_sideband_fd(const struct tt_sideband *sideband);
 /* Calls `event` for all that is there. Processes only, not threads. */
-void tt_sideband_read(struct tt_sideband *sideband, void (*event)(void *context, const struct tt_sideband_event *event),
-                      void *context);
+void tt_sideband_read(struct tt_sideband *sideband,
+                      void (*event)(void *context, const struct tt_sideband_event *event), void *context);

@@ -14,7 +14,8 @@ struct tt_host {
     size_t ring_size;
     int cpus; /* possible CPUs: per-CPU maps have that many values */
     bool multi;
-    int single_fd; /* the program for single uprobes where `multi` is on but its pid filter is broken, else -1 */
+    int single_fd; /* the program for single uprobes where `multi` is on but its pid filter is broken, else -1
+                    */
     struct probe_bpf *single; /* owns single_fd */
     tt_host_event_fn event;   /* of the tt_host_consume that runs */
     void *event_context;
@@ -24,12 +25,13 @@ struct tt_host {
 #define TT_SELFTEST_POINT (TT_MAX_POINTS - 1)
 
 /* Attach with one method; see tt_host_link. */
-int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                  struct tt_link **link);
-int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                   struct tt_link **link);
+int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                  pid_t pid, struct tt_link **link);
+int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                   pid_t pid, struct tt_link **link);
 
-/* Loads one copy of the programs, for uprobe_multi links or for single uprobes; maps are shared with `share` if given. */
+/* Loads one copy of the programs, for uprobe_multi links or for single uprobes; maps are shared with `share`
+ * if given. */
 int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf);
 
 /* Tries `link` on a child with a second thread. Sets *fires and *threads (all threads are seen), *trap_ns. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lease.c: read leases on probed files (fcntl(2), F_SETLEASE). Opening such a file for writing makes the kernel send a
- * signal to this thread and holds the writer up until the lease is released (at most lease-break-time, 45 s): the
- * probes leave before the bytes change.
+ * lease.c: read leases on probed files (fcntl(2), F_SETLEASE). Opening such a file for writing makes the
+ * kernel send a signal to this thread and holds the writer up until the lease is released (at most
+ * lease-break-time, 45 s): the probes leave before the bytes change.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ static bool take_out(struct tt_leases *leases, int fd, uint64_t *tag)
 static void *lease_thread(void *argument)
 {
     struct tt_leases *leases = argument;
-    struct pollfd fds[2] = {{.fd = leases->signals, .events = POLLIN}, {.fd = leases->stop, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = leases->signals, .events = POLLIN},
+                            {.fd = leases->stop, .events = POLLIN}};
     struct signalfd_siginfo info;
 
     __atomic_store_n(&leases->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
@@ -94,7 +95,8 @@ int tt_leases_new(void (*broken)(void *context, uint64_t tag), void *context, st
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     made->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     made->stop = eventfd(0, EFD_CLOEXEC);
-    error = made->signals < 0 || made->stop < 0 ? errno : pthread_create(&made->thread, NULL, lease_thread, made);
+    error = made->signals < 0 || made->stop < 0 ? errno
+                                                : pthread_create(&made->thread, NULL, lease_thread, made);
     if (error) {
         tt_cleanup_close(&made->signals);
         tt_cleanup_close(&made->stop);
@@ -145,9 +147,10 @@ int tt_leases_take(struct tt_leases *leases, int fd, uint64_t tag)
     pthread_mutex_unlock(&leases->lock);
     if (error)
         return error;
-    /* In the table first: a break may come at once. The owner first too: F_SETLEASE leaves one that is set (fs/locks.c,
-     * lease_setup). */
-    if (fcntl(fd, F_SETSIG, LEASE_SIGNAL) || fcntl(fd, F_SETOWN_EX, &owner) || fcntl(fd, F_SETLEASE, F_RDLCK)) {
+    /* In the table first: a break may come at once. The owner first too: F_SETLEASE leaves one that is set
+     * (fs/locks.c, lease_setup). */
+    if (fcntl(fd, F_SETSIG, LEASE_SIGNAL) || fcntl(fd, F_SETOWN_EX, &owner) ||
+        fcntl(fd, F_SETLEASE, F_RDLCK)) {
         error = -errno;
         take_out(leases, fd, &tag);
     }

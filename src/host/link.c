@@ -43,8 +43,8 @@ static struct tt_link *link_alloc(size_t count)
     return link;
 }
 
-int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                  struct tt_link **link)
+int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                  pid_t pid, struct tt_link **link)
 {
     struct link_create_uprobe_multi attr = {
         .prog_fd = (uint32_t)program,
@@ -80,8 +80,8 @@ static int uprobe_perf_type(void)
 }
 
 /* One perf event and one BPF link on it; both descriptors are appended. */
-static int link_one(struct tt_link *link, int type, int program, const char *path, uint64_t offset, uint64_t cookie,
-                    pid_t pid)
+static int link_one(struct tt_link *link, int type, int program, const char *path, uint64_t offset,
+                    uint64_t cookie, pid_t pid)
 {
     struct perf_event_attr attr = {
         .type = (uint32_t)type,
@@ -96,7 +96,8 @@ static int link_one(struct tt_link *link, int type, int program, const char *pat
     };
     int event, bpf;
 
-    /* Every process: the CPU does not matter, the program runs on all (trace_call_bpf comes before the filter). */
+    /* Every process: the CPU does not matter, the program runs on all (trace_call_bpf comes before the
+     * filter). */
     event = (int)syscall(SYS_perf_event_open, &attr, pid ? pid : -1, pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
     if (event < 0)
         return -errno;
@@ -113,8 +114,8 @@ static int link_one(struct tt_link *link, int type, int program, const char *pat
     return 0;
 }
 
-int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count, pid_t pid,
-                   struct tt_link **link)
+int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                   pid_t pid, struct tt_link **link)
 {
     struct tt_link *made = link_alloc(2 * count);
     int type = uprobe_perf_type(), error = 0;

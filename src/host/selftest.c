@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * selftest.c: does a probe fire here, in every thread of a process, and what does it cost? Tried on a child of the
- * agent before any target is touched.
+ * selftest.c: does a probe fire here, in every thread of a process, and what does it cost? Tried on a child
+ * of the agent before any target is touched.
  */
 #include <elf.h>
 #include <errno.h>
@@ -57,7 +57,8 @@ static void *call_point(void *argument)
     for (int i = 0; i < CALLS; i++)
         tt_selftest_point();
     clock_gettime(CLOCK_MONOTONIC, &b);
-    *(uint64_t *)argument = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec - (uint64_t)a.tv_nsec;
+    *(uint64_t *)argument = (uint64_t)(b.tv_sec - a.tv_sec) * 1000000000u + (uint64_t)b.tv_nsec -
+                            (uint64_t)a.tv_nsec;
     return NULL;
 }
 
@@ -69,7 +70,8 @@ static void child(int start[2], int result[2])
     char go;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    close(start[1]); /* with a copy of its own it would never see the end of file that tells of a failed link */
+    close(
+        start[1]); /* with a copy of its own it would never see the end of file that tells of a failed link */
     close(result[0]);
     if (read(start[0], &go, 1) != 1)
         _exit(1);

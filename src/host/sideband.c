@@ -78,7 +78,8 @@ static int open_cpu(struct tt_sideband *sideband, int cpu)
     buffer->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
     if (buffer->fd < 0)
         return -errno;
-    page = mmap(NULL, (DATA_PAGES + 1) * sideband->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->fd, 0);
+    page = mmap(NULL, (DATA_PAGES + 1) * sideband->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->fd,
+                0);
     if (page == MAP_FAILED || epoll_ctl(sideband->epoll, EPOLL_CTL_ADD, buffer->fd, &event)) {
         int error = -errno;
 
@@ -184,7 +185,8 @@ static void read_cpu(struct tt_sideband *s, struct cpu_buffer *cpu, sideband_fn 
         size_t length = header->size, first = size - tail % size;
 
         if (length < sizeof(*header) || length > sizeof(copy) - 1)
-            break; /* not possible: records are at most 64 KiB, these at most PATH_MAX; the tail is set to the head */
+            break; /* not possible: records are at most 64 KiB, these at most PATH_MAX; the tail is set to the
+                      head */
         if (first > length)
             first = length;
         memcpy(copy, header, first);

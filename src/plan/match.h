@@ -13,5 +13,5 @@ struct tt_match {
 };
 
 /* All matches, by row, then address, then symbol; *matches is the caller's. 0 or -ENOMEM. */
-int tt_match_symbols(const struct tt_elf *elf, struct tt_match **matches, size_t *count);
+int tt_match_symbols(const struct tt_elf *elf, struct tt_match **result, size_t *result_count);
 void tt_match_free(struct tt_match **matches, size_t count);

@@ -15,52 +15,54 @@
 #define TT_BUILD_ID_MAX 32
 
 struct tt_plan_point {
-    uint64_t offset;   /* in the file: what the link is given */
-    uint64_t address;  /* virtual address in the file */
-    uint8_t bytes[16]; /* of the instruction there, as in the file */
-    uint8_t length;    /* of the instruction */
-    bool emulated;     /* the kernel emulates it (push, nop, jcc, jmp, call rel32); else single-stepped */
-    bool is_call;      /* not allowed in inode-wide links where user shadow stacks are on */
-    char text[48];     /* disassembly, for people */
-    uint32_t function; /* index into tt_plan.functions */
+    uint64_t offset;       /* in the file: what the link is given */
+    uint64_t address;      /* virtual address in the file */
+    uint8_t bytes[16];     /* of the instruction there, as in the file */
+    uint8_t length;        /* of the instruction */
+    bool emulated;         /* the kernel emulates it (push, nop, jcc, jmp, call rel32); else single-stepped */
+    bool is_call;          /* not allowed in inode-wide links where user shadow stacks are on */
+    char text[48];         /* disassembly, for people */
+    uint32_t function;     /* index into tt_plan.functions */
     struct tt_point point; /* what the kernel is told; `function` = catalogue row, `file` left 0 */
 };
 
 struct tt_plan_function {
-    uint32_t row;         /* index into tt_rows */
-    char *symbol;         /* mangled, owned */
-    char *signature;      /* demangled, owned */
+    uint32_t row;    /* index into tt_rows */
+    char *symbol;    /* mangled, owned */
+    char *signature; /* demangled, owned */
     uint64_t address, size;
     uint32_t first, count; /* its points in tt_plan.points; 0 points = not covered */
-    char *refused;        /* why it is not covered or only entry is; NULL = covered; owned */
-    char *note;           /* remarks on a covered one: captures left out, exits shared with others; or NULL; owned */
-    bool entry_only;      /* has an entry point but no usable exits: its frame ends with an enclosing or later one */
+    char *refused;         /* why it is not covered or only entry is; NULL = covered; owned */
+    char *note; /* remarks on a covered one: captures left out, exits shared with others; or NULL; owned */
+    bool entry_only; /* has an entry point but no usable exits: its frame ends with an enclosing or later one
+                      */
 };
 
 struct tt_plan {
     char *path;                        /* as given, owned */
     uint8_t build_id[TT_BUILD_ID_MAX]; /* NT_GNU_BUILD_ID; length 0 = none */
     size_t build_id_size;
-    char *soname;                      /* DT_SONAME or NULL, owned */
-    char *version;                     /* library version for people, from soname/file name ("9.3.4"), or NULL, owned */
-    bool library[TT_LIBRARIES];        /* what the file holds */
-    const struct tt_layout *layout;    /* of Tango objects; NULL: none recognised, then no fields of them are captured */
+    char *soname;  /* DT_SONAME or NULL, owned */
+    char *version; /* library version for people, from soname/file name ("9.3.4"), or NULL, owned */
+    bool library[TT_LIBRARIES]; /* what the file holds */
+    const struct tt_layout
+        *layout; /* of Tango objects; NULL: none recognised, then no fields of them are captured */
     const struct tt_omni_layout *omni;
     struct tt_plan_function *functions;
     size_t function_count;
     struct tt_plan_point *points;
     size_t point_count;
-    double seconds;                    /* time taken */
+    double seconds; /* time taken */
 };
 
 /*
- * Plans the file behind `fd` (read from offset 0 by pread/mmap; the descriptor stays the caller's); `path` is for
- * messages and version only. On success *plan is the caller's (free with tt_plan_free).
- * Returns 0; -ENOENT if the file has none of the catalogued libraries' functions (not an error, nothing logged);
- * -EINVAL or another negative errno if it is no ELF file that can be used; then *error (owned by the caller, may be
+ * Plans the file behind `fd` (read from offset 0 by pread/mmap; the descriptor stays the caller's); `path` is
+ * for messages and version only. On success *result is the caller's (free with tt_plan_free). Returns 0;
+ * -ENOENT if the file has none of the catalogued libraries' functions (not an error, nothing logged); -EINVAL
+ * or another negative errno if it is no ELF file that can be used; then *error (owned by the caller, may be
  * NULL when out of memory) says why.
  */
-int tt_plan_file(int fd, const char *path, struct tt_plan **plan, char **error);
+int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error);
 
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_LIBRARIES]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* test_host.c: src/host against the running kernel (root): links, leases, process events, each rule of safe probing. */
+/* test_host.c: src/host against the running kernel (root): links, leases, process events, each rule of safe
+ * probing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +26,8 @@
 #define POINT 7 /* any free index */
 
 void test_point(void);
-__asm__(".text\n.globl test_point\n.type test_point, @function\ntest_point:\n\tnop\n\tret\n.size test_point, .-test_point\n");
+__asm__(
+    ".text\n.globl test_point\n.type test_point, @function\ntest_point:\n\tnop\n\tret\n.size test_point, .-test_point\n");
 
 static double seconds(void)
 {
@@ -136,8 +138,8 @@ static int link_own(struct tt_host *host, pid_t pid, struct tt_link **link)
     return tt_host_link(host, exe, &offset, &cookie, 1, pid, link);
 }
 
-/* The selected process traps, its neighbour that runs the same code does not even see the breakpoint, and when the
- * link is closed nothing is left. */
+/* The selected process traps, its neighbour that runs the same code does not even see the breakpoint, and
+ * when the link is closed nothing is left. */
 static void check_link(bool no_multi)
 {
     struct tt_host *host = open_host(no_multi);

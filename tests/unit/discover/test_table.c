@@ -203,7 +203,7 @@ static void test_becomes_server(void **state)
     assert_true(process->selected);
     assert_string_equal(process->rule, "include server:tangotest/*");
     assert_string_equal(old->serves_as, "TangoTest/test");
-    assert_null(old->server);   /* published objects do not change */
+    assert_null(old->server); /* published objects do not change */
     assert_false(old->exited);
     tt_process_put(&old);
     tt_process_put(&process);
