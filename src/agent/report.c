@@ -148,6 +148,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     } others[] = {
         {"ignored_hits", TT_COUNTER_IGNORED},
         {"condition_misses", TT_COUNTER_CONDITION},
+        {"caught_inside", TT_COUNTER_INSIDE},
         {"no_thread", TT_COUNTER_NO_THREAD},
         {"no_point", TT_COUNTER_NO_POINT},
         {"faults", TT_COUNTER_FAULTS},
@@ -173,8 +174,9 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps",
-                 events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_NO_THREAD] +
-                     c[TT_COUNTER_NO_POINT] - c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
+                 events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
+                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] -
+                     c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
                      c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT]);
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
