@@ -25,8 +25,8 @@ struct tt_recording_header {
     char magic[8];
     uint32_t version;
     uint32_t size; /* of this header: the first record follows */
-    uint32_t crc;  /* of the bytes before it */
     uint32_t pad;
+    uint32_t crc; /* of the bytes before it */
 };
 
 /* Payloads are padded to a multiple of 8 bytes, so that events can be read where they are. */

@@ -79,6 +79,7 @@ static bool damaged(struct tt_recording_reader *reader, const char *what)
 
 bool tt_recording_next(struct tt_recording_reader *reader, struct tt_record *record)
 {
+    static const uint8_t zeros[8];
     struct tt_record_header header;
     const uint8_t *payload;
     size_t padded;
@@ -96,7 +97,8 @@ bool tt_recording_next(struct tt_recording_reader *reader, struct tt_record *rec
         return damaged(reader, "cut");
     payload = reader->buffer + reader->at + sizeof(header);
     crc = (uint32_t)crc32(0, (const Bytef *)&header, offsetof(struct tt_record_header, crc));
-    if ((uint32_t)crc32(crc, payload, header.size) != header.crc)
+    if ((uint32_t)crc32(crc, payload, header.size) != header.crc ||
+        memcmp(payload + header.size, zeros, padded - sizeof(header) - header.size) != 0)
         return damaged(reader, "damaged");
     reader->number = header.number;
     reader->at += padded;
