@@ -50,4 +50,4 @@ struct tt_sink {
     char *name; /* as shown to people: no secrets */
 };
 
-extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_otlp_sink;
+extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_null_sink, tt_otlp_sink;

@@ -108,10 +108,11 @@ static void test_command_line(void **state)
     assert_string_equal(o.command[2], "-x");
     assert_null(o.arguments[0]);
     tt_options_free(&o);
-    o = parse(ARGS("./scan", "--all"), NO_ENV); /* no "--": arguments, which `run` refuses */
+    o = parse(ARGS("./scan", "--all", "-l"), NO_ENV); /* no "--": arguments, which `run` refuses */
     assert_string_equal(o.arguments[0], "./scan");
+    assert_null(o.arguments[1]); /* "-l" is not looked at any more */
     assert_null(o.command);
-    assert_false(o.all);
+    assert_true(o.all); /* options may stand behind: record FILE --all */
     tt_options_free(&o);
     o = parse(ARGS("--multi=no", "--all-roots=yes", "--no-all-roots"), NO_ENV);
     assert_false(o.multi);
