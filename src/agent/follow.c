@@ -142,6 +142,8 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
     follow->stats.updates++;
     if (tt_process_table_update(agent->table, pid, &process, &changed) || !process)
         return;
+    if (changed && !process->tango)
+        tt_attach_exit(agent->attach, pid); /* a Tango program that has become another one by exec */
     if (process->tango && changed) {
         tt_attach_process(agent->attach, process);
         if (!process->selected)

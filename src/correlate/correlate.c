@@ -399,6 +399,8 @@ static void span_close(void *context, struct tt_span *span)
         span->sent = request->sent_next;
         request->span = NULL;
         request->sent_previous = request->sent_next = NULL;
+        request->until = span->end;
+        tt_keys_renew(correlator->keys, request, span->end);
     }
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
@@ -450,9 +452,13 @@ void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now)
 {
     struct tt_request *oldest;
     uint64_t wait = correlator->config.join_wait_ns;
-    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->time < now &&
-           now - oldest->time > wait)
-        give_up_client(correlator, oldest);
+    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->seen < now &&
+           now - oldest->seen > wait) {
+        if (oldest->span) /* the call is open still, its server may be busy */
+            tt_keys_renew(correlator->keys, oldest, now);
+        else
+            give_up_client(correlator, oldest);
+    }
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)) && oldest->time < now &&
            now - oldest->time > wait)
         decide_root(correlator, oldest, 0);
