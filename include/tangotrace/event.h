@@ -18,13 +18,13 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-#define TT_MAX_POINTS   8192 /* entries of the map `points` */
-#define TT_MAX_CAPTURES 6    /* captures of one point */
-#define TT_EVENT_MAX    2048 /* bytes of one event, header included */
-#define TT_STRING_MAX   256  /* bytes of one captured string; longer ones are cut, and say so */
-#define TT_LIST_MAX     8    /* elements read of a list of strings or attribute errors */
-#define TT_SCAN_MAX     32   /* attribute values looked at for errors; beyond: status CUT */
-#define TT_ERRORS_MAX   8    /* DevErrors read of one DevFailed */
+#define TT_MAX_POINTS   32768 /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6     /* captures of one point */
+#define TT_EVENT_MAX    2048  /* bytes of one event, header included */
+#define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
 
 enum tt_point_kind {
     TT_POINT_NONE = 0,
@@ -231,6 +231,7 @@ enum tt_target_state {
     TT_TARGET_UNKNOWN = 0, /* not in the map: traced until user space has decided */
     TT_TARGET_SELECTED,
     TT_TARGET_IGNORED,
+    TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
 /* Per-CPU array `counters`. */

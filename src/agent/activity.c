@@ -4,6 +4,8 @@
 
 #include "agent/pipeline.h"
 
+#define ENTRIES_MAX 8192
+
 struct entry {
     uint32_t pid;
     uint64_t events, last;
@@ -53,6 +55,8 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
     struct entry *e = find(activity, pid);
 
     if (!e) {
+        if (HASH_COUNT(activity->entries) >= ENTRIES_MAX) /* in order of age: its process is long gone */
+            tt_activity_forget(activity, activity->entries->pid);
         e = calloc(1, sizeof(*e));
         if (!e)
             return;

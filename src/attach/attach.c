@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -417,10 +418,10 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
         tt_attach_exit(attach, process->pid);
         m = NULL;
     }
-    if (!process->tango) { /* by exec */
+    if (!process->tango) { /* by exec, or a plain CORBA program that maps a probed libomniORB */
         if (m)
             tt_attach_exit(attach, process->pid);
-        return 0;
+        return process->corba ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED) : 0;
     }
     if (!process->selected) {
         if (m)
@@ -432,7 +433,8 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     if (!m)
         return -ENOMEM;
     /* First, so that no event of an inode-wide link is dropped. */
-    error = tt_host_set_target(attach->host, process->pid, TT_TARGET_SELECTED);
+    error = tt_host_set_target(attach->host, process->pid,
+                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED);
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
@@ -564,6 +566,16 @@ static void release_idle(struct tt_attach *attach)
     }
 }
 
+/* Its exit was among lost process events. */
+static void drop_vanished(struct tt_attach *attach)
+{
+    for (struct member *m = attach->members, *next; m; m = next) {
+        next = m->next;
+        if (kill(m->pid, 0) && errno == ESRCH)
+            tt_attach_exit(attach, m->pid);
+    }
+}
+
 static void report_written(struct tt_attach *attach)
 {
     for (struct tt_file *f = attach->files.list; f; f = f->next) {
@@ -588,6 +600,7 @@ void tt_attach_retry(struct tt_attach *attach, void (*again)(void *context, pid_
     size_t count = 0, i = 0;
 
     report_written(attach);
+    drop_vanished(attach);
     release_idle(attach);
     for (struct member *m = attach->members; m; m = m->next)
         count++;

@@ -44,6 +44,7 @@ struct tt_process {
     char *cgroup;     /* path in the unified hierarchy, or NULL */
     uint64_t netns;   /* inode of its network namespace */
     bool tango;       /* maps a file that exports cppTango */
+    bool corba;       /* maps libomniORB but no cppTango: none of our business, but libomniORB is probed */
     bool switches_stacks; /* maps greenlet: one thread has many stacks */
     bool selected;
     char *

@@ -243,6 +243,8 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
             return err;
     }
     /* C++ and CORBA programs that are not Tango are none of our business. */
+    for (size_t i = 0; i < process->file_count && !process->tango; i++)
+        process->corba |= process->files[i].library[TT_LIBRARY_OMNIORB];
     if (!process->tango)
         drop_files(process);
     return 0;
