@@ -25,7 +25,8 @@ struct tt_export_config {
     const char *headers;   /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
     bool full_url;         /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
-    /* console: text for "still here" after 10 s of silence, into buffer; may be NULL */
+    /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
+     * the console adds what it has seen. May be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
 };
@@ -50,6 +51,9 @@ struct tt_export_stats {
  * *error saying what to do. */
 int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
                     char **error);
+
+/* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
+int tt_exporter_check(const char *spec, char **error);
 
 /* Hands a span over: takes its own reference. Never blocks. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
