@@ -73,7 +73,7 @@ int tt_cmd_doctor(const struct tt_options *options)
     tt_doctor_host(&doctor);
     host_failures = doctor.failures;
     if (argument)
-        tt_doctor_process(&doctor, (pid_t)pid);
+        tt_doctor_process(&doctor, options, (pid_t)pid);
     else
         tt_doctor_processes(&doctor);
     tt_json_array_end(&json);

@@ -21,7 +21,9 @@ enum tt_command {
     TT_COMMAND_LIST = 2,
     TT_COMMAND_STATUS = 4,
     TT_COMMAND_DOCTOR = 8,
-    TT_COMMAND_ALL = 15,
+    TT_COMMAND_PLAN = 16,
+    TT_COMMAND_CONFIG = 32,
+    TT_COMMAND_ALL = 63,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -40,9 +42,9 @@ struct tt_options {
         *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
     bool all;       /* run -- COMMAND: show the traces of the whole host */
 
-    /* Where spans go: specifications for tt_exporter_new(), at least one after parsing. "otlp" has become
-     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it
-     * is. */
+    /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
+     * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
+     * exactly as it is. */
     struct tt_list exports;
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
@@ -73,8 +75,9 @@ struct tt_options {
 
     /* This invocation. */
     char *config;
-    bool print_config, json, help;
-    char **arguments; /* behind the options, NULL-ended, into argv; never NULL after parsing */
+    bool print_config, json, brief, help;
+    char **arguments; /* that are no options, NULL-ended, into argv; the array is owned, never NULL after
+                         parsing */
     char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
 
     char *origin[TT_OPTIONS_MAX]; /* where the value of that row comes from; NULL: default */
