@@ -19,6 +19,9 @@ struct tt_doctor {
 void tt_doctor_say(struct tt_doctor *doctor, enum tt_verdict verdict, const char *what, const char *advice,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* Does this process hold that capability? */
+bool tt_doctor_holds(int capability);
+
 /* Each `fail` of these means that nothing can be traced on this host. */
 void tt_doctor_host(struct tt_doctor *doctor);
 /* Each `fail` of these means that this process is not traced: by the running agent, or by one with the rules

@@ -61,6 +61,11 @@ static uint64_t effective_capabilities(void)
     return value;
 }
 
+bool tt_doctor_holds(int capability)
+{
+    return effective_capabilities() >> capability & 1;
+}
+
 /* What a right is needed for, tried. */
 
 static bool loads_program(const struct tt_host_features *f)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,10 +49,10 @@ static void say_gone(struct tt_doctor *doctor, pid_t pid, int err)
     else
         tt_doctor_say(
             doctor, TT_FAIL, "process",
-            geteuid()
-                ? "run as root (sudo tangotrace doctor PID)"
-                : "root is not enough here: CAP_SYS_PTRACE is not held, or a security module (AppArmor, "
-                  "SELinux) guards that process",
+            tt_doctor_holds(CAP_SYS_PTRACE)
+                ? "CAP_SYS_PTRACE is held, so a security module (AppArmor, SELinux, a sandbox) guards that process: it "
+                  "cannot be traced"
+                : "run as root (sudo tangotrace doctor PID), or with CAP_SYS_PTRACE",
             "%d cannot be looked at: %s", (int)pid, strerror(-err));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* bound.h: binary search in sorted arrays. */
+/* bound.h (private to plan): binary search in sorted arrays. */
 #pragma once
 
 #include <stddef.h>
