@@ -125,7 +125,7 @@ static const struct {
 } capabilities[] = {
     {"CAP_BPF", "to load the probe program", loads_program, CAP_BPF, true, true},
     {"CAP_PERFMON", "to attach probes and to follow processes", attaches, CAP_PERFMON, true, true},
-    {"CAP_SYS_ADMIN", "to attach single uprobes on some kernels", attaches, CAP_SYS_ADMIN, false, true},
+    {"CAP_SYS_ADMIN", "to attach single uprobes on some kernels", attaches, CAP_SYS_ADMIN, false, false},
     {"CAP_CHECKPOINT_RESTORE", "to open the files that processes map", opens_mapped, CAP_CHECKPOINT_RESTORE,
      true, true},
     {"CAP_SYS_PTRACE", "to read /proc/PID/maps and memory of other users' programs", reads_others,
