@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdlib.h>
 #include <uthash.h>
 
-#include "agent/agent.h"
+#include "agent/pipeline.h"
 
 struct entry {
     uint32_t pid;

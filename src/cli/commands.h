@@ -13,6 +13,9 @@ enum tt_exit {
 
 /* `command` NULL-ended, or NULL: not in strace mode. */
 int tt_cmd_run(const struct tt_options *options, char **command);
+/* The same, with the events written to arguments[0] and nothing exported unless asked for. */
+int tt_cmd_record(const struct tt_options *options);
+int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
 int tt_cmd_doctor(const struct tt_options *options);

@@ -39,6 +39,12 @@ static const struct command commands[] = {
     {"run", "run [OPTION...] [-- COMMAND [ARGUMENT...]]",
      "Traces the Tango programs of this host; with COMMAND until it ends, and shows the traces that begin in it.",
      TT_COMMAND_RUN, run, NULL, 0, false},
+    {"record", "record FILE [OPTION...] [-- COMMAND [ARGUMENT...]]",
+     "Traces like run and writes the raw events to FILE; exports nothing unless --export is given.",
+     TT_COMMAND_RUN, tt_cmd_record, NULL, 1, false},
+    {"replay", "replay FILE [OPTION...]",
+     "Makes spans of a recording, anywhere and without rights: the same in every run.", TT_COMMAND_REPLAY,
+     tt_cmd_replay, NULL, 1, false},
     {"list", "list [OPTION...]",
      "Tango processes: versions of their libraries, selected or not and why; with a running agent what it sees of them.",
      TT_COMMAND_LIST, tt_cmd_list, NULL, 0, false},
@@ -153,7 +159,7 @@ static int check_arguments(const struct command *command, const struct tt_option
         count++;
     if (count <= command->arguments_max)
         return TT_EXIT_OK;
-    if (command->options == TT_COMMAND_RUN)
+    if (command->options == TT_COMMAND_RUN && !command->arguments_max)
         tt_error("unexpected argument \"%s\"; a command to run stands behind \"--\": tangotrace run -- %s",
                  options->arguments[0], options->arguments[0]);
     else

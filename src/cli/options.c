@@ -301,39 +301,37 @@ static int read_short(enum tt_command command, char *const argv[], struct assign
     return err ? err : value == argv[1] ? 2 : 1;
 }
 
-/* `run` takes none, so that "run ./scan --all" is not understood by half; elsewhere options may follow
- * arguments. */
+/* Options and arguments in any order; what stands behind "--" are no arguments of ours. */
 static int read_command_line(struct tt_options *options, enum tt_command command, char *const argv[],
                              struct assignments *list, char **error)
 {
     size_t i = 0, count = 0;
 
-    while (argv[i])
-        i++;
-    options->arguments = calloc(i + 1, sizeof(char *));
+    while (argv[count])
+        count++;
+    options->arguments = calloc(count + 1, sizeof(*options->arguments));
     if (!options->arguments)
         return -ENOMEM;
-    for (i = 0; argv[i];) {
-        bool option = argv[i][0] == '-' && argv[i][1] && (command != TT_COMMAND_RUN || !count);
-        int used;
+    count = 0;
+    while (argv[i] && strcmp(argv[i], "--") != 0) {
+        int used = 1;
 
-        if (option && !strcmp(argv[i], "--")) {
-            options->command = (char **)argv + i + 1;
+        if (argv[i][0] != '-' || !argv[i][1])
+            options->arguments[count++] = argv[i];
+        else
+            used = argv[i][1] == '-' ? read_long(command, argv + i, list, error)
+                                     : read_short(command, argv + i, list, error);
+        if (used < 0 && command == TT_COMMAND_RUN && count) {
+            /* "run ls -l": the "-l" is not what is wrong. */
+            free(TAKE_PTR(*error));
             break;
         }
-        if (!option) {
-            options->arguments[count++] = argv[i++];
-            continue;
-        }
-        used = argv[i][1] == '-' ? read_long(command, argv + i, list, error)
-                                 : read_short(command, argv + i, list, error);
         if (used < 0)
             return used;
         i += (size_t)used;
     }
-    if (!options->command)
-        return 0;
-    if (command != TT_COMMAND_RUN || !options->command[0]) {
+    options->command = argv[i] && !strcmp(argv[i], "--") ? (char **)argv + i + 1 : NULL;
+    if (options->command && (command != TT_COMMAND_RUN || !options->command[0])) {
         *error = tt_format(command != TT_COMMAND_RUN ? "\"--\" belongs to 'tangotrace run -- COMMAND'"
                                                      : "\"--\" is to be followed by the command to run");
         return -EINVAL;
@@ -510,6 +508,13 @@ int tt_options_parse(struct tt_options *options, enum tt_command command, char *
     *options = found;
     found = (struct tt_options){0};
     return 0;
+}
+
+bool tt_options_given(const struct tt_options *options, const char *name)
+{
+    const struct option *option = tt_option_find(name, strlen(name));
+
+    return option && options->origin[option - tt_option_table];
 }
 
 void tt_options_free(struct tt_options *options)

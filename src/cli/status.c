@@ -181,6 +181,30 @@ static void put_cost(struct tt_text *out, struct json_object *root)
     tt_text_puts(out, "\n");
 }
 
+static const struct figure recorded[] = {
+    {"recording.events", "event", "events"},
+    {"recording.bytes", "bytes", NULL},
+    {"recording.dropped", "records lost", NULL},
+    {0},
+};
+
+static void put_recording(struct tt_text *out, struct json_object *root)
+{
+    const char *file = json_object_get_string(value_at(root, "recording.file"));
+    const char *error = json_object_get_string(value_at(root, "recording.error"));
+
+    if (!file)
+        return;
+    put_name(out, "recording");
+    tt_text_safe(out, file);
+    tt_text_puts(out, ": ");
+    if (error && *error) {
+        tt_text_safe(out, error);
+        tt_text_puts(out, "; ");
+    }
+    put_figures(out, root, recorded, "nothing yet");
+}
+
 static void put_exporters(struct tt_text *out, struct json_object *root)
 {
     struct json_object *exporters = value_at(root, "exporters");
@@ -214,6 +238,7 @@ static void put_status(struct tt_text *out, struct json_object *root)
         put_figures(out, root, troubles, "");
     }
     put_exporters(out, root);
+    put_recording(out, root);
 }
 
 static int print_reply(const char *reply)

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "correlate/clock.h"
 #include "correlate/keys.h"
 #include "correlate/random.h"
 #include "correlate/traces.h"
@@ -25,16 +26,8 @@
 #define DEFAULT_MAX_KEYS     65536
 #define DEFAULT_MAX_PENDING  65536
 
-#define CLOCK_GRAIN_NS 1000
-
-/* Unix time minus monotonic time, as last measured. */
-struct unix_clock {
-    bool known;
-    int64_t offset;
-};
-
 struct tt_correlator {
-    struct unix_clock clock;
+    struct tt_unix_clock clock;
     struct tt_correlator_config config;
     void (*emit)(void *context, struct tt_span *span);
     void *context;
@@ -44,34 +37,9 @@ struct tt_correlator {
     struct tt_correlator_stats stats;
 };
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/*
- * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread
- * preempted between them would shift a whole trace. What the uncertainty explains is no change, so that
- * traces that follow each other stay in order.
- */
 static int64_t measure_unix_offset(void *context, uint64_t now)
 {
-    struct unix_clock *clock = context;
-    int64_t offset = 0, width = INT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        int64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME),
-                after = clock_ns(CLOCK_MONOTONIC);
-        if (after - before >= width)
-            continue;
-        width = after - before;
-        offset = real - before - width / 2;
-    }
-    if (!clock->known || llabs(offset - clock->offset) > width / 2 + CLOCK_GRAIN_NS)
-        clock->offset = offset;
-    clock->known = true;
-    return clock->offset;
+    return tt_unix_clock_measure(context);
 }
 
 static uint64_t choose_seed(void)

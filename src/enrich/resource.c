@@ -147,7 +147,7 @@ static void parse_extra(struct tt_resources *resources, const char *text)
     }
 }
 
-static const char *host_arch(void)
+const char *tt_host_arch(void)
 {
     struct utsname name;
 
@@ -170,7 +170,9 @@ struct tt_resources *tt_resources_new(const struct tt_enrich_config *config)
     else if (gethostname(host, sizeof(host) - 1))
         host[0] = '\0';
     resources->host = tt_convert_copy(&resources->arena, *host ? host : "localhost", TT_ATTR_LENGTH);
-    resources->arch = host_arch();
+    resources->arch = config->host_arch
+                          ? tt_convert_copy(&resources->arena, config->host_arch, TT_ATTR_LENGTH)
+                          : tt_host_arch();
     resources->command_lines = config->command_lines;
     parse_extra(resources, config->resource_attributes);
     if (!resources->host)
@@ -281,7 +283,7 @@ static void build_rest(const struct tt_resources *resources, struct tt_build *bu
     if (process)
         build_process(resources, build, process, device);
     tt_build_string(build, TT_ATTR_HOST_NAME, resources->host);
-    tt_build_ready(build, TT_ATTR_HOST_ARCH, resources->arch);
+    tt_build_string(build, TT_ATTR_HOST_ARCH, resources->arch); /* copied: a resource may outlive it */
     tt_build_ready(build, TT_ATTR_OS_TYPE, "linux");
     tt_build_ready(build, TT_ATTR_SDK_NAME, "tangotrace");
     tt_build_ready(build, TT_ATTR_SDK_LANGUAGE, language(process));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct tt_sink_counters {
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
     _Atomic uint64_t requests, retries, bytes;
+    _Atomic bool closed; /* it writes to a pipe that nobody reads any more */
 };
 
 static inline void tt_sink_add(_Atomic uint64_t *counter, uint64_t n)
@@ -52,4 +54,4 @@ struct tt_sink {
     char *name; /* as shown to people: no secrets */
 };
 
-extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_otlp_sink;
+extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_null_sink, tt_otlp_sink;

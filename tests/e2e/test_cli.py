@@ -134,13 +134,13 @@ def test_status(bed):
     """For people some ten lines without zeros; every key of --json is explained in docs/status.md."""
     need_agent()
     server = parts.tangotest(bed)
-    agent = Agent(bed, "--select", "pid:%d" % server.pid)
+    agent = Agent(bed, "--select", "pid:%d" % server.pid, "--record", bed.path("status.ttr"))
     parts.Client(bed, [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]).finish()
     code, out, err = command("status", "--control", agent.control)
     equal(code, 0, "exit code (stderr %r)" % err)
     lines = out.splitlines()
     check(7 <= len(lines) <= 15, "a screenful", out)
-    for word in ("agent ", "traced ", "seen ", "lost ", "exporter "):
+    for word in ("agent ", "traced ", "seen ", "lost ", "exporter ", "recording "):
         check(any(line.startswith(word) for line in lines), "a line %r" % word, out)
     check(", 0 " not in out, "zeros are hidden", out)
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "status.md")) as f:

@@ -70,7 +70,7 @@ static void test_defaults(void **state)
     assert_int_equal(o.batch_delay, 1000);
     assert_int_equal(o.otlp_timeout, 10000);
     assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
-    assert_int_equal(o.console_rate, 20);
+    assert_int_equal(o.console_rate, 0);
     assert_int_equal(o.color, TT_COLOR_AUTO);
     assert_int_equal(o.log_level, TT_LOG_INFO);
     assert_true(o.multi);
@@ -108,10 +108,11 @@ static void test_command_line(void **state)
     assert_string_equal(o.command[2], "-x");
     assert_null(o.arguments[0]);
     tt_options_free(&o);
-    o = parse(ARGS("./scan", "--all"), NO_ENV); /* no "--": arguments, which `run` refuses */
+    o = parse(ARGS("./scan", "--all", "-l"), NO_ENV); /* no "--": arguments, which `run` refuses */
     assert_string_equal(o.arguments[0], "./scan");
+    assert_null(o.arguments[1]); /* "-l" is not looked at any more */
     assert_null(o.command);
-    assert_false(o.all);
+    assert_true(o.all); /* options may stand behind: record FILE --all */
     tt_options_free(&o);
     {
         char *error = NULL, **argv = ARGS("file", "--brief", "-", "--json");
