@@ -200,8 +200,8 @@ static void report_foreign(struct tt_attach *attach, struct tt_file *file, const
         return;
     file->foreign = true;
     tt_warn(
-        "%s: %zu of the points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too",
-        file->path, there, process->name, process->pid);
+        "%s: %zu point%s in %s (pid %d) held a breakpoint already: another tracer or debugger is there too",
+        file->path, there, there == 1 ? "" : "s", process->name, process->pid);
 }
 
 /* Takes the lease. 1 = leased; 0 = none to be had here; -EAGAIN = open for writing. */

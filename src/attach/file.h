@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* file.h: the files that are probed: identity, plan, lease, inode-wide link. Used by attach.c only. */
+/*
+ * file.h (private to attach): the files that are probed: identity, plan, lease, inode-wide link. One entry
+ * per file, however many processes map it; a process's own links are attach.c's.
+ */
 #pragma once
 
 #include <pthread.h>

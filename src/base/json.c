@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static bool grow(struct tt_json *json, size_t size)
 {
     size_t need, capacity;
@@ -51,43 +53,6 @@ static inline void put(struct tt_json *json, const char *bytes, size_t size)
     json->data[json->size] = '\0';
 }
 
-/*
- * Length of the valid UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF);
- * 0 if there is none.
- */
-static size_t utf8_length(const unsigned char *s, size_t size)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t length;
-
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
-        length = 2;
-    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
-        length = 3;
-        if (s[0] == 0xe0)
-            low = 0xa0;
-        else if (s[0] == 0xed)
-            high = 0x9f;
-    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        length = 4;
-        if (s[0] == 0xf0)
-            low = 0x90;
-        else if (s[0] == 0xf4)
-            high = 0x8f;
-    } else {
-        return 0;
-    }
-    if (size < length || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return length;
-}
-
 /* Escape of an ASCII byte that may not stand in a string as it is; NULL if it may. */
 static const char *escape(unsigned char c, char buffer[8])
 {
@@ -126,8 +91,8 @@ static void put_escaped(struct tt_json *json, const char *value, size_t size)
     char buffer[8];
 
     while (i < size) {
-        size_t length = is_plain(s[i]) ? 1 : utf8_length(s + i, size - i);
-        const char *replacement = length ? NULL : "\xef\xbf\xbd";
+        size_t length = is_plain(s[i]) ? 1 : tt_utf8_length(value + i, size - i);
+        const char *replacement = length ? NULL : TT_UTF8_REPLACEMENT;
 
         if (length == 1 && !is_plain(s[i]))
             replacement = escape(s[i], buffer);

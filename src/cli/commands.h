@@ -19,6 +19,5 @@ int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
 int tt_cmd_doctor(const struct tt_options *options);
-/* These read their own arguments; argv[0] is the command's name. */
-int tt_cmd_plan(int argc, char **argv);
-int tt_cmd_config(int argc, char **argv);
+int tt_cmd_plan(const struct tt_options *options);
+int tt_cmd_config(const struct tt_options *options);

@@ -21,8 +21,10 @@ enum tt_command {
     TT_COMMAND_LIST = 2,
     TT_COMMAND_STATUS = 4,
     TT_COMMAND_DOCTOR = 8,
-    TT_COMMAND_REPLAY = 16,
-    TT_COMMAND_ALL = 31,
+    TT_COMMAND_PLAN = 16,
+    TT_COMMAND_CONFIG = 32,
+    TT_COMMAND_REPLAY = 64,
+    TT_COMMAND_ALL = 127,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -41,9 +43,9 @@ struct tt_options {
         *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
     bool all;       /* run -- COMMAND: show the traces of the whole host */
 
-    /* Where spans go: specifications for tt_exporter_new(), at least one after parsing. "otlp" has become
-     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it
-     * is. */
+    /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
+     * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
+     * exactly as it is. */
     struct tt_list exports;
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
@@ -76,7 +78,7 @@ struct tt_options {
     /* This invocation. */
     char *config;
     char *speed; /* replay: "max" or a factor */
-    bool print_config, json, help;
+    bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */
     char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
 

@@ -3,8 +3,13 @@
 #include <string.h>
 #include <ctype.h>
 
+#include <curl/curl.h>
+#include <strings.h>
+
 #include "base/cleanup.h"
 #include "cli/options_internal.h"
+#include "export/export.h"
+#include "export/url.h"
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
@@ -22,6 +27,48 @@ static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const compressions[] = {"none", "gzip", NULL};
 
+/* ---- values that only their users can judge: asked before anything starts ---- */
+
+#define EXPORT_NONE "none"
+
+static int check_url(const char *value, char **error)
+{
+    struct tt_url url = {0};
+    int err = tt_url_parse(value, NULL, &url, error);
+
+    tt_url_free(&url);
+    return err;
+}
+
+static int check_export(const char *value, char **error)
+{
+    static const char full[] = "otlp-traces:"; /* as --print-config shows --otlp-traces-endpoint */
+
+    if (!strcmp(value, EXPORT_NONE))
+        return 0;
+    if (!strncmp(value, full, strlen(full)))
+        return check_url(value + strlen(full), error);
+    return tt_exporter_check(value, error);
+}
+
+static int check_headers(const char *value, char **error)
+{
+    struct curl_slist *headers = NULL;
+    int err = tt_url_headers(value, &headers, error);
+
+    curl_slist_free_all(headers);
+    return err;
+}
+
+/* Files are asked for with --export only: a variable of OpenTelemetry that is meant for other programs must
+ * not name one. */
+static const char *translate_exporter(const char *variable, const char *value)
+{
+    if (!strcmp(variable, "OTEL_SDK_DISABLED"))
+        return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
+    return !strncmp(value, "file", 4) ? "?" : value;
+}
+
 const struct option tt_option_table[] = {
     {.name = "select",
      .letter = 's',
@@ -29,7 +76,7 @@ const struct option tt_option_table[] = {
      FIELD(selection),
      .value = "PATTERN",
      .group = GROUP_SELECT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_DOCTOR,
      .initial_text = "every Tango process",
      .help =
          "Trace processes that match [KIND:]GLOB; KIND is server, exe, script, cmd, user, cgroup, netns or pid, without "
@@ -42,7 +89,7 @@ const struct option tt_option_table[] = {
      FIELD(selection),
      .value = "PATTERN",
      .group = GROUP_SELECT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_DOCTOR,
      .help = "Leave processes alone that match PATTERN (see --select)"},
     {.name = "all",
      .type = OPTION_BOOL,
@@ -61,10 +108,13 @@ const struct option tt_option_table[] = {
      .value = "TARGET",
      .group = GROUP_EXPORT,
      .commands = EXPORTING,
-     .initial_text = "console; otlp where an endpoint is configured",
+     .initial_text = "console, and otlp where an endpoint is configured",
+     .standard = {"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"},
+     .check = check_export,
+     .translate = translate_exporter,
      .help =
          "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
-         "/v1/traces is appended), null (made and counted only), none. May be given several times"},
+         "/v1/traces is appended), null (made and counted only), none. May be given several times. OTEL_SDK_DISABLED=true means none"},
     {.name = "queue-size",
      .type = OPTION_COUNT,
      FIELD(queue_size),
@@ -106,6 +156,8 @@ const struct option tt_option_table[] = {
      .group = GROUP_OTLP,
      .commands = EXPORTING,
      .initial_text = "http://localhost:4318",
+     .check = check_url,
+     .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_ENDPOINT"},
      .help = "Base URL of the collector; /v1/traces is appended"},
     {.name = "otlp-traces-endpoint",
@@ -114,6 +166,8 @@ const struct option tt_option_table[] = {
      .value = "URL",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
      .help = "URL for traces, used as it is; before --otlp-endpoint"},
     {.name = "otlp-headers",
@@ -122,6 +176,8 @@ const struct option tt_option_table[] = {
      .value = "LIST",
      .group = GROUP_OTLP,
      .secret = true,
+     .check = check_headers,
+     .strict = true,
      .commands = EXPORTING,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
      .help =
@@ -181,7 +237,8 @@ const struct option tt_option_table[] = {
      .commands = EXPORTING,
      .standard = {"OTEL_RESOURCE_ATTRIBUTES"},
      .help =
-         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's"},
+         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's. OTEL_SERVICE_NAME is not used: it would be the agent's own name, and services "
+         "here are the traced programs"},
 
     {.name = "all-roots",
      .type = OPTION_BOOL,
@@ -263,7 +320,7 @@ const struct option tt_option_table[] = {
      FIELD(control),
      .value = "PATH",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
      .help = "The running agent's socket"},
     {.name = "control-group",
@@ -291,7 +348,7 @@ const struct option tt_option_table[] = {
      FIELD(config),
      .value = "FILE",
      .group = GROUP_CALL,
-     .commands = EXPORTING | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .commands = EXPORTING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .help = "YAML file with the long names of these options as keys"},
     {.name = "print-config",
      .type = OPTION_BOOL,
@@ -315,9 +372,17 @@ const struct option tt_option_table[] = {
      .scope = SCOPE_INVOCATION,
      FIELD(json),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN,
      .initial = "no",
      .help = "Print JSON"},
+    {.name = "brief",
+     .type = OPTION_BOOL,
+     .scope = SCOPE_INVOCATION,
+     FIELD(brief),
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_PLAN,
+     .initial = "no",
+     .help = "Only what cannot be covered, and the totals"},
     {.name = "help",
      .letter = 'h',
      .type = OPTION_BOOL,

@@ -5,9 +5,9 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "discover/naming.h"
 #include "plan/identity.h"
@@ -145,19 +145,11 @@ static char *user_name(struct tt_reader *reader, uid_t uid)
     return name;
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* start_ticks counts from boot, with the time spent suspended (CLOCK_BOOTTIME). */
 static uint64_t start_unix(uint64_t ticks)
 {
     long hz = sysconf(_SC_CLK_TCK);
-    uint64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+    uint64_t boot = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_BOOTTIME);
 
     return boot + ticks * (1000000000 / (uint64_t)(hz > 0 ? hz : 100));
 }

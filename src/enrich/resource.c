@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "enrich/build.h"
 #include "enrich/convert.h"
 
@@ -181,13 +182,6 @@ struct tt_resources *tt_resources_new(const struct tt_enrich_config *config)
 
 /* ---- one resource ---------------------------------------------------------------------------- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path;
-}
-
 static const char *language(const struct tt_process *process)
 {
     if (process && process->runtime && !strcmp(process->runtime, "python"))
@@ -214,7 +208,7 @@ static const char *program(struct tt_arena *arena, const struct tt_process *proc
         return process->script;
     if (process && process->name)
         return process->name;
-    return process && process->exe ? base_name(process->exe) : "unknown_service";
+    return process && process->exe ? tt_basename(process->exe) : "unknown_service";
 }
 
 static void build_service(const struct tt_resources *resources, struct tt_build *build,
@@ -273,7 +267,7 @@ static void build_process(const struct tt_resources *resources, struct tt_build 
     if (process->start_unix_ns)
         tt_build_ready(build, TT_ATTR_PROCESS_CREATION,
                        tt_convert_time(build->arena, process->start_unix_ns));
-    tt_build_string(build, TT_ATTR_PROCESS_EXE_NAME, base_name(process->exe));
+    tt_build_string(build, TT_ATTR_PROCESS_EXE_NAME, process->exe ? tt_basename(process->exe) : NULL);
     tt_build_string(build, TT_ATTR_PROCESS_EXE_PATH, process->exe);
     tt_build_string(build, TT_ATTR_PROCESS_OWNER, process->user);
     build_command(resources, build, process);

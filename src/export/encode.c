@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 #define POOL_BLOCK (256 * 1024)

@@ -26,7 +26,8 @@ struct tt_export_config {
     bool full_url;         /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
     bool wait; /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
-    /* console: text for "still here" after 10 s of silence, into buffer; may be NULL */
+    /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
+     * the console adds what it has seen. May be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
 };
@@ -51,6 +52,9 @@ struct tt_export_stats {
  * negative errno with *error saying what to do. */
 int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
                     char **error);
+
+/* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
+int tt_exporter_check(const char *spec, char **error);
 
 /* Hands a span over: takes its own reference. Never blocks, unless the config says `wait`. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);

@@ -26,17 +26,25 @@ static void null_free(struct tt_sink *base)
     free(base);
 }
 
+static int null_check(const char *target, char **error)
+{
+    if (!target)
+        return 0;
+    *error = strdup("null takes no argument");
+    return -EINVAL;
+}
+
 static int null_open(const char *target, const struct tt_export_config *config,
                      struct tt_sink_counters *counters, struct tt_sink **out, char **error)
 {
-    struct null_sink *sink = target ? NULL : calloc(1, sizeof(*sink));
+    struct null_sink *sink = calloc(1, sizeof(*sink));
 
     if (sink)
         sink->base.name = strdup("null");
     if (!sink || !sink->base.name) {
         free(sink);
-        *error = strdup(target ? "null takes no argument" : "out of memory");
-        return target ? -EINVAL : -ENOMEM;
+        *error = strdup("out of memory");
+        return -ENOMEM;
     }
     sink->base.ops = &tt_null_sink;
     sink->counters = counters;
@@ -46,6 +54,7 @@ static int null_open(const char *target, const struct tt_export_config *config,
 
 const struct tt_sink_ops tt_null_sink = {
     .scheme = "null",
+    .check = null_check,
     .open = null_open,
     .write = null_write,
     .stopping = null_stopping,

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 
 struct tt_queue {
     pthread_mutex_t lock;
@@ -65,7 +65,7 @@ bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
     if (room) {
         queue->ring[(queue->first + queue->count++) % queue->capacity] = tt_otel_span_get(span);
         if (queue->count == 1)
-            queue->since = tt_export_now();
+            queue->since = tt_now_ns();
         /* Only the first (its delay starts) and the one that fills a batch concern the waiting reader. */
         wake = queue->count == 1 || queue->count == queue->batch;
     }
@@ -95,10 +95,10 @@ static bool wait_until(struct tt_queue *queue, uint64_t deadline)
 /* With the lock held: waits until a batch is due; false when there is nothing to take. */
 static bool wait_due(struct tt_queue *queue, unsigned delay_ms, unsigned idle_ms)
 {
-    uint64_t idle_end = tt_export_now() + idle_ms * TT_NS_PER_MS;
+    uint64_t idle_end = tt_now_ns() + idle_ms * TT_NS_PER_MS;
 
     for (;;) {
-        uint64_t now = tt_export_now(), due;
+        uint64_t now = tt_now_ns(), due;
 
         if (queue->closed || queue->count >= queue->batch)
             return queue->count > 0;
@@ -121,7 +121,7 @@ size_t tt_queue_take(struct tt_queue *queue, struct tt_otel_span **spans, unsign
             spans[n] = queue->ring[queue->first];
             queue->first = (queue->first + 1) % queue->capacity;
         }
-        queue->since = tt_export_now();
+        queue->since = tt_now_ns();
         pthread_cond_signal(&queue->room);
     }
     pthread_mutex_unlock(&queue->lock);

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -405,19 +405,11 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     return r;
 }
 
-static double now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
-    double start = now();
+    uint64_t start = tt_now_ns();
     struct tt_elf elf;
     int r;
 
@@ -437,7 +429,7 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
             *error = NULL;
         return r;
     }
-    plan->seconds = now() - start;
+    plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
 }
