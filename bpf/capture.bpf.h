@@ -331,9 +331,10 @@ __attribute__((noinline)) int put_attr_errors(struct tt_thread *t, struct tt_cap
     return 0;
 }
 
+#include "ident.bpf.h"
+
 __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
 {
-    struct tt_client_ident ident = {};
     bool ok = true;
     __u64 address;
 
@@ -377,15 +378,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         put_string_list(t, c, address);
         break;
     case TT_CAPTURE_CLNT_IDENT:
-        /* u32 discriminator @0, u32 pid @8 for the C++ languages (8 bytes are read as two 4s: the upper half
-         * of the second word is garbage in Tango 10). */
-        ident.language = user_u32(address, &ok);
-        if (ok && (ident.language == 0 || ident.language == 2))
-            ident.pid = user_u32(address + 8, &ok);
-        if (ok)
-            FIELD_DATA(t, c->field, &ident, sizeof(ident));
-        else
-            field_status(t, c->field, 0, TT_STATUS_FAULT);
+        put_ident(t, c->field, address);
         break;
     case TT_CAPTURE_ATTR_ERRORS_SEQ:
     case TT_CAPTURE_ATTR_ERRORS_VEC:
