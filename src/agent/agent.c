@@ -48,20 +48,39 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
     return tt_process_table_find(agent->table, (pid_t)pid, time);
 }
 
-static bool look_at_stacks(void *context, uint32_t pid)
+static unsigned look_at_traits(void *context, uint32_t pid)
 {
     struct tt_process *process = find_process(context, pid, 0);
-    bool switches = process && process->switches_stacks;
+    unsigned traits = process && process->switches_stacks ? TT_TRAIT_SWITCHES : 0;
 
+    if (process && process->native)
+        traits |= TT_TRAIT_NATIVE;
     tt_process_put(&process);
-    return switches;
+    return traits;
 }
 
 static bool switches_stacks(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
 
-    return tt_activity_switches(agent->activity, pid, look_at_stacks, agent);
+    return tt_activity_traits(agent->activity, pid, look_at_traits, agent) & TT_TRAIT_SWITCHES;
+}
+
+static bool is_native_server(void *context, uint32_t pid)
+{
+    struct tt_agent *agent = context;
+
+    return tt_activity_traits(agent->activity, pid, look_at_traits, agent) & TT_TRAIT_NATIVE;
+}
+
+/* Switched on by other means than its environment (tangorc): with --native skip it is left alone from here
+ * on. */
+static void native_client(void *context, uint32_t pid)
+{
+    struct tt_agent *agent = context;
+
+    if (agent->options->native == TT_NATIVE_SKIP && tt_activity_native_seen(agent->activity, pid))
+        tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
 }
 
 /* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
@@ -73,6 +92,8 @@ static bool is_wanted(struct tt_agent *agent, const struct tt_span *span)
     bool wanted = process ? process->selected : agent->default_in;
 
     tt_process_put(&process);
+    if (agent->options->native == TT_NATIVE_SKIP && tt_activity_is_native(agent->activity, span->tgid))
+        return false;
     if (wanted && agent->tree && !agent->all)
         wanted = tt_tree_has(agent->tree, span->root_tgid);
     return wanted;
@@ -175,6 +196,10 @@ static int make_pipeline(struct tt_agent *agent)
     };
     struct tt_correlator_config correlate = {
         .join_wait_ns = (uint64_t)agent->options->join_wait * 1000000u,
+        .native = agent->options->native != TT_NATIVE_IGNORE,
+        .native_server = is_native_server,
+        .native_client = native_client,
+        .native_context = agent,
     };
     struct tt_assembler_ops ops;
 

@@ -78,9 +78,17 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
 /* False: none yet. */
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
 void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
-/* Do the stacks of that process switch? Asks `look` once a round (tick) and process. */
-bool tt_activity_switches(struct tt_activity *activity, uint32_t pid,
-                          bool (*look)(void *context, uint32_t pid), void *context);
+/* What the collecting thread asks about a process again and again. */
+enum tt_trait {
+    TT_TRAIT_SWITCHES = 1, /* its stacks switch */
+    TT_TRAIT_NATIVE = 2,   /* native telemetry is on in it, by its environment */
+};
+/* Traits of that process, or-ed. Asks `look` once a round (tick) and process. */
+unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
+                            unsigned (*look)(void *context, uint32_t pid), void *context);
+/* A request of the process carried native's trace context: true the first time. And: has one? */
+bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid);
+bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid);
 void tt_activity_tick(struct tt_activity *activity);
 
 /* follow.c: keeps attach in line with what runs. */
