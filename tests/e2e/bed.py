@@ -24,6 +24,11 @@ CACHE = os.environ.get("TANGOTRACE_CACHE") or os.path.join(
 VENV_PYTHON = os.path.join(CACHE, "venv", "bin", "python")
 
 
+def wheel_python(version):
+    """The interpreter of the environment with that version of PyTango's wheel."""
+    return need(os.path.join(CACHE, "wheel-" + version, "bin", "python"), "run tests/e2e/venv wheels")
+
+
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
