@@ -11,7 +11,7 @@ import spans
 from harness import ROOT, check
 
 BINARY = os.environ.get("TT_AGENT", os.path.join(ROOT, "build", "tangotrace"))
-FINAL = re.compile(r"tangotrace: seen (\d+) events?, (\d+) spans?; exported (\d+) spans?; lost (\d+)(?: \((.*)\))?")
+FINAL = re.compile(r"tangotrace: seen (\d+) events?, (\d+) spans?(?: \([^)]*\))?; exported (\d+) spans?[^;]*; lost (\d+)(?: \((.*)\))?")
 
 
 def need_agent():
