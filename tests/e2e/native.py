@@ -1,5 +1,6 @@
 """Native telemetry of Tango 10: switched on in wheels, its spans captured and brought into the form of ours."""
 import collections
+import os
 
 import bed as beds
 import otlp_peers
@@ -24,6 +25,11 @@ def telemetry(version, url):
         env.update({"TANGO_TELEMETRY_TYPES": "tracing", "TANGO_TELEMETRY_TRACING_EXPORTERS": "http",
                     "TANGO_TELEMETRY_TRACING_ENDPOINTS": url + "/v1/traces"})
     return env
+
+
+def telemetry_python(version):
+    """The interpreter with that wheel and OpenTelemetry's packages."""
+    return beds.need(os.path.join(beds.CACHE, "venvs", "telemetry-" + version, "bin", "python"), "run tests/e2e/venv")
 
 
 def function_of(name):
@@ -92,10 +98,10 @@ class System:
     def __init__(self, bed, client, server, client_on=True, server_on=True, database=None):
         self.bed = bed
         self.capture = otlp_peers.Capture(bed)
-        self.python = beds.wheel_python(client)
+        self.python = telemetry_python(client)
         env = telemetry(server, self.capture.url) if server_on else {}
         self.client_env = telemetry(client, self.capture.url) if client_on else {}
-        python = beds.wheel_python(server)
+        python = telemetry_python(server)
         self.follower = parts.follower(bed, database, python=python, env=env, witness=False)
         self.leader = parts.leader(bed, self.follower, database, python=python, env=env, witness=False)
         self.devices = {"follower": self.follower.url("test/follower/1"), "leader": self.leader.url("test/leader/1")}
