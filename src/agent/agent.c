@@ -119,6 +119,13 @@ static void on_retry(void *context)
         return;
 }
 
+static void leave_alone(void *context, uint32_t pid)
+{
+    struct tt_agent *agent = context;
+
+    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
+}
+
 static int make_pipeline(struct tt_agent *agent)
 {
     const struct tt_options *options = agent->options;
@@ -127,6 +134,7 @@ static int make_pipeline(struct tt_agent *agent)
                   .process = find_process,
                   .unix_offset = unix_offset,
                   .shown = is_shown,
+                  .native = leave_alone,
                   .context = agent},
         .options = options,
         .enrich = {.command_lines = options->command_lines,

@@ -28,20 +28,39 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
     return pipeline->world.process(pipeline->world.context, pid, time);
 }
 
-static bool look_at_stacks(void *context, uint32_t pid)
+static unsigned look_at_traits(void *context, uint32_t pid)
 {
     struct tt_process *process = find_process(context, pid, 0);
-    bool switches = process && process->switches_stacks;
+    unsigned traits = process && process->switches_stacks ? TT_TRAIT_SWITCHES : 0;
 
+    if (process && process->native)
+        traits |= TT_TRAIT_NATIVE;
     tt_process_put(&process);
-    return switches;
+    return traits;
 }
 
 static bool switches_stacks(void *context, uint32_t pid)
 {
     struct tt_pipeline *pipeline = context;
 
-    return tt_activity_switches(pipeline->activity, pid, look_at_stacks, pipeline);
+    return tt_activity_traits(pipeline->activity, pid, look_at_traits, pipeline) & TT_TRAIT_SWITCHES;
+}
+
+static bool is_native_server(void *context, uint32_t pid)
+{
+    struct tt_pipeline *pipeline = context;
+
+    return tt_activity_traits(pipeline->activity, pid, look_at_traits, pipeline) & TT_TRAIT_NATIVE;
+}
+
+/* Switched on by other means than its environment (tangorc): with --native skip it is left alone from here
+ * on. */
+static void native_client(void *context, uint32_t pid)
+{
+    struct tt_pipeline *pipeline = context;
+
+    if (pipeline->skip_native && tt_activity_native_seen(pipeline->activity, pid) && pipeline->world.native)
+        pipeline->world.native(pipeline->world.context, pid);
 }
 
 /* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
@@ -56,6 +75,8 @@ static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
         span->incomplete |= TT_INCOMPLETE_PROCESS;
     pipeline->unknown += !process && !wanted;
     tt_process_put(&process);
+    if (pipeline->skip_native && tt_activity_is_native(pipeline->activity, span->tgid))
+        return false;
     if (wanted && pipeline->world.shown)
         wanted = pipeline->world.shown(pipeline->world.context, span->root_tgid);
     return wanted;
@@ -204,6 +225,10 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
         .seed = config->seed,
         .unix_offset = pipeline->world.unix_offset,
         .unix_context = pipeline->world.context,
+        .native = config->options->native != TT_NATIVE_IGNORE,
+        .native_server = is_native_server,
+        .native_client = native_client,
+        .native_context = pipeline,
     };
     struct tt_assembler_ops ops;
 
@@ -229,6 +254,7 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
         return -ENOMEM;
     made->world = config->world;
     made->rules = config->rules;
+    made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
     error = make_stages(made, config);
     if (!error)

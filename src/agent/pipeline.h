@@ -32,6 +32,8 @@ struct tt_world {
     int64_t (*unix_offset)(void *context, uint64_t now);
     /* Are traces shown whose root is of that process? NULL: all are. */
     bool (*shown)(void *context, uint32_t root_tgid);
+    /* Native telemetry was found in a process that is to be left alone then (--native skip); may be NULL. */
+    void (*native)(void *context, uint32_t pid);
     void *context;
 };
 
@@ -58,7 +60,7 @@ struct tt_pipeline {
     struct tt_enricher *enricher;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
-    bool rules, enrich_always;
+    bool rules, enrich_always, skip_native;
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */
@@ -89,9 +91,17 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
 /* False: none yet. */
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
 void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
-/* Do the stacks of that process switch? Asks `look` once a round (tick) and process. */
-bool tt_activity_switches(struct tt_activity *activity, uint32_t pid,
-                          bool (*look)(void *context, uint32_t pid), void *context);
+/* What the feeding thread asks about a process again and again. */
+enum tt_trait {
+    TT_TRAIT_SWITCHES = 1, /* its stacks switch */
+    TT_TRAIT_NATIVE = 2,   /* native telemetry is on in it, by its environment */
+};
+/* Traits of that process, or-ed. Asks `look` once a round (tick) and process. */
+unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
+                            unsigned (*look)(void *context, uint32_t pid), void *context);
+/* A request of the process carried native's trace context: true the first time. And: has one? */
+bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid);
+bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid);
 void tt_activity_tick(struct tt_activity *activity);
 
 /* ---- figures.c: what was counted, for status and the last line ---- */

@@ -47,6 +47,7 @@ static const struct {
     PROCESS(17, FLAG, switches_stacks),
     PROCESS(18, FLAG, selected),
     PROCESS(19, TEXT, rule),
+    PROCESS(20, FLAG, native),
 #undef PROCESS
 };
 

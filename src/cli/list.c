@@ -234,7 +234,8 @@ static int print_reply(const char *reply, bool agent)
 int tt_cmd_list(const struct tt_options *options)
 {
     /* Rules on the command line are to be tried out: the agent has its own. */
-    bool preview = tt_selection_count(options->selection) > 0, agent = false;
+    bool preview = tt_selection_count(options->selection) > 0 || options->native == TT_NATIVE_SKIP,
+         agent = false;
     _cleanup_(tt_json_free) struct tt_json json = {0};
     _cleanup_free_ char *reply = NULL, *error = NULL;
     size_t size;

@@ -471,6 +471,7 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
 {
     int err = 0;
 
+    tt_selection_skip_native(options->selection, options->native == TT_NATIVE_SKIP);
     if (!options->control)
         options->control = default_control(command, environment);
     if (!options->control)

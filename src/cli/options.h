@@ -28,6 +28,7 @@ enum tt_command {
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
+enum tt_native { TT_NATIVE_JOIN, TT_NATIVE_IGNORE, TT_NATIVE_SKIP };
 enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
 
 struct tt_list {
@@ -40,8 +41,9 @@ struct tt_list {
 struct tt_options {
     /* Which processes. */
     struct tt_selection
-        *selection; /* rules of --select and --exclude in their order; never NULL after parsing */
-    bool all;       /* run -- COMMAND: show the traces of the whole host */
+        *selection;        /* rules of --select and --exclude in their order; never NULL after parsing */
+    enum tt_native native; /* what of programs that are traced by native telemetry, too */
+    bool all;              /* run -- COMMAND: show the traces of the whole host */
 
     /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used

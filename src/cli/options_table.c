@@ -25,6 +25,7 @@
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const natives[] = {"join", "ignore", "skip", NULL}; /* enum tt_native */
 static const char *const compressions[] = {"none", "gzip", NULL};
 
 /* ---- values that only their users can judge: asked before anything starts ---- */
@@ -91,6 +92,18 @@ const struct option tt_option_table[] = {
      .group = GROUP_SELECT,
      .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_DOCTOR,
      .help = "Leave processes alone that match PATTERN (see --select)"},
+    {.name = "native",
+     .type = OPTION_CHOICE,
+     FIELD(native),
+     .value = "HOW",
+     .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .initial = "join",
+     .choices = natives,
+     .help =
+         "Programs of Tango 10 that are traced by native telemetry as well. join: a request that carries native's trace "
+         "context goes into that trace, under native's client span, and what native records itself is not recorded "
+         "twice; ignore: as if native were not there; skip: leave such programs alone"},
     {.name = "all",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,

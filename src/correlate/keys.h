@@ -26,7 +26,7 @@ struct tt_key_identity {
 struct tt_request {
     struct tt_request *chain;                     /* same bucket */
     struct tt_request *older, *newer;             /* same side, by age */
-    struct tt_request *sent_previous, *sent_next; /* CLIENT: other requests of the same span */
+    struct tt_request *sent_previous, *sent_next; /* CLIENT and settled: other requests of the same span */
     struct tt_key_identity identity;
     uint64_t hash;
     /* What one side may not know: 0. */
@@ -39,7 +39,8 @@ struct tt_request {
     uint64_t seen;  /* the age by which the queue is ordered */
     /* The caller's. */
     struct tt_trace *trace;
-    struct tt_span *span; /* CLIENT: NULL once closed */
+    struct tt_span *span; /* CLIENT and settled: NULL once closed */
+    bool settled;         /* SERVER: its parent is known by native's trace context; it waits only to be met */
     uint32_t tgid;
     unsigned depth;
     uint8_t span_id[8];

@@ -186,6 +186,7 @@ static int add_file(struct tt_process *process, struct tt_mapping *mapping, cons
     if (facts->library[TT_LIBRARY_TANGO] || facts->library[TT_LIBRARY_OMNIORB])
         file->version = library_version(file->path);
     process->tango |= facts->library[TT_LIBRARY_TANGO];
+    process->native |= facts->library[TT_HOLDS_TELEMETRY]; /* until its environment says no */
     return 0;
 }
 
@@ -264,6 +265,20 @@ static int read_names(int dir, struct tt_process *process)
     return process->name ? 0 : -ENOMEM;
 }
 
+/* TANGO_TELEMETRY_ENABLE as cppTango 10 reads it. Nothing else of telemetry's environment is looked at. */
+static bool telemetry_is_on(int dir)
+{
+    static const char *const words[] = {"on", "1", "true", "yes"};
+    _cleanup_free_ char *value = NULL;
+
+    if (tt_proc_environ(dir, "TANGO_TELEMETRY_ENABLE", &value))
+        return false;
+    for (size_t i = 0; i < TT_ARRAY_SIZE(words); i++)
+        if (!strcasecmp(value, words[i]))
+            return true;
+    return false;
+}
+
 /* What only a Tango process needs; what cannot be read stays empty. */
 static int read_details(struct tt_reader *reader, int dir, struct tt_process *process)
 {
@@ -272,6 +287,7 @@ static int read_details(struct tt_reader *reader, int dir, struct tt_process *pr
         return -ENOMEM;
     if (tt_proc_environ(dir, "TANGO_HOST", &process->tango_host))
         process->tango_host = NULL;
+    process->native = process->native && telemetry_is_on(dir);
     if (tt_proc_cgroup(dir, &process->cgroup))
         process->cgroup = NULL;
     if (tt_proc_namespace(dir, "net", &process->netns))

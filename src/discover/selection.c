@@ -47,6 +47,7 @@ struct tt_selection {
     struct rule *rules;
     size_t count;
     bool has_include;
+    bool skip_native;
 };
 
 struct tt_selection *tt_selection_new(void)
@@ -234,13 +235,21 @@ static const struct rule *first_match(const struct tt_selection *selection, cons
     return NULL;
 }
 
+void tt_selection_skip_native(struct tt_selection *selection, bool skip)
+{
+    selection->skip_native = skip;
+}
+
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process)
 {
     const struct rule *rule = process->tango ? first_match(selection, process) : NULL;
     bool selected = rule ? rule->include : process->tango && !(selection && selection->has_include);
     char *why;
 
-    if (rule)
+    if (selection && selection->skip_native && process->native) {
+        selected = false;
+        why = strdup("native telemetry is on in it, --native skip");
+    } else if (rule)
         why = tt_format("%s %s", rule->include ? "include" : "exclude", rule->text);
     else
         why = strdup(!process->tango ? "not a Tango process"

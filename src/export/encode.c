@@ -292,6 +292,8 @@ static int build_span(struct pool *pool, const struct tt_otel_span *span, Tt__Ot
     message->span_id = (ProtobufCBinaryData){sizeof(span->span_id), (uint8_t *)span->span_id};
     if (memcmp(span->parent_id, no_parent, sizeof(no_parent)) != 0)
         message->parent_span_id = (ProtobufCBinaryData){sizeof(span->parent_id), (uint8_t *)span->parent_id};
+    if (span->trace_state)
+        message->trace_state = clean(pool, span->trace_state);
     message->flags = span->flags;
     message->name = clean(pool, span->name);
     message->kind = (Tt__Otlp__SpanKind)span->kind;

@@ -434,7 +434,19 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
     return 0;
 }
 
-int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
+/* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
+#define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
+
+static bool has_telemetry(const struct tt_elf *elf)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+            return true;
+    }
+    return false;
+}
+
+int tt_plan_probe(int fd, bool holds[TT_HOLDS])
 {
     struct tt_match *matches = NULL;
     size_t count = 0;
@@ -446,9 +458,10 @@ int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
         return r;
     r = tt_match_symbols(&elf, &matches, &count);
     if (r >= 0) {
-        memset(holds, 0, TT_LIBRARIES * sizeof(*holds));
+        memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

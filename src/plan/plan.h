@@ -75,7 +75,7 @@ struct tt_plan {
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error);
 
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
-int tt_plan_probe(int fd, bool holds[TT_LIBRARIES]);
+int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
 
 void tt_plan_free(struct tt_plan **plan);
 
