@@ -86,6 +86,7 @@ struct tt_row {
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
+    const char *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
     bool seldom; /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */

@@ -148,6 +148,8 @@ static void print_function(const struct tt_plan *plan, const struct tt_plan_func
            role_name(tt_rows[function->row].role), function->address, function->size);
     if (state)
         printf("    %s: %s\n", state, function->refused);
+    if (state && tt_rows[function->row].substitute)
+        printf("    left to %s\n", tt_rows[function->row].substitute);
     if (function->note)
         printf("    note: %s\n", function->note);
     for (uint32_t i = 0; all_points && i < function->count; i++)
@@ -243,6 +245,8 @@ static void function_to_json(const struct tt_plan *plan, const struct tt_plan_fu
     tt_json_string(json, "refused", function->refused);
     tt_json_string(json, "note", function->note);
     tt_json_bool(json, "entry_only", function->entry_only);
+    tt_json_bool(json, "seldom", row->seldom);
+    tt_json_string(json, "substitute", row->substitute);
     tt_json_array(json, "points");
     for (uint32_t i = 0; i < function->count; i++)
         point_to_json(&plan->points[function->first + i], json);
