@@ -49,19 +49,20 @@ enum tt_layout_field {
 
 /* What a captured argument is; the planner turns it into tt_capture entries for the build at hand. */
 enum tt_value {
-    TT_VALUE_PROXY_NAME,    /* this = DeviceProxy (a Connection is its first base): device name */
-    TT_VALUE_IMPL_NAME,     /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
-    TT_VALUE_IMPL_CLASS,    /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
-    TT_VALUE_CSTRING,       /* char const* */
-    TT_VALUE_STRING,        /* std::string by reference */
-    TT_VALUE_STRING_VEC,    /* std::vector<std::string> by reference */
-    TT_VALUE_STRING_SEQ,    /* CORBA sequence of strings by reference (DevVarStringArray) */
-    TT_VALUE_VALUE_SEQ,     /* AttributeValueList(_4) by reference: names */
-    TT_VALUE_ATTRIBUTE,     /* DeviceAttribute by reference: name */
-    TT_VALUE_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute> by reference: names */
-    TT_VALUE_U32,           /* 32-bit scalar in the register (enum, bool) */
-    TT_VALUE_CLNT_IDENT,    /* ClntIdent by reference */
-    TT_VALUE_VALUE_1_SEQ,   /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_PROXY_NAME,      /* this = DeviceProxy (a Connection is its first base): device name */
+    TT_VALUE_CONNECTION_NAME, /* the same where `this` may be a Database: what lies there may be no name */
+    TT_VALUE_IMPL_NAME,       /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
+    TT_VALUE_IMPL_CLASS,      /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
+    TT_VALUE_CSTRING,         /* char const* */
+    TT_VALUE_STRING,          /* std::string by reference */
+    TT_VALUE_STRING_VEC,      /* std::vector<std::string> by reference */
+    TT_VALUE_STRING_SEQ,      /* CORBA sequence of strings by reference (DevVarStringArray) */
+    TT_VALUE_VALUE_SEQ,       /* AttributeValueList(_4) by reference: names */
+    TT_VALUE_ATTRIBUTE,       /* DeviceAttribute by reference: name */
+    TT_VALUE_ATTRIBUTE_VEC,   /* std::vector<DeviceAttribute> by reference: names */
+    TT_VALUE_U32,             /* 32-bit scalar in the register (enum, bool) */
+    TT_VALUE_CLNT_IDENT,      /* ClntIdent by reference */
+    TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -86,8 +87,9 @@ struct tt_row {
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
-    const char *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
-    bool seldom; /* called at connection time or so: points that have to be single-stepped are allowed */
+    const char
+        *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
+    bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */

@@ -22,6 +22,7 @@ BIN = os.environ.get("TT_TEST_BIN", os.path.join(ROOT, "build", "tests"))
 CACHE = os.environ.get("TANGOTRACE_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tangotrace")
 VENV_PYTHON = os.path.join(CACHE, "venv", "bin", "python")
+WHEELS = ("9.5.1", "10.0.4", "10.3.1")  # of PyTango, as tests/e2e/venv installs them
 
 
 def die_with_parent():
@@ -182,6 +183,11 @@ def need(path, how):
 def need_root():
     if os.geteuid() != 0:
         raise harness.Skip("needs root")
+
+
+def wheel_python(version):
+    """The interpreter that imports the pinned PyTango wheel."""
+    return need(os.path.join(CACHE, "venvs", "pytango-" + version, "bin", "python"), "run tests/e2e/venv")
 
 
 def test_program(name):

@@ -69,7 +69,7 @@ def start_server(bed, argv, instance, devices, database=None, env=None, witness=
     else:
         port = beds.free_port()
         # TangoTest and the C++ servers have one class: their -dlist wants bare names
-        many = ",".join(d if argv[0] == beds.PYTHON else d.split("::")[-1] for d in devices)
+        many = ",".join(d if argv[0].endswith("python3") or argv[0].endswith("python") else d.split("::")[-1] for d in devices)
         argv += ["-nodb", "-dlist", many, "-ORBendPoint", "giop:tcp:127.0.0.1:%d" % port]
         prefix, suffix = "tango://127.0.0.1:%d/" % port, "#dbase=no"
     proc = bed.start("%s-%s" % (name, instance), argv, full)
@@ -89,14 +89,14 @@ def thrower(bed, database=None, instance="t", devices=("test/thrower/1",), **kw)
     return start_server(bed, [binary], instance, ["Thrower::" + d for d in devices], database, **kw)
 
 
-def follower(bed, database=None, instance="f", devices=("test/follower/1",), **kw):
-    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Follower::" + d for d in devices],
+def follower(bed, database=None, instance="f", devices=("test/follower/1",), python=beds.PYTHON, **kw):
+    return start_server(bed, [python, LEADER_FOLLOWER], instance, ["Follower::" + d for d in devices],
                         database, **kw)
 
 
-def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", **kw):
+def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", python=beds.PYTHON, **kw):
     env = {"FOLLOWER": follower_server.url("test/follower/1")}
-    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Leader::" + device], database, env=env, **kw)
+    return start_server(bed, [python, LEADER_FOLLOWER], instance, ["Leader::" + device], database, env=env, **kw)
 
 
 class Database:
@@ -132,7 +132,8 @@ LogLine = collections.namedtuple("LogLine", "thread tid number operation device 
 
 
 class Client:
-    """A client that carries out a plan; start() it, release() it when it should go, then finish()."""
+    """A client that carries out a plan; start() it, release() it when it should go, then finish(). `python`: by PyTango,
+    True for Debian's, or the path of another interpreter."""
 
     def __init__(self, bed, plan, python=False, flags=(), gate=False, env=None, witness=True, name="client"):
         self.bed = bed
@@ -140,7 +141,7 @@ class Client:
         self.plan_path, self.log_path = bed.path("plan-%d.tsv" % number), bed.path("log-%d.tsv" % number)
         self.orb_log = bed.path("orb-client-%d.log" % number)
         write_plan(plan, self.plan_path)
-        argv = [beds.PYTHON, MIX_PY] if python else [beds.test_program("mix")]
+        argv = [beds.PYTHON if python is True else python, MIX_PY] if python else [beds.test_program("mix")]
         argv += [self.plan_path, self.log_path] + list(flags)
         self.fifo = None
         if gate:

@@ -4,6 +4,7 @@ C++ and PyTango clients; TangoTest, a C++ server that fails in every way and a P
 (no database) and unix sockets (found through a database). The client's log and omniORB's own log of requests say what
 happened; the spans must say the same, to the last call.
 """
+import bed as beds
 import parts
 import plans
 import spans as otlp
@@ -18,9 +19,10 @@ PYTANGO_AUX = ("Tango::Connection::command_query", "Tango::DeviceProxy::command_
                "Tango::DeviceProxy::attribute_query")
 
 
-def system(bed, database):
+def system(bed, database, server_python=beds.PYTHON):
     """Three servers: TangoTest, the C++ thrower, a PyTango Follower."""
-    return [parts.tangotest(bed, database), parts.thrower(bed, database), parts.follower(bed, database)]
+    return [parts.tangotest(bed, database), parts.thrower(bed, database),
+            parts.follower(bed, database, python=server_python)]
 
 
 def plan_for(servers, calls, threads, seed, python=False):
@@ -41,11 +43,14 @@ def minus(after, before):
     return +result
 
 
-def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4):
+def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
+                leave_out=()):
     need_agent()
     database = parts.Database(bed) if use_database else None
-    servers = system(bed, database)
-    plan = plan_for(servers, calls, threads, seed=7, python=python)
+    servers = system(bed, database, server_python)
+    plan = [[c for c in thread if (c[0], c[2]) not in leave_out]
+            for thread in plan_for(servers, calls, threads, seed=7, python=python)]
+    calls = sum(map(len, plan))
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     client = parts.Client(bed, plan, python=python, gate=True, flags=flags)
     agent = Agent(bed)
@@ -161,9 +166,10 @@ def inner_call(bed, client_call, outer, inner, name, inner_name, device, inner_d
     truth.check_none_lost(final, agent)
 
 
-def python_leader(bed, command, inner, fails=False, database=None):
-    follower = parts.follower(bed, database)
-    leader = parts.leader(bed, follower, database)
+def python_leader(bed, command, inner, fails=False, database=None, pythons=(beds.PYTHON, beds.PYTHON)):
+    """`pythons`: of the Leader and of the Follower."""
+    follower = parts.follower(bed, database, python=pythons[1])
+    leader = parts.leader(bed, follower, database, python=pythons[0])
     call = ("command", leader.url("test/leader/1"), command, "void", "")
     inner_call(bed, call, leader, follower, command, inner, "test/leader/1", "test/follower/1", fails)
 
