@@ -254,6 +254,8 @@ int tt_probe(struct pt_regs *ctx)
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+    if (p->condition == TT_COND_AGAIN)
+        e->flags = TT_EVENT_AGAIN;
 
     switch (p->kind) {
     case TT_POINT_REQUEST:

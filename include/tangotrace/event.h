@@ -61,6 +61,9 @@ enum tt_reg {
  * opcode, tested on the saved flags), or always. The planner stores the condition that leads to
  * the exit, so the negated one where the fall-through does. */
 #define TT_COND_ALWAYS 16
+/* An entry point inside a loop of its function (which tries again after an error): it may fire more than once
+ * per call, and its events say so by TT_EVENT_AGAIN. */
+#define TT_COND_AGAIN 17
 
 /* How a captured value is read. `address` is computed as told at struct tt_capture. */
 enum tt_capture_kind {
@@ -111,7 +114,7 @@ struct tt_giop_layout {
 
 struct tt_point {
     __u8 kind;      /* enum tt_point_kind */
-    __u8 condition; /* x86 condition code, or TT_COND_ALWAYS */
+    __u8 condition; /* x86 condition code, or TT_COND_* */
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
@@ -150,7 +153,9 @@ struct tt_event {
     __u32 pad;
 };
 
-#define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
+#define TT_EVENT_FULL  1u /* fields were left out: the event reached TT_EVENT_MAX */
+#define TT_EVENT_AGAIN 2u /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)   \
+                           */
 
 enum tt_field {
     TT_FIELD_NONE = 0,

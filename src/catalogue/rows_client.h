@@ -184,6 +184,7 @@
     {
         CLIENT("DeviceProxy::get_command_config"),
         .verb = "get_command_config",
+        .seldom = true, /* sid's has no instruction that is emulated before its loop */
         .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
         .argument = {PROXY},
     },

@@ -115,7 +115,9 @@ static void print_point(const struct tt_plan_point *point)
     char cfa[32], when[32] = "";
 
     snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
-    if (p->condition != TT_COND_ALWAYS)
+    if (p->condition == TT_COND_AGAIN)
+        snprintf(when, sizeof(when), "  in a loop");
+    else if (p->condition != TT_COND_ALWAYS)
         snprintf(when, sizeof(when), " if %s", tt_insn_condition_name(p->condition));
     printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-8s%s%s\n", kind_name(p->kind), point->offset, point->text,
            cfa, point->emulated ? "" : "  single-stepped", when);
@@ -223,6 +225,7 @@ static void point_to_json(const struct tt_plan_point *point, struct tt_json *jso
     tt_json_bool(json, "call", point->is_call);
     tt_json_string(json, "cfa", cfa);
     tt_json_string(json, "condition", tt_insn_condition_name(p->condition));
+    tt_json_bool(json, "in_loop", p->condition == TT_COND_AGAIN);
     tt_json_array(json, "captures");
     for (unsigned i = 0; i < p->captures; i++)
         capture_to_json(&p->capture[i], json);
