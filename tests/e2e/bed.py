@@ -190,5 +190,26 @@ def wheel_python(version):
     return need(os.path.join(CACHE, "venvs", "pytango-" + version, "bin", "python"), "run tests/e2e/venv")
 
 
+def suite_root(suite):
+    """The root of another Debian suite, made when it is not there."""
+    done = subprocess.run([os.path.join(harness.HERE, "chroot"), suite], stdout=subprocess.PIPE,
+                          universal_newlines=True, timeout=900, stdin=subprocess.DEVNULL)
+    check(done.returncode == 0, "tests/e2e/chroot %s ended with %d" % (suite, done.returncode))
+    return done.stdout.strip()
+
+
+# A mount namespace of the process's own: nothing stays mounted. The folder of the bed lies where it does outside.
+INSIDE = ('mount --bind "$2" "$1$2" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && '
+          'root=$1 && shift 2 && exec chroot "$root" "$@"')
+
+
+def inside(root, directory, argv):
+    """argv of a process that runs in the root of another system, as one process with one pid."""
+    if not root:
+        return argv
+    os.makedirs(root + directory, exist_ok=True)
+    return ["unshare", "--mount", "sh", "-c", INSIDE, "sh", root, directory] + argv
+
+
 def test_program(name):
     return need(os.path.join(BIN, name), "run tests/e2e/compile")

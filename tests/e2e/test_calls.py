@@ -19,10 +19,10 @@ PYTANGO_AUX = ("Tango::Connection::command_query", "Tango::DeviceProxy::command_
                "Tango::DeviceProxy::attribute_query")
 
 
-def system(bed, database, server_python=beds.PYTHON):
+def system(bed, database, server_python=beds.PYTHON, root=None):
     """Three servers: TangoTest, the C++ thrower, a PyTango Follower."""
-    return [parts.tangotest(bed, database), parts.thrower(bed, database),
-            parts.follower(bed, database, python=server_python)]
+    return [parts.tangotest(bed, database, root=root), parts.thrower(bed, database, root=root),
+            parts.follower(bed, database, python=server_python, root=root)]
 
 
 def plan_for(servers, calls, threads, seed, python=False):
@@ -44,15 +44,16 @@ def minus(after, before):
 
 
 def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
-                leave_out=()):
+                leave_out=(), roots=(None, None)):
+    """`roots`: of other systems, for the client and for the servers."""
     need_agent()
     database = parts.Database(bed) if use_database else None
-    servers = system(bed, database, server_python)
+    servers = system(bed, database, server_python, roots[1])
     plan = [[c for c in thread if (c[0], c[2]) not in leave_out]
             for thread in plan_for(servers, calls, threads, seed=7, python=python)]
     calls = sum(map(len, plan))
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
-    client = parts.Client(bed, plan, python=python, gate=True, flags=flags)
+    client = parts.Client(bed, plan, python=python, gate=True, flags=flags, root=roots[0])
     agent = Agent(bed)
     before = [s.dispatched() for s in servers], client.invoked()
     client.release()
