@@ -208,6 +208,40 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     return 0;
 }
 
+/*
+ * Exceptions that a function throws and catches inside are frequent (cppTango: one in every command), and end
+ * no frame: they are not worth a record. What is kept here errs to the side of reporting: a frame whose end
+ * is not seen stays.
+ */
+static __always_inline void frame_entered(struct tt_thread *t, __u64 frame)
+{
+    if (t->depth >= TT_OPEN_FRAMES)
+        t->overflow = 1;
+    else
+        t->open[t->depth++ & (TT_OPEN_FRAMES - 1)] = frame;
+}
+
+/* Removes the entries with that address; with `below` also all lower ones. Returns how many. */
+__attribute__((noinline)) int frames_left(struct tt_thread *t, __u64 frame, __u8 below)
+{
+    __u32 kept = 0, depth, i;
+    __u64 open;
+
+    if (!t)
+        return 0;
+    depth = t->depth;
+    for (i = 0; i < TT_OPEN_FRAMES; i++) {
+        if (i >= depth)
+            break;
+        open = t->open[i];
+        if (open == frame || (below && open < frame))
+            continue;
+        t->open[kept++ & (TT_OPEN_FRAMES - 1)] = open;
+    }
+    t->depth = kept;
+    return depth - kept;
+}
+
 SEC("kprobe")
 int tt_probe(struct pt_regs *ctx)
 {
@@ -226,16 +260,17 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_IGNORED);
         return 0;
     }
-    hit = bpf_map_lookup_elem(&hits, &cookie);
-    if (hit)
-        (*hit)++;
     p = bpf_map_lookup_elem(&points, &cookie);
     if (!p || p->kind == TT_POINT_NONE) {
         tt_count(TT_COUNTER_NO_POINT);
         return 0;
     }
-    if (p->kind == TT_POINT_TEST)
+    if (p->kind == TT_POINT_TEST) {
+        hit = bpf_map_lookup_elem(&hits, &cookie);
+        if (hit)
+            (*hit)++;
         return 0;
+    }
     if (!condition_holds(p->condition, ctx->flags)) {
         tt_count(TT_COUNTER_CONDITION);
         return 0;
@@ -250,12 +285,22 @@ int tt_probe(struct pt_regs *ctx)
     if (!t->start)
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
 
+    if (p->kind == TT_POINT_CATCH && !frames_left(t, ctx->sp, true) && !t->overflow) {
+        tt_count(TT_COUNTER_INSIDE);
+        return 0;
+    }
     save_registers(t, ctx);
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
-    if (p->condition == TT_COND_AGAIN)
+    if (p->condition == TT_COND_AGAIN) {
         e->flags = TT_EVENT_AGAIN;
+        frames_left(t, e->frame, false); /* not twice */
+    }
+    if (p->kind == TT_POINT_ENTER)
+        frame_entered(t, e->frame);
+    else if (p->kind == TT_POINT_EXIT)
+        frames_left(t, e->frame, false);
 
     switch (p->kind) {
     case TT_POINT_REQUEST:

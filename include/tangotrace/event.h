@@ -244,6 +244,7 @@ enum tt_counter {
     TT_COUNTER_DROPS = 16,   /* + enum tt_event_type: events lost because the ring buffer was full */
     TT_COUNTER_IGNORED = 32, /* hits of processes that are not selected */
     TT_COUNTER_CONDITION,    /* exit points passed on the other edge */
+    TT_COUNTER_INSIDE,       /* exceptions caught inside all frames: no event */
     TT_COUNTER_NO_THREAD,    /* no per-thread storage: event lost */
     TT_COUNTER_NO_POINT,     /* cookie without description: event lost */
     TT_COUNTER_FAULTS,       /* fields with TT_STATUS_FAULT */

@@ -2,6 +2,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -66,11 +67,15 @@ static bool switches_stacks(void *context, uint32_t pid)
 
 /* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
  * here. */
-static bool is_wanted(struct tt_agent *agent, const struct tt_span *span)
+static bool is_wanted(struct tt_agent *agent, struct tt_span *span)
 {
     struct tt_process *process = find_process(agent, span->tgid, span->start);
-    /* One that ended before it could be looked at counts as what no rule matches. */
-    bool wanted = process ? process->selected : agent->default_in;
+    /* One that ended before it could be looked at: where there are rules, they may have meant it. */
+    bool wanted = process ? process->selected : !agent->rules;
+
+    if (!process && wanted)
+        span->incomplete |= TT_INCOMPLETE_PROCESS;
+    agent->unknown += !process && !wanted;
 
     tt_process_put(&process);
     if (wanted && agent->tree && !agent->all)
@@ -125,10 +130,18 @@ static int make_exporter(struct tt_agent *agent, struct tt_export_config config,
         config.full_url = true;
     }
     error = tt_exporter_new(otlp ? otlp : spec, &config, &agent->exporters[agent->exporter_count], &why);
-    if (error)
-        return tt_err(error, "--export %s: %s", spec, why ? why : strerror(-error));
+    if (error) /* whatever it is: the command line asked for it */
+        return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
+                      why ? why : strerror(-error));
     agent->exporter_count++;
     return 0;
+}
+
+#define CONSOLE_RATE 20 /* traces per second: what a person can read; of a command all are wanted */
+
+static unsigned console_rate(const struct tt_options *options)
+{
+    return options->console_rate ? options->console_rate : options->command ? UINT_MAX : CONSOLE_RATE;
 }
 
 static int make_exporters(struct tt_agent *agent)
@@ -142,7 +155,7 @@ static int make_exporters(struct tt_agent *agent)
         .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
         .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
         .all_roots = o->all_roots,
-        .console_rate = o->console_rate,
+        .console_rate = console_rate(o),
         .headers = o->otlp_headers,
         .certificate = o->otlp_certificate,
         .client_certificate = o->otlp_client_certificate,
@@ -191,18 +204,6 @@ static int make_pipeline(struct tt_agent *agent)
     return 0;
 }
 
-/* Only excludes, or nothing: the rest is in. */
-static bool selects_by_default(const struct tt_selection *selection)
-{
-    for (size_t i = 0; i < tt_selection_count(selection); i++) {
-        bool include;
-
-        if (tt_selection_rule(selection, i, &include) && include)
-            return false;
-    }
-    return true;
-}
-
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
 {
     struct tt_host_config host = {.ring_size = options->ring_size, .no_multi = !options->multi};
@@ -213,7 +214,7 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         return -ENOMEM;
     made->options = options;
     made->selection = options->selection;
-    made->default_in = selects_by_default(options->selection);
+    made->rules = tt_selection_count(options->selection) > 0;
     made->wake = -1;
     made->started = now_ns();
     pthread_mutex_init(&made->lock, NULL);
@@ -273,6 +274,15 @@ int tt_agent_start(struct tt_agent *agent)
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(now_ns() - agent->started) / 1e9;
     return 0;
+}
+
+bool tt_agent_is_deaf(struct tt_agent *agent)
+{
+    size_t closed = 0;
+
+    for (size_t i = 0; i < agent->exporter_count; i++)
+        closed += tt_exporter_is_closed(agent->exporters[i]);
+    return agent->exporter_count && closed == agent->exporter_count;
 }
 
 #define FLUSH_MS 5000

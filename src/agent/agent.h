@@ -41,7 +41,7 @@ struct tt_agent {
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
     struct tt_tree *tree; /* strace mode: processes of the command; NULL otherwise */
-    bool default_in;      /* processes that no rule matches are traced */
+    bool rules;           /* the user selects: a process that is not known is not shown */
     bool all;             /* strace mode: show the whole host */
     pthread_mutex_t lock; /* attach and follow: main thread and control thread */
     int wake;             /* eventfd: the lease thread wants a retry */
@@ -49,6 +49,7 @@ struct tt_agent {
     double ready_seconds; /* start to ready */
     /* collecting thread */
     struct tt_activity *activity; /* events per process */
+    uint64_t unknown;             /* spans hidden because their process ended before it was looked at */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
 };
 
@@ -57,6 +58,8 @@ struct tt_agent {
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent);
 /* Attaches to everything that runs now. */
 int tt_agent_start(struct tt_agent *agent);
+/* Nobody reads what is exported any more: every exporter writes to a pipe whose reader is gone. */
+bool tt_agent_is_deaf(struct tt_agent *agent);
 /* Detaches, then sends what is left. After it only tt_agent_report and free are allowed. */
 void tt_agent_stop(struct tt_agent *agent);
 /* The last line: what was seen, exported, lost. Returns the number of lost items. */

@@ -30,7 +30,7 @@ struct snapshot {
     struct tt_agent *agent;
     struct tt_assembler_stats assemble;
     struct tt_correlator_stats correlate;
-    uint64_t spans, hidden;
+    uint64_t spans, hidden, unknown;
 };
 
 static void take(void *context)
@@ -41,6 +41,7 @@ static void take(void *context)
     s->correlate = *tt_correlator_stats(s->agent->correlator);
     s->spans = s->agent->spans;
     s->hidden = s->agent->hidden;
+    s->unknown = s->agent->unknown;
 }
 
 static void take_snapshot(struct tt_agent *agent, struct snapshot *s)
@@ -148,6 +149,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     } others[] = {
         {"ignored_hits", TT_COUNTER_IGNORED},
         {"condition_misses", TT_COUNTER_CONDITION},
+        {"caught_inside", TT_COUNTER_INSIDE},
         {"no_thread", TT_COUNTER_NO_THREAD},
         {"no_point", TT_COUNTER_NO_POINT},
         {"faults", TT_COUNTER_FAULTS},
@@ -173,8 +175,9 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps",
-                 events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_NO_THREAD] +
-                     c[TT_COUNTER_NO_POINT] - c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
+                 events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
+                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] -
+                     c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
                      c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT]);
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
@@ -226,6 +229,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_object(json, "spans");
     tt_json_uint(json, "made", s.spans);
     tt_json_uint(json, "hidden", s.hidden);
+    tt_json_uint(json, "hidden_unknown", s.unknown);
     tt_json_uint(json, "enrich_failures", tt_enricher_failures(agent->enricher));
     tt_json_object_end(json);
     put_exporters(json, agent);
@@ -311,12 +315,36 @@ struct loss {
     uint64_t count;
 };
 
+/* "190 spans", or with several exporters "190 spans to console, 190 to file:x". */
+static void put_exported(struct tt_agent *agent, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < agent->exporter_count && used < size; i++) {
+        struct tt_export_stats e;
+
+        tt_exporter_stats(agent->exporters[i], &e);
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 "%s", i ? ", " : "", e.exported,
+                                 i ? "" : " spans");
+        if (agent->exporter_count > 1 && used < size)
+            used += (size_t)snprintf(text + used, size - used, " to %s",
+                                     tt_exporter_name(agent->exporters[i]));
+    }
+}
+
+static void put_hidden(const struct snapshot *s, char *text, size_t size)
+{
+    if (s->hidden)
+        snprintf(text, size, " (%" PRIu64 " not asked for%s)", s->hidden,
+                 s->unknown ? ", some of processes that ended before they could be looked at" : "");
+}
+
 uint64_t tt_agent_report(struct tt_agent *agent)
 {
-    uint64_t c[TT_COUNTERS] = {0}, seen = 0, ring = 0, lost = 0, exported = 0;
+    uint64_t c[TT_COUNTERS] = {0}, seen = 0, ring = 0, lost = 0;
     struct tt_export_stats sum = {0};
     struct snapshot s;
-    char reasons[512] = "";
+    char reasons[512] = "", exported[512], hidden[128] = "";
     size_t used = 0;
 
     take_snapshot(agent, &s);
@@ -329,7 +357,6 @@ uint64_t tt_agent_report(struct tt_agent *agent)
         struct tt_export_stats e;
 
         tt_exporter_stats(agent->exporters[i], &e);
-        exported += e.exported;
         sum.dropped_queue += e.dropped_queue;
         sum.dropped_refused += e.dropped_refused;
         sum.dropped_timeout += e.dropped_timeout;
@@ -356,7 +383,9 @@ uint64_t tt_agent_report(struct tt_agent *agent)
         if (used >= sizeof(reasons) - 64)
             break;
     }
-    tt_info("seen %" PRIu64 " events, %" PRIu64 " spans; exported %" PRIu64 " spans; lost %" PRIu64 "%s%s",
-            seen, s.spans, exported, lost, reasons, used ? ")" : "");
+    put_exported(agent, exported, sizeof(exported));
+    put_hidden(&s, hidden, sizeof(hidden));
+    tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen, s.spans,
+           hidden, exported, lost, reasons, used ? ")" : "");
     return lost;
 }

@@ -115,7 +115,8 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
 {
     struct frame *top = thread->top;
     birth->chained = top && thread->last == top;
-    bool proven = top && !top->doubtful && top->owner && !tt_thread_switches(assembler, thread);
+    bool proven = top && !top->doubtful && top->owner &&
+                  (tt_frame_holds(thread, top, event->frame) || !tt_thread_switches(assembler, thread));
     if (row->role == TT_ROLE_SERVER)
         judge_server(assembler, thread, event, proven, birth);
     else
@@ -273,7 +274,7 @@ static struct frame *sender(struct tt_assembler *assembler, struct thread *threa
     struct frame *top = thread->top;
     if (!top || thread->dropped > sp || top->doubtful || is_server(top) || !top->owner)
         return NULL;
-    if (!tt_thread_switches(assembler, thread))
+    if (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread))
         return top;
     if (thread->last != top)
         return NULL;

@@ -36,7 +36,8 @@ enum tt_incomplete {
     TT_INCOMPLETE_CUT = 1 << 3,   /* a field was cut */
     TT_INCOMPLETE_PARENT =
         1 << 4, /* no parent proven although one is likely (stack switch, suspended frame) */
-    TT_INCOMPLETE_START = 1 << 5, /* the entry was not seen, the time is a bound */
+    TT_INCOMPLETE_START = 1 << 5,   /* the entry was not seen, the time is a bound */
+    TT_INCOMPLETE_PROCESS = 1 << 6, /* its process ended before it could be looked at */
 };
 
 enum tt_trigger {

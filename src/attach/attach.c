@@ -31,6 +31,7 @@ struct tt_attach {
     struct tt_files files;
     struct member *members; /* list: main thread; entries' links: files.lock */
     struct tt_attach_stats stats;
+    bool others; /* breakpoints of another agent are no news */
     void (*retry)(void *context);
     void *context;
     pthread_mutex_t closing; /* counts threads that close links of ended processes */
@@ -110,6 +111,11 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t point)
 {
     return point < TT_MAX_POINTS ? __atomic_load_n(&attach->files.rows[point], __ATOMIC_ACQUIRE) : NULL;
+}
+
+void tt_attach_expect_others(struct tt_attach *attach)
+{
+    attach->others = true;
 }
 
 /* ---- linking ---- */
@@ -204,11 +210,11 @@ static void report_foreign(struct tt_attach *attach, struct tt_file *file, const
                            size_t there)
 {
     attach->stats.foreign += there;
-    if (file->foreign)
+    if (file->foreign || attach->others)
         return;
     file->foreign = true;
     tt_warn(
-        "%s: %zu points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too",
+        "%s: %zu of the points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too",
         file->path, there, process->name, process->pid);
 }
 

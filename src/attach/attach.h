@@ -42,6 +42,9 @@ struct tt_attach_stats {
 int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *context,
                   struct tt_attach **attach);
 
+/* Another agent is known to be here: its breakpoints are counted, not reported one by one. */
+void tt_attach_expect_others(struct tt_attach *attach);
+
 /* Takes out all probes, in parallel, and gives the leases back; the catalogue rows of points stay known. */
 void tt_attach_detach(struct tt_attach *attach);
 void tt_attach_free(struct tt_attach **attach);

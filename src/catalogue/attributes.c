@@ -122,7 +122,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_INCOMPLETE] = SPAN(
         "tangotrace.incomplete", STRING_LIST, OURS, STABLE, ANY, "something is uncertain",
         "`end_unknown` (the end was not seen: the time is a bound, and no success is claimed), `start_unknown`, "
-        "`events_lost`, `field_unreadable`, `field_cut`, `parent_unproven`"),
+        "`events_lost`, `field_unreadable`, `field_cut`, `parent_unproven`, `process_unknown` (it ended before it could be looked at)"),
     [TT_ATTR_COLLOCATED] = SPAN("tangotrace.collocated", BOOL, OURS, STABLE, ANY,
                                 "client and device live in one process: there is no request on the wire",
                                 "`true`"),

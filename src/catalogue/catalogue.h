@@ -91,6 +91,7 @@ struct tt_row {
         *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
+    bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };

@@ -395,12 +395,18 @@ static void end_vanished(struct tt_process_table *table)
     pthread_mutex_unlock(&table->lock);
 }
 
+struct found {
+    struct tt_process *process;
+    bool changed;
+};
+
 int tt_process_table_scan(struct tt_process_table *table,
                           void (*seen)(void *context, struct tt_process *process, bool changed),
                           void *context)
 {
     _cleanup_free_ pid_t *pids = NULL;
-    size_t count = 0;
+    _cleanup_free_ struct found *found = NULL;
+    size_t count = 0, used = 0;
     int err = read_pids(table->proc_root, &pids, &count);
 
     if (err)
@@ -410,17 +416,27 @@ int tt_process_table_scan(struct tt_process_table *table,
     table->scan++;
     pthread_mutex_unlock(&table->lock);
     pthread_mutex_unlock(&table->updates);
+    found = calloc(count + 1, sizeof(*found));
+    if (!found)
+        return -ENOMEM;
+    /* All are in the table before the first is told of: a probe on a library fires in every process that maps
+     * it, and an event of one that is not known yet has neither a name nor a verdict of the selection. */
     for (size_t i = 0; i < count; i++) {
-        _cleanup_(tt_process_put) struct tt_process *process = NULL;
-        bool changed;
+        struct found *f = &found[used];
 
         pthread_mutex_lock(&table->updates);
-        err = update(table, pids[i], false, &process, &changed);
+        err = update(table, pids[i], false, &f->process, &f->changed);
         pthread_mutex_unlock(&table->updates);
         if (err == -ESRCH)
             tt_process_table_exit(table, pids[i]);
-        if (!err && process && process->tango && seen)
-            seen(context, process, changed);
+        if (!err && f->process && f->process->tango && seen)
+            used++;
+        else
+            tt_process_put(&f->process);
+    }
+    for (size_t i = 0; i < used; i++) {
+        seen(context, found[i].process, found[i].changed);
+        tt_process_put(&found[i].process);
     }
     end_vanished(table);
     return (int)count;

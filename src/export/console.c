@@ -57,7 +57,9 @@ static int write_text(struct console_sink *sink)
 
     tt_sink_add(&sink->counters->requests, 1);
     tt_sink_add(&sink->counters->bytes, written);
-    if (err < 0 && err != -ETIMEDOUT)
+    if (err == -EPIPE)
+        atomic_store(&sink->counters->closed, true);
+    else if (err < 0 && err != -ETIMEDOUT)
         tt_ratelog_warn(&sink->failures, TT_RATELOG_S, "console: cannot write: %s", strerror(-err));
     tt_text_free(&sink->text);
     sink->last_output = sink->options.now();

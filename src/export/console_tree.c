@@ -167,7 +167,8 @@ static const char *device_of(const struct tt_otel_span *span)
 
     if (target)
         return target;
-    return span->resource->is_client ? "" : span->resource->instance;
+    /* The resource of a call is the caller's. */
+    return span->resource->is_client || span->kind == 3 /* CLIENT */ ? "" : span->resource->instance;
 }
 
 /* NULL when the span did not fail. */

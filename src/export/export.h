@@ -60,5 +60,8 @@ void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms);
 void tt_exporter_free(struct tt_exporter **exporter);
 
 /* "console", "file:/tmp/x", "otlp:http://host:4318/v1/traces": no secrets. Valid until freed. */
+/* It writes to a pipe whose reader is gone: nothing it does is seen by anybody. */
+bool tt_exporter_is_closed(struct tt_exporter *exporter);
+
 const char *tt_exporter_name(const struct tt_exporter *exporter);
 void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats);

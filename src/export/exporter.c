@@ -202,6 +202,11 @@ static uint64_t load(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+bool tt_exporter_is_closed(struct tt_exporter *exporter)
+{
+    return atomic_load(&exporter->counters.closed);
+}
+
 void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats)
 {
     const struct tt_sink_counters *counters = &exporter->counters;

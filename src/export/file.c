@@ -81,6 +81,8 @@ static int write_line(struct file_sink *sink)
         st.st_size++;
     }
     err = tt_output_write(&sink->output, sink->json.data, sink->json.size, &written);
+    if (err == -EPIPE)
+        atomic_store(&sink->counters->closed, true);
     if (err < 0)
         repair(sink, st.st_size, written);
     return err;

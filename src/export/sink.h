@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct tt_sink_counters {
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
     _Atomic uint64_t requests, retries, bytes;
+    _Atomic bool closed; /* it writes to a pipe that nobody reads any more */
 };
 
 static inline void tt_sink_add(_Atomic uint64_t *counter, uint64_t n)

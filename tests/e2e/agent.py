@@ -14,7 +14,7 @@ BINARY = os.environ.get("TT_AGENT", os.path.join(ROOT, "build", "tangotrace"))
 # On a host where others test at the same time: only what the bed started before the agent is traced. Not for tests of
 # processes that come later.
 ONLY_BED = os.environ.get("TT_ONLY_BED", "") not in ("", "0")
-FINAL = re.compile(r"tangotrace: seen (\d+) events?, (\d+) spans?; exported (\d+) spans?; lost (\d+)(?: \((.*)\))?")
+FINAL = re.compile(r"tangotrace: seen (\d+) events?, (\d+) spans?(?: \([^)]*\))?; exported (\d+) spans?[^;]*; lost (\d+)(?: \((.*)\))?")
 
 
 def need_agent():

@@ -70,7 +70,7 @@ static void test_defaults(void **state)
     assert_int_equal(o.batch_delay, 1000);
     assert_int_equal(o.otlp_timeout, 10000);
     assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
-    assert_int_equal(o.console_rate, 20);
+    assert_int_equal(o.console_rate, 0);
     assert_int_equal(o.color, TT_COLOR_AUTO);
     assert_int_equal(o.log_level, TT_LOG_INFO);
     assert_true(o.multi);
