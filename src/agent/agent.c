@@ -52,7 +52,7 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
 static bool look_at_stacks(void *context, uint32_t pid)
 {
     struct tt_process *process = find_process(context, pid, 0);
-    bool switches = process && process->switches_stacks;
+    bool switches = process && __atomic_load_n(&process->switches_stacks, __ATOMIC_RELAXED);
 
     tt_process_put(&process);
     return switches;

@@ -15,6 +15,7 @@
 static const char *const event_names[TT_EVENT_TYPES] = {
     [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",     [TT_EVENT_CATCH] = "catch",
     [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall", [TT_EVENT_THREAD_EXIT] = "thread_exit",
+    [TT_EVENT_SWITCH] = "switch",
 };
 
 static uint64_t now_ns(void)

@@ -15,9 +15,10 @@
 #include "tangotrace/event.h"
 
 enum tt_library {
-    TT_LIBRARY_TANGO,   /* libtango, or an executable that holds it */
-    TT_LIBRARY_OMNIORB, /* libomniORB4 */
-    TT_LIBRARY_CXXABI,  /* whatever exports __cxa_begin_catch: libstdc++, an executable */
+    TT_LIBRARY_TANGO,    /* libtango, or an executable that holds it */
+    TT_LIBRARY_OMNIORB,  /* libomniORB4 */
+    TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
+    TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARIES,
 };
 
@@ -28,6 +29,7 @@ enum tt_role {
     TT_ROLE_REQUEST, /* key of a request just sent (client) */
     TT_ROLE_UPCALL,  /* key of a request about to be served (server) */
     TT_ROLE_CATCH,   /* an exception arrives at its handler */
+    TT_ROLE_SWITCH,  /* the thread goes on with another stack */
 };
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */

@@ -49,7 +49,8 @@ static void say(char *text, const char *format, ...)
 
 static bool is_key(const struct tt_row *row)
 {
-    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH;
+    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH ||
+           row->role == TT_ROLE_SWITCH;
 }
 
 static __u8 entry_kind(const struct tt_row *row)
@@ -61,6 +62,8 @@ static __u8 entry_kind(const struct tt_row *row)
         return TT_POINT_UPCALL;
     case TT_ROLE_CATCH:
         return TT_POINT_CATCH;
+    case TT_ROLE_SWITCH:
+        return TT_POINT_SWITCH;
     default:
         return TT_POINT_ENTER;
     }
@@ -204,7 +207,7 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
-    if (job->row->role == TT_ROLE_CATCH)
+    if (job->row->role == TT_ROLE_CATCH || job->row->role == TT_ROLE_SWITCH)
         return true;
     if (!job->plan->omni) {
         say(job->refused, "omniORB version not known");

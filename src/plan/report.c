@@ -14,13 +14,14 @@ static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",
     [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",
+    [TT_LIBRARY_GREENLET] = "greenlet",
 };
 
 static const char *kind_name(unsigned kind)
 {
     static const char *const names[] = {
         [TT_POINT_ENTER] = "enter",     [TT_POINT_EXIT] = "exit",     [TT_POINT_CATCH] = "catch",
-        [TT_POINT_REQUEST] = "request", [TT_POINT_UPCALL] = "upcall",
+        [TT_POINT_REQUEST] = "request", [TT_POINT_UPCALL] = "upcall", [TT_POINT_SWITCH] = "switch",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
@@ -31,6 +32,7 @@ static const char *role_name(enum tt_role role)
     static const char *const names[] = {
         [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
         [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_SWITCH] = "switch",
     };
 
     return names[role];

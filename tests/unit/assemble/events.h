@@ -32,6 +32,7 @@ enum {
     SEND,
     UPCALL,
     CATCH,
+    SWITCH,
     ROWS,
 };
 
@@ -54,6 +55,7 @@ static const struct tt_row test_rows[ROWS] = {
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL},
     [CATCH] = {.role = TT_ROLE_CATCH},
+    [SWITCH] = {.role = TT_ROLE_SWITCH},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
