@@ -31,7 +31,9 @@ static struct tt_process *find_process(void *context, uint32_t pid, uint64_t tim
 static unsigned look_at_traits(void *context, uint32_t pid)
 {
     struct tt_process *process = find_process(context, pid, 0);
-    unsigned traits = process && process->switches_stacks ? TT_TRAIT_SWITCHES : 0;
+    unsigned traits = process && __atomic_load_n(&process->switches_stacks, __ATOMIC_RELAXED)
+                          ? TT_TRAIT_SWITCHES
+                          : 0;
 
     if (process && process->native)
         traits |= TT_TRAIT_NATIVE;

@@ -16,6 +16,7 @@
 static const char *const event_names[TT_EVENT_TYPES] = {
     [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",     [TT_EVENT_CATCH] = "catch",
     [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall", [TT_EVENT_THREAD_EXIT] = "thread_exit",
+    [TT_EVENT_SWITCH] = "switch",
 };
 
 static uint64_t now_ns(void)
@@ -223,8 +224,8 @@ void tt_agent_silence(void *context, char *buffer, size_t size)
     size_t selected = 0;
 
     tt_process_table_each(agent->table, count_selected, &selected);
-    snprintf(buffer, size, "%zu Tango process%s traced, no calls seen%s", selected, selected == 1 ? "" : "es",
-             selected ? "" : ": 'tangotrace list' says what was looked for");
+    snprintf(buffer, size, "%zu Tango process%s traced%s", selected, selected == 1 ? "" : "es",
+             selected ? "" : " ('tangotrace list' shows what there is)");
 }
 
 /* ---- the last line ---- */

@@ -441,6 +441,10 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
         int result = has_library(&process->files[i]) ? attach_mapped(attach, m, process, &process->files[i])
                                                      : 0;
 
+        if (result && process->files[i].library[TT_LIBRARY_GREENLET]) {
+            __atomic_store_n(&process->switches_stacks, true, __ATOMIC_RELAXED);
+            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING);
+        }
         if (result == -EAGAIN)
             m->waiting = true;
         else if (result && result != -ESRCH && result != -ENOENT)

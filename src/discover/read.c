@@ -210,8 +210,8 @@ static void drop_files(struct tt_process *process)
 }
 
 /* greenlet (gevent) moves stacks about within a thread: then nesting proves little. Its extension is called
- * so. */
-static bool switches_stacks(const struct tt_mapping *mapping)
+ * so; one that exports the function which switches is probed there, and tells for which threads. */
+static bool is_greenlet(const struct tt_mapping *mapping)
 {
     const char *slash = strrchr(mapping->path, '/');
 
@@ -222,10 +222,10 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
 {
     for (size_t i = 0; i < glance->maps.count; i++) {
         struct tt_file_facts facts;
-
-        process->switches_stacks |= switches_stacks(&glance->maps.items[i]);
         int err = tt_file_cache_get(reader->files, dir, &glance->maps.items[i], &facts);
 
+        if (is_greenlet(&glance->maps.items[i]))
+            process->switches_stacks |= err || !facts.library[TT_LIBRARY_GREENLET];
         if (err == -ENOMEM)
             return err;
         if (err)
