@@ -69,8 +69,11 @@ class Pair:
             program, device = [python, os.path.join(HERE, "calls.py")], "test/follower/1"
         pin(self.server.pid, SIDES_CPU)
         argv = ["taskset", "-c", str(SIDES_CPU)] + program + [self.server.url(device), operation, name, str(count)]
-        self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(bed.env, **env),
-                                      cwd=bed.dir, universal_newlines=True, bufsize=1, preexec_fn=beds.die_with_parent)
+        self.errors = bed.path("client-%d.err" % len(bed.procs))
+        with open(self.errors, "w") as err:
+            self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, cwd=bed.dir,
+                                          env=dict(bed.env, **env), universal_newlines=True, bufsize=1,
+                                          preexec_fn=beds.die_with_parent)
         while self.popen.stdout.readline().strip() != "up":  # PyTango may have something to say before
             check(self.popen.poll() is None, "the client is connected")
         self.count = count
@@ -94,6 +97,12 @@ class Pair:
         settle()
         return {"median": median, "p99": p99,
                 "cpu": (sum(map(procmem.cpu_ns, self.pids + list(pids))) - before) / self.count}
+
+    def dropped(self):
+        """Spans that native threw away so far: it says so, once each, on the program's own output."""
+        with open(self.errors, errors="replace") as f:
+            texts = [f.read(), self.server.proc.stdout, self.server.proc.stderr]
+        return sum(t.count("queue is full - dropping span") for t in texts)
 
     def close(self):
         self.popen.stdin.close()
@@ -128,22 +137,23 @@ def measure(case, rounds, count):
             rows["off"].append(plain.measured())
             rows["tangotrace"].append(traced(bed, plain, url))
             rows["native"].append(own.measured())
+        dropped = own.dropped()
         plain.close()
         own.close()
     finally:
         sink.kill()
         sink.wait(10)
         bed.close()
-    return summary(case, rows)
+    return summary(case, rows, dropped)
 
 
-def summary(case, rows):
+def summary(case, rows, dropped):
     middle = {k: {key: statistics.median(r[key] for r in v) for key in KEYS} for k, v in rows.items()}
     added = {k: {key: middle[k][key] - middle["off"][key] for key in KEYS} for k in ("tangotrace", "native")}
     ratio = {key: added["tangotrace"][key] / added["native"][key] if added["native"][key] > 0 else None for key in KEYS}
     build = native.SUITES.get(case[1], case[1])
     return {"case": "%s %s" % (case[0], build), "middle": middle, "added": added, "ratio": ratio,
-            "lost": sum(r["lost"] for r in rows["tangotrace"]), "raw": rows}
+            "lost": sum(r["lost"] for r in rows["tangotrace"]), "native_lost": dropped, "raw": rows}
 
 
 def us(nanoseconds):
@@ -153,11 +163,11 @@ def us(nanoseconds):
 def table(results):
     """Rows of text: latency off, what each adds to latency and CPU, and ours by native's."""
     rows = [("beside native telemetry", "off us", "+us ours", "+us native", "ratio", "CPU off us", "+CPU ours",
-             "+CPU native", "ratio", "lost")]
+             "+CPU native", "ratio", "lost ours", "lost native")]
     for r in results:
         ours, theirs, ratio = r["added"]["tangotrace"], r["added"]["native"], r["ratio"]
         word = {k: "-" if v is None else "%.2f" % v for k, v in ratio.items()}
         rows.append((r["case"], us(r["middle"]["off"]["median"]), us(ours["median"]), us(theirs["median"]),
                      word["median"], us(r["middle"]["off"]["cpu"]), us(ours["cpu"]), us(theirs["cpu"]), word["cpu"],
-                     str(r["lost"])))
+                     str(r["lost"]), str(r["native_lost"])))
     return rows
