@@ -178,15 +178,6 @@ static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes
 enum owner { NOBODY, OURS, OURS_WIDE };
 
 /*
- * Two mounts of one layer show one real file under two devices, with one inode number (overlayfs; with xino
- * the upper bits tell the layer). Copies of a file have the same plan, too, but numbers of their own.
- */
-static bool may_be_same_file(const struct tt_file *a, const struct tt_file *b)
-{
-    return a->planned == b->planned && a->device != b->device && (uint32_t)a->inode == (uint32_t)b->inode;
-}
-
-/*
  * OURS_WIDE: the same real file is linked already under another identity (two overlay mounts of one layer).
  * OURS: a process with a link by pid has forked, and its child inherited the bytes.
  */
@@ -199,9 +190,8 @@ static enum owner find_owner(struct tt_attach *attach, const struct tt_file *fil
         for (size_t i = 0; i < m->file_count && !owner; i++)
             if (m->files[i].link && m->files[i].file->planned == file->planned)
                 owner = OURS;
-    for (struct tt_file *f = attach->files.list; f; f = f->next)
-        if (f != file && f->wide && may_be_same_file(f, file))
-            owner = OURS_WIDE;
+    if (tt_files_linked_elsewhere(&attach->files, file))
+        owner = OURS_WIDE;
     pthread_mutex_unlock(&attach->files.lock);
     return owner;
 }

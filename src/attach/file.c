@@ -128,6 +128,19 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     return error;
 }
 
+/*
+ * Two mounts of one layer show one real file under two devices, with one inode number (overlayfs; with xino
+ * the upper bits tell the layer). Copies of a file have the same plan, too, but numbers of their own.
+ */
+bool tt_files_linked_elsewhere(const struct tt_files *files, const struct tt_file *file)
+{
+    for (const struct tt_file *f = files->list; f; f = f->next)
+        if (f != file && f->wide && f->planned == file->planned && f->device != file->device &&
+            (uint32_t)f->inode == (uint32_t)file->inode)
+            return true;
+    return false;
+}
+
 bool tt_file_matches(const struct tt_file *file)
 {
     const struct tt_plan *plan = file->planned->plan;

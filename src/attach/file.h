@@ -52,6 +52,10 @@ struct tt_files {
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
                  struct tt_file **file, uint64_t *plans, double *plan_seconds);
 
+/* Is the same real file linked inode-wide under another identity (two overlay mounts of one layer)? Under
+ * tt_files.lock. */
+bool tt_files_linked_elsewhere(const struct tt_files *files, const struct tt_file *file);
+
 /* Do the bytes in the file still equal the plan's at every point? */
 bool tt_file_matches(const struct tt_file *file);
 
