@@ -184,7 +184,7 @@ def crowd(bed, directory, number):
 
 
 def fake_start(bed, directory):
-    return subprocess.Popen([beds.test_program("fake_user"), "500"], env=dict(bed.env, LD_LIBRARY_PATH=directory),
+    return subprocess.Popen([beds.test_program("fake_user"), "5000"], env=dict(bed.env, LD_LIBRARY_PATH=directory),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
 
@@ -202,14 +202,16 @@ def test_overwritten_while_linking(bed):
     need_agent()
     directory = fake_system(bed)
     target, build = os.path.join(directory, "libfaketango.so"), lambda x: os.path.join(directory, x + ".so")
-    want = fake_run(bed, directory, 500)
+    want = fake_run(bed, directory, 5000)
     waits, again = [], []
     for number in range(ROUNDS):
         overwrite_in_place(build("a"), target)
         procs = crowd(bed, directory, PROCESSES)
         try:
             agent = Agent(bed, "--select", "exe:fake_user", ready=False)
-            wait_for(lambda: leased(target), 30, "the agent to come to the file", 0.001)
+            # two moments: the lease is there, and the first point is
+            wait_for(lambda: leased(target) if number % 2 else procmem.differing_bytes(procs[0].pid, "libfaketango"), 30,
+                     "the agent to come to the file", 0.0005)
             again.append(agent.proc.alive() and "ready" not in agent.proc.stderr)
             waits.append(overwrite_in_place(build("b"), target))
             fresh = [fake_start(bed, directory) for _ in range(6)]  # at once: a moment later would be too late
@@ -219,7 +221,7 @@ def test_overwritten_while_linking(bed):
             agent.stop(seconds=30)
         finally:
             end_crowd(procs)
-    equal(fake_run(bed, directory, 500), want, "answers without the agent")
+    equal(fake_run(bed, directory, 5000), want, "answers without the agent")
     figure("%d rounds of %d processes, %d while links were made: a writer waited %.0f ms at most" % (
         ROUNDS, PROCESSES, sum(again), 1000 * max(waits)))
     check(any(again), "the file was written while links were made (else this test shows nothing)")
