@@ -8,6 +8,7 @@ import time
 import bed as beds
 import harness
 import parts
+import procmem
 import spans as otlp
 import truth
 from agent import Agent, need_agent
@@ -168,14 +169,28 @@ def serve(bed, instance, endpoint, prefix=()):
     return proc
 
 
-def job(bed, name, host, port, prefix=()):
+def job(bed, name, host, port, prefix=(), traced=True):
     """A client by that way: 15 good and 15 failing calls from each of two threads."""
     url = "tango://%s:%d/sys/tg_test/1#dbase=no" % (host, port)
     plan = [[("read", url, "ampli", "", ""), ("command", url, "NoSuchCommand", "void", "")] * 15] * 2
-    plan_path, log_path = bed.path("plan-%s.tsv" % name), bed.path("log-%s.tsv" % name)
+    plan_path, log_path, fifo = (bed.path(x + name) for x in ("plan-", "log-", "gate-"))
     parts.write_plan(plan, plan_path)
-    proc = bed.start("client-" + name, list(prefix) + [beds.test_program("mix"), plan_path, log_path])
+    os.mkfifo(fifo)
+    proc = bed.start("client-" + name, list(prefix) + [beds.test_program("mix"), plan_path, log_path, "--wait", fifo])
+    proc.wait_text("up", 30)
+    if traced:  # libstdc++ is probed process by process, a moment after the process is there
+        harness.wait_for(lambda: any("libstdc++" in d[0] for d in procmem.differing_bytes(inner(proc.pid))), 15,
+                         "the client %s to be probed" % name)
+    with open(fifo, "w") as gate:
+        gate.write("go\n")
     proc.finish(60)
+
+
+def inner(pid):
+    """The program behind `unshare --fork`, which stays and waits."""
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        children = f.read().split()
+    return int(children[0]) if children else pid
 
 
 def test_network_namespaces(bed):
@@ -192,7 +207,7 @@ def test_network_namespaces(bed):
         serve(bed, "lo-there", "giop:tcp:127.0.0.1:%d" % ports[2], space.prefix())
         serve(bed, "pids", "giop:tcp:127.0.0.1:%d" % ports[3], own_pids)
         # so that the libraries of the clients are known before the calls that count
-        job(bed, "warm-up", "127.0.0.1", ports[1])
+        job(bed, "warm-up", "127.0.0.1", ports[1], traced=False)
         agent = Agent(bed)
         job(bed, "veth", space.here, ports[0], space.prefix())
         job(bed, "dual", "127.0.0.1", ports[1])

@@ -160,7 +160,7 @@ def test_single_uprobes(bed):
         lambda: truth.check_pairs(spans, client.pid, [server.pid]),
         lambda: truth.check_certain(spans),
         lambda: truth.check_none_lost(final, agent))
-    equal(procmem.differing_bytes(server.pid), [], "differing bytes right after the end")
+    check_text_clean([server.proc])
     figure("single uprobes: ready %.2f s, stop %.2f s" % (agent.ready_seconds, agent.stop_seconds))
     check(agent.stop_seconds < 30, "it ends", agent.stop_seconds)
 
@@ -183,6 +183,11 @@ def crowd(bed, directory, number):
     return procs
 
 
+def fake_start(bed, directory):
+    return subprocess.Popen([beds.test_program("fake_user"), "5000"], env=dict(bed.env, LD_LIBRARY_PATH=directory),
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
 def end_crowd(procs):
     for proc in procs:
         proc.kill()
@@ -197,23 +202,26 @@ def test_overwritten_while_linking(bed):
     need_agent()
     directory = fake_system(bed)
     target, build = os.path.join(directory, "libfaketango.so"), lambda x: os.path.join(directory, x + ".so")
-    want = fake_run(bed, directory, 500)
+    want = fake_run(bed, directory, 5000)
     waits, again = [], []
     for number in range(ROUNDS):
         overwrite_in_place(build("a"), target)
         procs = crowd(bed, directory, PROCESSES)
         try:
             agent = Agent(bed, "--select", "exe:fake_user", ready=False)
-            wait_for(lambda: leased(target), 30, "the agent to come to the file", 0.001)
+            # two moments: the lease is there, and the first point is
+            wait_for(lambda: leased(target) if number % 2 else procmem.differing_bytes(procs[0].pid, "libfaketango"), 30,
+                     "the agent to come to the file", 0.0005)
             again.append(agent.proc.alive() and "ready" not in agent.proc.stderr)
             waits.append(overwrite_in_place(build("b"), target))
-            for _ in range(4):
-                equal(fake_run(bed, directory, 500), want, "answers of a new process, round %d" % number)
+            fresh = [fake_start(bed, directory) for _ in range(6)]  # at once: a moment later would be too late
+            for proc in fresh:
+                equal(proc.communicate(timeout=60)[0].decode(), want, "answers of a new process, round %d" % number)
             agent.wait_ready(60)
             agent.stop(seconds=30)
         finally:
             end_crowd(procs)
-    equal(fake_run(bed, directory, 500), want, "answers without the agent")
+    equal(fake_run(bed, directory, 5000), want, "answers without the agent")
     figure("%d rounds of %d processes, %d while links were made: a writer waited %.0f ms at most" % (
         ROUNDS, PROCESSES, sum(again), 1000 * max(waits)))
     check(any(again), "the file was written while links were made (else this test shows nothing)")
@@ -305,7 +313,7 @@ def test_deleted_file_is_let_go(bed):
     after_last_user(bed, True, 10)
 
 
-if LONG:
+if LONG:  # else a skip, which CI takes for a failure
     def test_idle_file_is_let_go(bed):
         """A library that nobody maps any more does not hold its file system for ever: a minute."""
         after_last_user(bed, False, 75)
