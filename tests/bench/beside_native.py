@@ -126,7 +126,7 @@ def traced(bed, pair, url):
 
 def measure(case, rounds, count):
     bed = beds.Bed("bench-native")
-    sink = subprocess.Popen(["taskset", "-c", str(AGENT_CPU), beds.PYTHON, os.path.join(HERE, "sink.py")],
+    sink = subprocess.Popen(["taskset", "-c", str(AGENT_CPU), beds.test_program("sink")], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, universal_newlines=True, preexec_fn=beds.die_with_parent)
     rows = {"off": [], "tangotrace": [], "native": []}
     try:
@@ -141,7 +141,7 @@ def measure(case, rounds, count):
         plain.close()
         own.close()
     finally:
-        sink.kill()
+        sink.stdin.close()
         sink.wait(10)
         bed.close()
     return summary(case, rows, dropped)

@@ -12,6 +12,7 @@ from agent import Agent
 from harness import check
 
 SUITES = {"trixie": "10.0.2"}  # of Debian: C++ programs
+OLD = "debian"  # PyTango of this host's Debian, a Tango 9: a server without native telemetry
 # The background exporters: cppTango's every 2.5 s, not to be changed; OpenTelemetry's for Python by its environment.
 FLUSH_SECONDS = 3.5
 
@@ -110,7 +111,7 @@ class System:
             thrower = parts.thrower(bed, root=beds.suite_root(server), env=env, witness=False)
             self.servers, self.devices = [thrower], {"thrower": thrower.url("test/thrower/1")}
         else:
-            python = telemetry_python(server)
+            python = beds.PYTHON if server == OLD else telemetry_python(server)
             follower = parts.follower(bed, python=python, env=env, witness=False)
             leader = parts.leader(bed, follower, python=python, env=env, witness=False)
             self.servers = [follower, leader]

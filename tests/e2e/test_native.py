@@ -241,6 +241,22 @@ def test_join_on_on_10_3(bed):
     join(bed, "10.3.1", True, True)
 
 
+def test_join_old_server(bed):
+    """A server of Tango 9 is not told of native's trace: the calls stay ours, both sides, beside native's clients."""
+    need_agent()
+    system = native.System(bed, "10.3.1", native.OLD, client_on=True, server_on=False)
+    calls = calls_of(system, CALLS // 4, seed=9)
+    system.run(calls, "join")
+    equal(system.status["correlate"]["native_joined"], 0, "spans in native's traces")
+    equal(system.status["correlate"]["native_hidden"], 0, "spans left to native")
+    clients = {s.id: s for s in system.ours if s.kind == otlp.CLIENT}
+    servers = [s for s in system.ours if s.kind == otlp.SERVER]
+    equal(len(servers), len(clients), "one SERVER span for each CLIENT span")
+    truth.same(list(clients), [s.parent for s in servers], "the CLIENT spans as parents")
+    equal(len([s for s in clients.values() if s.pid == system.client_pid and
+               s.name.rsplit("::", 1)[-1] not in NATIVE_LACKS]), visible(calls)[0], "calls of the client")
+
+
 # ---- skip
 
 def test_skip(bed):
