@@ -342,24 +342,7 @@ __attribute__((noinline)) int put_attr_errors(struct tt_thread *t, struct tt_cap
     return 0;
 }
 
-/* Tango::ClntIdent: u32 discriminator @0, u32 pid @8 for the C++ languages (what follows it is garbage in
- * Tango 10). */
-static __always_inline void put_client_ident(struct tt_thread *t, __u8 field, __u64 address)
-{
-    struct {
-        __u32 language, pad, pid, more;
-    } in = {};
-    struct tt_client_ident ident = {};
-
-    if (bpf_probe_read_user(&in, sizeof(in), (const void *)address)) {
-        field_status(t, field, 0, TT_STATUS_FAULT);
-        return;
-    }
-    ident.language = in.language;
-    if (in.language == 0 || in.language == 2)
-        ident.pid = in.pid;
-    FIELD_DATA(t, field, &ident, sizeof(ident));
-}
+#include "ident.bpf.h"
 
 __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
 {
@@ -406,7 +389,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         put_string_list(t, c, address);
         break;
     case TT_CAPTURE_CLNT_IDENT:
-        put_client_ident(t, c->field, address);
+        put_ident(t, c->field, address);
         break;
     case TT_CAPTURE_ATTR_ERRORS_SEQ:
     case TT_CAPTURE_ATTR_ERRORS_VEC:

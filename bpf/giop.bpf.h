@@ -148,8 +148,10 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
     FIELD_DATA(t, TT_FIELD_KEY, &key, sizeof(key));
     if (ok && key.descriptor) {
         op = user_u64(key.descriptor + p->giop.descriptor_op, &ok);
-        if (ok)
+        if (ok) {
             put_cstring(t, TT_FIELD_OPERATION, 0, 0, op);
+            put_sent_context(t, key.descriptor + p->giop.descriptor_arguments, op);
+        }
     }
     return 0;
 }

@@ -253,7 +253,7 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_point *p;
     __u32 *state;
     __u64 *hit;
-    __u32 i, n;
+    __u32 i, n, zero = 0;
 
     state = bpf_map_lookup_elem(&targets, &tgid);
     if (state && *state == TT_TARGET_IGNORED) {
@@ -266,7 +266,7 @@ int tt_probe(struct pt_regs *ctx)
         return 0;
     }
     if (p->kind == TT_POINT_TEST) {
-        hit = bpf_map_lookup_elem(&hits, &cookie);
+        hit = bpf_map_lookup_elem(&hits, &zero);
         if (hit)
             (*hit)++;
         return 0;
@@ -285,7 +285,9 @@ int tt_probe(struct pt_regs *ctx)
     if (!t->start)
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
 
-    if (p->kind == TT_POINT_CATCH && !frames_left(t, ctx->sp, true) && !t->overflow) {
+    /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
+    if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&
+        !frames_left(t, ctx->sp, true) && !t->overflow) {
         tt_count(TT_COUNTER_INSIDE);
         return 0;
     }

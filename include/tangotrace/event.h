@@ -18,13 +18,13 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-#define TT_MAX_POINTS   8192 /* entries of the map `points` */
-#define TT_MAX_CAPTURES 6    /* captures of one point */
-#define TT_EVENT_MAX    2048 /* bytes of one event, header included */
-#define TT_STRING_MAX   256  /* bytes of one captured string; longer ones are cut, and say so */
-#define TT_LIST_MAX     8    /* elements read of a list of strings or attribute errors */
-#define TT_SCAN_MAX     32   /* attribute values looked at for errors; beyond: status CUT */
-#define TT_ERRORS_MAX   8    /* DevErrors read of one DevFailed */
+#define TT_MAX_POINTS   32768 /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6     /* captures of one point */
+#define TT_EVENT_MAX    2048  /* bytes of one event, header included */
+#define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
 
 enum tt_point_kind {
     TT_POINT_NONE = 0,
@@ -81,7 +81,8 @@ enum tt_capture_kind {
     TT_CAPTURE_STRING_VEC_COW, /* the same, old ABI (8-byte stride) */
     TT_CAPTURE_NAMED_SEQ,      /* CORBA sequence of structs at address: char* at element + aux, stride aux2 */
     TT_CAPTURE_NAMED_VEC,  /* std::vector of objects: std::string (new ABI) at element + aux, stride aux2 */
-    TT_CAPTURE_CLNT_IDENT, /* Tango::ClntIdent at address: u32 discriminator @0, u32 pid @8 */
+    TT_CAPTURE_CLNT_IDENT, /* Tango::ClntIdent at address: its field, and TRACE_PARENT and TRACE_STATE where
+                              it carries a trace context (IDL 6; bpf/ident.bpf.h has the layout) */
     TT_CAPTURE_ATTR_ERRORS_SEQ, /* CORBA sequence of AttributeValue_N: DevErrorList at element + aux, char*
                                    name at element + aux3, stride aux2; the address holds the sequence */
     TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string
@@ -104,14 +105,17 @@ struct tt_capture {
 
 /* Layout of omniORB's objects as the key points need it; see src/catalogue/ for where from. */
 struct tt_giop_layout {
-    __u16 stream_strand;     /* giopStream -> giopStrand* */
-    __u16 stream_id;         /* giopStream -> u32 request id */
-    __u16 strand_connection; /* giopStrand -> giopConnection* */
-    __u16 strand_version;    /* giopStrand -> u8 major, u8 minor */
-    __u16 connection_fd;     /* giopConnection -> int */
-    __u16 response_expected; /* GIOP_S -> u8 */
-    __u16 call_descriptor;   /* GIOP_C -> call descriptor* */
-    __u16 descriptor_op;     /* call descriptor -> char* operation */
+    __u16 stream_strand;        /* giopStream -> giopStrand* */
+    __u16 stream_id;            /* giopStream -> u32 request id */
+    __u16 strand_connection;    /* giopStrand -> giopConnection* */
+    __u16 strand_version;       /* giopStrand -> u8 major, u8 minor */
+    __u16 connection_fd;        /* giopConnection -> int */
+    __u16 response_expected;    /* GIOP_S -> u8 */
+    __u16 call_descriptor;      /* GIOP_C -> call descriptor* */
+    __u16 descriptor_op;        /* call descriptor -> char* operation */
+    __u16 descriptor_arguments; /* sizeof(omniCallDescriptor): where a stub's own descriptor has its arguments
+                                 */
+    __u16 pad[3];
 };
 
 struct tt_point {
@@ -181,6 +185,10 @@ enum tt_field {
     TT_FIELD_FAILED_NAME, /* string: name of a failed attribute; index = its number among the failed ones; its
                              REASON, DESC, ORIGIN follow with the same index */
     TT_FIELD_TEXT,        /* string: any further text argument (device name given to a constructor, ..) */
+    TT_FIELD_TRACE_PARENT, /* string: W3C traceparent that native telemetry sent with the request, as it is.
+                              ENTER of a server's method: of the request served; REQUEST: of the request sent
+                            */
+    TT_FIELD_TRACE_STATE,  /* string: its tracestate; only if not empty */
     TT_FIELDS,
 };
 
@@ -202,7 +210,7 @@ struct tt_field_header {
 
 struct tt_client_ident {
     __u32 language; /* discriminator of Tango::ClntIdent: 0 CPP, 1 JAVA, 2 CPP_6, 3 JAVA_6 */
-    __u32 pid;      /* languages 0 and 2 */
+    __u32 pid;      /* languages 0 and 2: in the client's own pid namespace */
 };
 
 /* Kernel identity of a connection as one end sees it. Unknown = 0. */
@@ -240,6 +248,7 @@ enum tt_target_state {
     TT_TARGET_UNKNOWN = 0, /* not in the map: traced until user space has decided */
     TT_TARGET_SELECTED,
     TT_TARGET_IGNORED,
+    TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
 /* Per-CPU array `counters`. */
@@ -259,8 +268,8 @@ enum tt_counter {
 };
 
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
-_Static_assert(sizeof(struct tt_giop_layout) == 16, "contract");
-_Static_assert(sizeof(struct tt_point) == 32 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
+_Static_assert(sizeof(struct tt_point) == 40 + 24 * TT_MAX_CAPTURES, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");

@@ -170,6 +170,22 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     tt_thread_taint(thread);
 }
 
+void tt_assembler_skip(struct tt_assembler *assembler, const void *data, size_t size)
+{
+    struct tt_event_view view;
+    assembler->stats.events++;
+    struct thread *thread = tt_event_view(&view, data, size) == TT_EVENT_BAD_HEADER
+                                ? NULL
+                                : tt_thread_get(assembler, &view.header);
+    if (!thread) {
+        assembler->stats.malformed++;
+        return;
+    }
+    check_sequence(assembler, thread, &view.header);
+    if (view.header.time > thread->last_time)
+        thread->last_time = view.header.time;
+}
+
 void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)
 {
     struct thread *thread, *next;

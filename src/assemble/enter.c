@@ -297,6 +297,7 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
 
     struct tt_span *span = frame->owner;
     bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
+    tt_fields_context(view, span);
     frame->requested = true;
     if (!span->requests++) {
         if (operation[0])

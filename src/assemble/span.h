@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/w3c.h"
 #include "base/arena.h"
 #include "catalogue/catalogue.h"
 #include "tangotrace/event.h"
@@ -26,6 +27,7 @@ enum tt_proof {
     TT_PROOF_NONE,    /* no parent: a root */
     TT_PROOF_NESTING, /* same thread and enclosing frame */
     TT_PROOF_REQUEST, /* same connection and GIOP request id */
+    TT_PROOF_NATIVE,  /* the caller's native telemetry sent its own span with the request */
 };
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */
@@ -74,6 +76,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool split; /* a root only because a cap of its trace was reached: the parent would have been .. */
     uint8_t split_trace[16], split_span[8]; /* .. this span of this trace (for a link) */
     struct tt_request *sent;                /* requests of this span that wait for their other side */
+    bool used;                              /* spans of ours are below it */
+    bool hidden; /* native telemetry has this span: never emitted, and its ids are those of native's client
+                    span */
 
     /* set by assemble */
     const struct tt_row *row; /* never NULL */
@@ -97,6 +102,12 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     int64_t source;           /* Tango::DevSource, -1 unknown */
     bool has_client;
     struct tt_client_ident client;
+
+    /* The trace context of native telemetry. SERVER: that came with the request; CLIENT: that its newest
+     * request carried. */
+    bool has_context, bad_context; /* there was one that is none: not used */
+    struct tt_w3c context;
+    const char *trace_state; /* its tracestate, in the arena; NULL: none */
 
     bool failed;                /* an exception left it, or an attribute failed */
     const char *exception_type; /* mangled name ("N5Tango9DevFailedE"), NULL if none or unknown */

@@ -109,7 +109,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_PARENT_PROOF] = SPAN(
         "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
         "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
-        "id), `none` (no parent)"),
+        "id), `native` (the caller's native telemetry sent its span with the request), `none` (no parent)"),
     [TT_ATTR_PARENT_REASON] = SPAN(
         "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
         "no parent, although there is or may be one",

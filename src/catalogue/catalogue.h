@@ -20,6 +20,9 @@ enum tt_library {
     TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARIES,
+    /* What else is asked of a file, and has no rows: */
+    TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
+    TT_HOLDS,
 };
 
 enum tt_role {

@@ -283,7 +283,11 @@ static void fill_split(struct tt_build *build, const struct tt_span *span)
 static void fill_doubts(struct tt_build *build, const struct tt_span *span)
 {
     static const char *const proofs[] = {
-        [TT_PROOF_NONE] = "none", [TT_PROOF_NESTING] = "nesting", [TT_PROOF_REQUEST] = "request"};
+        [TT_PROOF_NONE] = "none",
+        [TT_PROOF_NESTING] = "nesting",
+        [TT_PROOF_REQUEST] = "request",
+        [TT_PROOF_NATIVE] = "native",
+    };
     static const struct {
         enum tt_incomplete bit;
         const char *name;

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -420,19 +420,11 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     return r;
 }
 
-static double now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
-    double start = now();
+    uint64_t start = tt_now_ns();
     struct tt_elf elf;
     int r;
 
@@ -452,12 +444,24 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
             *error = NULL;
         return r;
     }
-    plan->seconds = now() - start;
+    plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
 }
 
-int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
+/* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
+#define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
+
+static bool has_telemetry(const struct tt_elf *elf)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+            return true;
+    }
+    return false;
+}
+
+int tt_plan_probe(int fd, bool holds[TT_HOLDS])
 {
     struct tt_match *matches = NULL;
     size_t count = 0;
@@ -469,9 +473,10 @@ int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
         return r;
     r = tt_match_symbols(&elf, &matches, &count);
     if (r >= 0) {
-        memset(holds, 0, TT_LIBRARIES * sizeof(*holds));
+        memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

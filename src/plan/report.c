@@ -114,15 +114,16 @@ static struct totals count(const struct tt_plan *plan)
 static void print_point(const struct tt_plan_point *point)
 {
     const struct tt_point *p = &point->point;
-    char cfa[32], when[32] = "";
+    char cfa[32], when[32] = "", rest[64];
 
     snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
     if (p->condition == TT_COND_AGAIN)
-        snprintf(when, sizeof(when), "  in a loop");
+        snprintf(when, sizeof(when), " in a loop");
     else if (p->condition != TT_COND_ALWAYS)
         snprintf(when, sizeof(when), " if %s", tt_insn_condition_name(p->condition));
-    printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-8s%s%s\n", kind_name(p->kind), point->offset, point->text,
-           cfa, point->emulated ? "" : "  single-stepped", when);
+    snprintf(rest, sizeof(rest), "%s%s", point->emulated ? "" : "  single-stepped", when);
+    printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-*s%s\n", kind_name(p->kind), point->offset, point->text,
+           *rest ? 8 : 0, cfa, rest);
     for (unsigned i = 0; i < p->captures; i++) {
         char place[64];
 
@@ -189,12 +190,14 @@ void tt_plan_print(const struct tt_plan *plan, bool all_points)
     print_head(plan);
     for (size_t i = 0; i < plan->function_count; i++)
         print_function(plan, &plan->functions[i], all_points);
-    printf("%s%zu functions: %zu covered, %zu with some exits missing, %zu by entry only, %zu not covered\n",
-           all_points || totals.covered < totals.functions ? "\n" : "", totals.functions, totals.covered,
-           totals.partly, totals.entry_only, totals.uncovered);
+    printf("%s%zu function%s: %zu covered, %zu with some exits missing, %zu by entry only, %zu not covered\n",
+           all_points || totals.covered < totals.functions ? "\n" : "", totals.functions,
+           totals.functions == 1 ? "" : "s", totals.covered, totals.partly, totals.entry_only,
+           totals.uncovered);
     printf(
-        "%zu points: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
-        totals.points, totals.points - totals.stepped, totals.stepped, totals.calls, plan->seconds * 1e3);
+        "%zu point%s: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
+        totals.points, totals.points == 1 ? "" : "s", totals.points - totals.stepped, totals.stepped,
+        totals.calls, plan->seconds * 1e3);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */

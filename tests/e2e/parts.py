@@ -102,8 +102,9 @@ def follower(bed, database=None, instance="f", devices=("test/follower/1",), pyt
                         database, **kw)
 
 
-def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", python=beds.PYTHON, **kw):
-    env = {"FOLLOWER": follower_server.url("test/follower/1")}
+def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", python=beds.PYTHON, env=None,
+           **kw):
+    env = dict(env or {}, FOLLOWER=follower_server.url("test/follower/1"))
     script = visible(bed, LEADER_FOLLOWER, kw.get("root"))
     return start_server(bed, [python, script], instance, ["Leader::" + device], database, env=env, **kw)
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +314,39 @@ static inline void sends_key(struct events *e, uint32_t tid, uint64_t sp, struct
     struct draft *d = draft(e, TT_EVENT_REQUEST, tid, SEND, sp, sp);
     draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
     draft_string(d, TT_FIELD_OPERATION, 0, "read_attributes_5");
+    feed(e, d);
+}
+
+/* What native telemetry sends with a request: trace number, its client span's number. */
+static inline const char *w3c(unsigned trace, unsigned span)
+{
+    static char text[64];
+    snprintf(text, sizeof(text), "00-%032x-%016x-01", trace, span);
+    return text;
+}
+
+static inline void sends_context(struct events *e, uint32_t tid, uint64_t sp, struct tt_key key,
+                                 const char *context)
+{
+    struct draft *d = draft(e, TT_EVENT_REQUEST, tid, SEND, sp, sp);
+    draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
+    draft_string(d, TT_FIELD_OPERATION, 0, "read_attributes_5");
+    if (context)
+        draft_string(d, TT_FIELD_TRACE_PARENT, 0, context);
+    feed(e, d);
+}
+
+/* A server's method whose ClntIdent names process 10. */
+static inline void enter_context(struct events *e, uint32_t tid, uint32_t row, uint64_t frame,
+                                 const char *context)
+{
+    struct tt_client_ident ident = {.language = 2, .pid = 10};
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, row, frame, frame);
+    draft_string(d, TT_FIELD_DEVICE, 0, "sys/tg_test/1");
+    draft_string(d, TT_FIELD_CLASS, 0, "TangoTest");
+    draft_field(d, TT_FIELD_CLIENT, TT_STATUS_OK, 0, 0, &ident, sizeof(ident));
+    if (context)
+        draft_string(d, TT_FIELD_TRACE_PARENT, 0, context);
     feed(e, d);
 }
 

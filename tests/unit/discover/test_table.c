@@ -11,7 +11,7 @@
 static unsigned probes;
 
 /* "\177ELFT": cppTango, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
-static int probe(int fd, bool holds[TT_LIBRARIES])
+static int probe(int fd, bool holds[TT_HOLDS])
 {
     char text[8] = "";
 
