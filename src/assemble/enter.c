@@ -95,6 +95,29 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     }
 }
 
+/* Length of the class in a qualified name: "Tango::Group" of "Tango::Group::ping". */
+static size_t class_length(const char *name)
+{
+    size_t length = 0;
+    for (const char *at = name; (at = strstr(at, "::")); at += 2)
+        length = (size_t)(at - name);
+    return length;
+}
+
+/*
+ * A function called by another one to do its work: no span of its own. That is one that does the same: a
+ * further request (a ping before a write, the second try after a lost connection) is a call of its own.
+ */
+static bool stands_for(const struct frame *top, const struct tt_row *row)
+{
+    if (top->row->role != row->role || strcmp(top->row->verb, row->verb) != 0)
+        return false;
+    if (row->role == TT_ROLE_CLIENT)
+        return !top->owner->requests;
+    size_t length = class_length(row->name);
+    return length == class_length(top->row->name) && !memcmp(row->name, top->row->name, length);
+}
+
 static void judge_client(struct thread *thread, const struct tt_event *event, const struct tt_row *row,
                          bool proven, struct birth *birth)
 {
@@ -102,7 +125,7 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
     birth->kind = row->role == TT_ROLE_CLIENT ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
     if (!proven) {
         mark_root(thread, event->frame, birth);
-    } else if (row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT) {
+    } else if (stands_for(top, row)) {
         birth->inner = true;
         birth->owner = top->owner;
     } else {
@@ -212,8 +235,11 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     else if (birth.inner && row->role == TT_ROLE_SERVER)
         frame->upcall = frame->next->upcall;
     thread->last = frame;
-    if (!span)
+    if (!span) {
+        if (row->role != TT_ROLE_SERVER)
+            tt_fields_complete(view, birth.owner);
         return;
+    }
     assembler->ops.open(assembler->ops.context, span);
     span->parent = NULL;
 }

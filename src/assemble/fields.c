@@ -222,6 +222,25 @@ void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
         span->attribute_total = span->attribute_count;
 }
 
+void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    bool attributes = span->attribute_count || span->attribute_total;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (!readable(&header) || header.field >= TT_FIELDS)
+            continue;
+        const char *known = NULL;
+        if (string_member[header.field])
+            memcpy(&known, (const char *)span + string_member[header.field], sizeof(known));
+        bool list = header.field == TT_FIELD_ATTRIBUTE || header.field == TT_FIELD_COUNT;
+        if ((string_member[header.field] && !known) || (list && !attributes))
+            decode_field(span, &header, data);
+    }
+    if (span->attribute_total < span->attribute_count)
+        span->attribute_total = span->attribute_count;
+}
+
 static bool is_cxx(const struct tt_exception *exception)
 {
     return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;

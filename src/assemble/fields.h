@@ -19,6 +19,9 @@ enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, 
  * `incomplete`, failed attributes of a reply into failed and errors[]. */
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
 
+/* What a function called to do the span's work tells of names that the span does not have yet. */
+void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span);
+
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
 void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
 /* Takes that back. */

@@ -61,6 +61,7 @@ enum tt_value {
     TT_VALUE_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute> by reference: names */
     TT_VALUE_U32,           /* 32-bit scalar in the register (enum, bool) */
     TT_VALUE_CLNT_IDENT,    /* ClntIdent by reference */
+    TT_VALUE_PIPE_DATA,     /* DevPipeData by reference: char* name, its first member */
     TT_VALUE_VALUE_1_SEQ,   /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */

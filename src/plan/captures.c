@@ -10,6 +10,7 @@ struct recipe {
     enum tt_layout_field at;             /* of the value in the object */
     enum tt_layout_field then;           /* `at` holds a pointer; the value lies there */
     enum tt_layout_field aux, aux2, aux3;
+    bool pointer; /* the place holds a pointer to the value */
 };
 
 static const struct recipe recipes[] = {
@@ -31,6 +32,7 @@ static const struct recipe recipes[] = {
                                 .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE},
     [TT_VALUE_U32] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_CLNT_IDENT] = {TT_CAPTURE_CLNT_IDENT, TT_CAPTURE_CLNT_IDENT},
+    [TT_VALUE_PIPE_DATA] = {TT_CAPTURE_CSTRING, TT_CAPTURE_CSTRING, .pointer = true},
     [TT_VALUE_RETURNED_SEQ] = {TT_CAPTURE_ATTR_ERRORS_SEQ, TT_CAPTURE_ATTR_ERRORS_SEQ,
                                .aux = TT_LAYOUT_VALUE_ERRORS, .aux2 = TT_LAYOUT_VALUE_SIZE,
                                .aux3 = TT_LAYOUT_VALUE_NAME},
@@ -98,6 +100,8 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
         return false;
     if (recipe->then != TT_LAYOUT_NONE &&
         (!dereference(&made) || !shift(&made, offset_of(layout, recipe->then))))
+        return false;
+    if (recipe->pointer && !dereference(&made))
         return false;
     made.aux = (__u16)aux;
     made.aux2 = (__u16)aux2;

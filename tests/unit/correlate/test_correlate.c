@@ -423,9 +423,9 @@ static void depth_cap_by_nesting(void **state)
 {
     again(&(struct tt_correlator_config){.max_depth = 4});
     for (unsigned i = 0; i < 10; i++)
-        enter(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        enter(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     for (unsigned i = 10; i-- > 0;)
-        leave(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        leave(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     assert_int_equal(joins()->split, 2);
     assert_int_equal(joins()->traces, 3);
     for (size_t i = 0; i < e.count; i++)
