@@ -172,6 +172,8 @@ enum tt_field {
     TT_FIELD_FAILED_NAME, /* string: name of a failed attribute; index = its number among the failed ones; its
                              REASON, DESC, ORIGIN follow with the same index */
     TT_FIELD_TEXT,        /* string: any further text argument (device name given to a constructor, ..) */
+    TT_FIELD_DESCRIPTOR,  /* u64: address of the omniORB call descriptor of an asynchronous call */
+    TT_FIELD_ASYNCH_ID,   /* u64: cppTango's number of an asynchronous call */
     TT_FIELDS,
 };
 
@@ -212,7 +214,7 @@ struct tt_key {
     __u32 request_id;
     __s32 fd; /* of the process; -1 unknown */
     __u8 giop_major, giop_minor;
-    __u8 response_expected; /* UPCALL: 0 = one-way; REQUEST: 1 */
+    __u8 response_expected; /* 0 = one-way */
     __u8 pad[5];
     __u64 descriptor; /* REQUEST: address of the omniORB call descriptor */
 };

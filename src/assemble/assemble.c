@@ -51,6 +51,7 @@ void tt_assembler_free(struct tt_assembler **assembler)
         free(thread);
         thread = next;
     }
+    tt_call_free_all(old);
     free_spare(old->spare);
     for (size_t i = 0; i < old->bare_count; i++)
         free((char *)old->bare[i].operation);
@@ -100,7 +101,8 @@ static bool is_plausible(const struct tt_event *event)
 
 static bool is_function(const struct tt_row *row)
 {
-    return row && (row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_SERVER);
+    return row && (row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_SERVER ||
+                   row->role >= TT_ROLE_ASYNCH);
 }
 
 /* False: the event makes no sense. */
@@ -173,17 +175,22 @@ void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)
         if (thread->suspended)
             tt_frame_expire(assembler, thread, now);
     }
+    tt_call_expire(assembler, now);
 }
 
 void tt_assembler_forget(struct tt_assembler *assembler, uint32_t tgid)
 {
     /* The threads stay known, for their sequence numbers: events may still be on their way. */
     struct thread *thread, *next;
+    uint64_t last = 0;
     HASH_ITER(hh, assembler->threads, thread, next)
     {
-        if (thread->tgid == tgid)
-            tt_thread_bury_all(assembler, thread, thread->last_time);
+        if (thread->tgid != tgid)
+            continue;
+        tt_thread_bury_all(assembler, thread, thread->last_time);
+        last = thread->last_time > last ? thread->last_time : last;
     }
+    tt_call_close_all(assembler, tgid, last);
 }
 
 void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now)
@@ -193,6 +200,7 @@ void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now)
     {
         tt_thread_bury_all(assembler, thread, now);
     }
+    tt_call_close_all(assembler, 0, now);
 }
 
 const struct tt_assembler_stats *tt_assembler_stats(const struct tt_assembler *assembler)
@@ -215,4 +223,7 @@ void tt_assembler_each_open(struct tt_assembler *assembler,
             if (frame->span)
                 visit(context, frame->span);
     }
+    for (const struct call *call = assembler->calls; call; call = call->hh.next)
+        if (!call->sender && !call->ended)
+            visit(context, call->span);
 }

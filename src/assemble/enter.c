@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* What a new frame is to become. */
 struct birth {
     bool inner;       /* no span of its own: `owner` stands for it */
@@ -15,6 +17,7 @@ struct birth {
     enum tt_trigger trigger;
     struct tt_span *parent; /* proven by nesting */
     struct tt_span *owner;
+    struct call *call; /* WORKER, REPLY: the asynchronous call */
     unsigned incomplete;
 };
 
@@ -122,7 +125,8 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
                          bool proven, struct birth *birth)
 {
     struct frame *top = thread->top;
-    birth->kind = row->role == TT_ROLE_CLIENT ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
+    bool request = row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_ASYNCH;
+    birth->kind = request ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
     if (!proven) {
         mark_root(thread, event->frame, birth);
     } else if (stands_for(top, row)) {
@@ -139,7 +143,10 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
     struct frame *top = thread->top;
     birth->chained = top && thread->last == top;
     bool proven = top && !top->doubtful && top->owner && !tt_thread_switches(assembler, thread);
-    if (row->role == TT_ROLE_SERVER)
+    if (row->role == TT_ROLE_WORKER) {
+        birth->inner = true; /* of the function that sends, on another thread */
+        birth->owner = birth->call ? birth->call->span : NULL;
+    } else if (row->role == TT_ROLE_SERVER)
         judge_server(assembler, thread, event, proven, birth);
     else
         judge_client(thread, event, row, proven, birth);
@@ -170,6 +177,25 @@ static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
         span->owner_class = tt_arena_copy(&span->arena, class_name, strlen(class_name));
 }
 
+/* The reply is of the call's device and command or attributes, which the function that hands it over is not
+ * told. */
+static void answer(struct tt_span *span, struct tt_span *call)
+{
+    const char *const from[] = {call->device, call->command};
+    const char **const to[] = {&span->device, &span->command};
+    for (size_t i = 0; i < TT_ARRAY_SIZE(from); i++)
+        if (!*to[i] && from[i])
+            *to[i] = tt_arena_copy(&span->arena, from[i], strlen(from[i]));
+    for (unsigned i = 0; i < call->attribute_count; i++) {
+        span->attributes[i] = tt_arena_copy(&span->arena, call->attributes[i], strlen(call->attributes[i]));
+        if (!span->attributes[i])
+            return;
+        span->attribute_count = i + 1;
+    }
+    span->attribute_total = call->attribute_total;
+    span->answers = call;
+}
+
 static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
                                   const struct tt_row *row, const struct birth *birth)
 {
@@ -191,6 +217,8 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     tt_fields_decode(view, span);
     if (birth->parent)
         inherit_owner(span, birth->parent);
+    if (birth->call)
+        answer(span, birth->call->span);
     return span;
 }
 
@@ -203,63 +231,29 @@ static void drop(struct tt_assembler *assembler, struct thread *thread, uint64_t
     thread->last = NULL;
 }
 
-void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
-                    const struct tt_row *row)
+/* The asynchronous call that the function is about. */
+static struct call *find_call(struct tt_assembler *assembler, struct thread *thread,
+                              const struct tt_event_view *view, const struct tt_row *row)
 {
-    const struct tt_event *event = &view->header;
-    struct birth birth = {.trigger = TT_TRIGGER_UNKNOWN};
-    make_room(assembler, thread, event, row, &birth);
-    if (thread->dropped > event->frame) {
-        drop(assembler, thread, event->frame);
-        return;
-    }
-    if (thread->highest && event->frame >= thread->highest)
-        thread->doubt = false;
-    if (event->frame > thread->highest)
-        thread->highest = event->frame;
-
-    judge(assembler, thread, event, row, &birth);
-    struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
-    struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
-    if (!frame) {
-        tt_span_free(&span);
-        drop(assembler, thread, event->frame);
-        return;
-    }
-    frame->row = row;
-    frame->span = span;
-    frame->owner = span ? span : birth.owner;
-    frame->tail = birth.tail;
-    if (birth.from_marker)
-        frame->upcall = thread->marker.address;
-    else if (birth.inner && row->role == TT_ROLE_SERVER)
-        frame->upcall = frame->next->upcall;
-    thread->last = frame;
-    if (!span) {
-        if (row->role != TT_ROLE_SERVER)
-            tt_fields_complete(view, birth.owner);
-        return;
-    }
-    assembler->ops.open(assembler->ops.context, span);
-    span->parent = NULL;
+    if (row->role != TT_ROLE_WORKER && row->role != TT_ROLE_REPLY)
+        return NULL;
+    struct call *call = tt_call_find(assembler, thread, view);
+    assembler->stats.replies_unlinked += !call && row->role == TT_ROLE_REPLY;
+    return call;
 }
 
-void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+static void attach_call(struct frame *frame, struct call *call)
 {
-    const struct tt_event *event = &view->header;
-    struct marker *marker = &thread->marker;
-    tt_frame_heal(assembler, thread, event->frame, true, event->time);
-    if (marker->open)
-        tt_thread_end_marker(assembler, thread);
-    tt_frame_bury_methods(assembler, thread, event->frame, event->time);
-    assembler->stats.upcalls++;
-    thread->last = NULL;
-    thread->served = true;
-    /* A dispatch begins: what was lost before does not enclose the method in the sense of a parent. */
-    thread->doubt = false;
-    *marker = (struct marker){
-        .open = true, .sequence = event->sequence, .address = event->frame, .time = event->time};
-    marker->has_key = tt_fields_key(view, &marker->key, marker->operation, sizeof(marker->operation));
+    if (frame->row->role == TT_ROLE_REPLY) {
+        frame->answers = frame->span ? call->descriptor.value : 0;
+        return;
+    }
+    if (call->worker) {
+        call->worker->call = NULL;
+        call->worker->owner = NULL;
+    }
+    frame->call = call;
+    call->worker = frame;
 }
 
 /* The only frame that is known above `sp`, or NULL if there are several. */
@@ -287,6 +281,87 @@ static struct frame *sender(struct tt_assembler *assembler, struct thread *threa
     return !top->requested || is_only_frame(thread, top, sp) ? top : NULL;
 }
 
+/* An asynchronous call goes to omniORB's pool. */
+static void event_submit(struct tt_assembler *assembler, struct thread *thread,
+                         const struct tt_event_view *view)
+{
+    const struct tt_event *event = &view->header;
+    tt_frame_heal(assembler, thread, event->frame, false, event->time);
+    struct frame *frame = sender(assembler, thread, event->sp);
+    thread->last = frame;
+    while (frame && !frame->span)
+        frame = frame->next; /* that has the span of an inner one */
+    if (frame && frame->row->role != TT_ROLE_ASYNCH)
+        frame = NULL;
+    tt_call_submit(assembler, thread, view, frame);
+}
+
+void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                    const struct tt_row *row)
+{
+    const struct tt_event *event = &view->header;
+    struct birth birth = {.trigger = TT_TRIGGER_UNKNOWN};
+    if (row->role == TT_ROLE_SUBMIT) {
+        event_submit(assembler, thread, view);
+        return;
+    }
+    make_room(assembler, thread, event, row, &birth);
+    if (thread->dropped > event->frame) {
+        drop(assembler, thread, event->frame);
+        return;
+    }
+    if (thread->highest && event->frame >= thread->highest)
+        thread->doubt = false;
+    if (event->frame > thread->highest)
+        thread->highest = event->frame;
+
+    birth.call = find_call(assembler, thread, view, row);
+    judge(assembler, thread, event, row, &birth);
+    struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
+    struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
+    if (!frame) {
+        tt_span_free(&span);
+        drop(assembler, thread, event->frame);
+        return;
+    }
+    frame->row = row;
+    frame->span = span;
+    frame->owner = span ? span : birth.owner;
+    frame->tail = birth.tail;
+    if (birth.from_marker)
+        frame->upcall = thread->marker.address;
+    else if (birth.inner && row->role == TT_ROLE_SERVER)
+        frame->upcall = frame->next->upcall;
+    thread->last = frame;
+    if (birth.call)
+        attach_call(frame, birth.call);
+    if (!span) {
+        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER)
+            tt_fields_complete(view, birth.owner);
+        return;
+    }
+    assembler->ops.open(assembler->ops.context, span);
+    span->parent = span->answers = NULL;
+}
+
+void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+{
+    const struct tt_event *event = &view->header;
+    struct marker *marker = &thread->marker;
+    tt_frame_heal(assembler, thread, event->frame, true, event->time);
+    if (marker->open)
+        tt_thread_end_marker(assembler, thread);
+    tt_frame_bury_methods(assembler, thread, event->frame, event->time);
+    assembler->stats.upcalls++;
+    thread->last = NULL;
+    thread->served = true;
+    /* A dispatch begins: what was lost before does not enclose the method in the sense of a parent. */
+    thread->doubt = false;
+    *marker = (struct marker){
+        .open = true, .sequence = event->sequence, .address = event->frame, .time = event->time};
+    marker->has_key = tt_fields_key(view, &marker->key, marker->operation, sizeof(marker->operation));
+}
+
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
 {
     const struct tt_event *event = &view->header;
@@ -304,6 +379,10 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
     struct tt_span *span = frame->owner;
     bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
     frame->requested = true;
+    if (frame->call && frame->call->caught) { /* the ORB tries again */
+        frame->call->caught = false;
+        tt_fields_no_exception(span);
+    }
     if (!span->requests++) {
         if (operation[0])
             span->operation = tt_arena_copy(&span->arena, operation, strlen(operation));

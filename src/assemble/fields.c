@@ -241,6 +241,16 @@ void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span)
         span->attribute_total = span->attribute_count;
 }
 
+bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (header.field == field && header.status == TT_STATUS_OK)
+            return read_scalar(&header, data, value);
+    return false;
+}
+
 static bool is_cxx(const struct tt_exception *exception)
 {
     return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;
@@ -280,7 +290,9 @@ void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span)
         }
     }
     if (cxx) {
-        span->exception_minor = exception.minor;
+        bool system = !span->exception_type ||
+                      strcmp(span->exception_type, "N5CORBA20UnknownUserExceptionE") != 0;
+        span->exception_minor = system ? exception.minor : 0;
         if (span->error_total < exception.errors)
             span->error_total = exception.errors;
     }

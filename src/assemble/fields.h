@@ -22,6 +22,9 @@ void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
 /* What a function called to do the span's work tells of names that the span does not have yet. */
 void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span);
 
+/* A number that the event carries; false if it does not. */
+bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value);
+
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
 void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
 /* Takes that back. */

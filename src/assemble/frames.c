@@ -52,8 +52,14 @@ void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, stru
     struct tt_span *span = frame->span;
     if (thread->last == frame)
         thread->last = NULL;
+    if (frame->call) {
+        tt_call_left(assembler, frame, end);
+        span = NULL; /* the call's */
+    }
     if (span) {
         span->end = end > span->start ? end : span->start;
+        if (frame->answers && !(span->incomplete & TT_INCOMPLETE_END))
+            tt_call_answered(assembler, thread, frame->answers, span);
         assembler->stats.spans++;
         assembler->ops.close(assembler->ops.context, span);
     }
@@ -66,7 +72,9 @@ static void bury(struct tt_assembler *assembler, struct thread *thread, struct f
                  uint64_t now)
 {
     assembler->stats.buried++;
-    if (frame->span) {
+    if (frame->call && frame->row->role == TT_ROLE_WORKER)
+        frame->call->span->incomplete |= TT_INCOMPLETE_END;
+    if (frame->span && !frame->call) {
         frame->span->failed |= frame->noted > 0;
         /* Over, without an exit, nothing lost, and only one exception that can have ended it: no doubt is
          * left. */

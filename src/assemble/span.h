@@ -73,6 +73,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool split; /* a root only because a cap of its trace was reached: the parent would have been .. */
     uint8_t split_trace[16], split_span[8]; /* .. this span of this trace (for a link) */
     struct tt_request *sent;                /* requests of this span that wait for their other side */
+    bool linked;                            /* has a link to .. */
+    struct tt_trace *link_to;
+    uint8_t link_trace[16], link_span[8]; /* .. this span of this trace */
 
     /* set by assemble */
     const struct tt_row *row; /* never NULL */
@@ -82,7 +85,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint64_t start, end; /* CLOCK_MONOTONIC, ns */
     unsigned incomplete; /* enum tt_incomplete, or-ed */
     enum tt_trigger trigger;
-    struct tt_span *parent; /* enclosing span of the same thread; valid only during the `open` call */
+    struct tt_span *parent;  /* enclosing span of the same thread; valid only during the `open` call */
+    struct tt_span *answers; /* a `*_reply`: the call whose reply it is; valid only during the `open` call */
 
     bool has_key;
     struct tt_key key; /* CLIENT: of the first request; SERVER: of the request served */

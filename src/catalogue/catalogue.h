@@ -28,6 +28,10 @@ enum tt_role {
     TT_ROLE_REQUEST, /* key of a request just sent (client) */
     TT_ROLE_UPCALL,  /* key of a request about to be served (server) */
     TT_ROLE_CATCH,   /* an exception arrives at its handler */
+    TT_ROLE_ASYNCH,  /* sends without waiting: a CLIENT span that ends when the reply arrives */
+    TT_ROLE_SUBMIT,  /* hands the call descriptor of an asynchronous call to omniORB's pool; entry only */
+    TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
+    TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
@@ -62,11 +66,15 @@ enum tt_value {
     TT_VALUE_U32,           /* 32-bit scalar in the register (enum, bool) */
     TT_VALUE_CLNT_IDENT,    /* ClntIdent by reference */
     TT_VALUE_PIPE_DATA,     /* DevPipeData by reference: char* name, its first member */
+    TT_VALUE_U64,           /* 64-bit scalar in the register (long, pointer) */
+    TT_VALUE_REQUEST,       /* CORBA::Request*: address of its call descriptor */
+    TT_VALUE_TASK,          /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,   /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
     TT_VALUE_RETURNED_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute>*: failed attributes */
+    TT_VALUE_RETURNED_U64,           /* 64-bit scalar */
 };
 
 #define TT_ARGUMENT_RETURNED 15 /* tt_argument.index: the returned value */

@@ -120,6 +120,8 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_CLIENT] = "CLIENT",
         [TT_ROLE_MANY] = "INTERNAL, one CLIENT child per request",
         [TT_ROLE_SERVER] = "SERVER",
+        [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
+        [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
         [TT_ROLE_CATCH] = NULL,
     };
 

@@ -124,6 +124,17 @@ void tt_correlator_free(struct tt_correlator **correlator)
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
+/* The trace id of the link is final. */
+static void drop_link(struct tt_correlator *correlator, struct tt_span *span)
+{
+    unsigned depth = 0;
+    if (!span->linked)
+        return;
+    memcpy(span->link_trace, tt_trace_find(span->link_to, &depth)->id, sizeof(span->link_trace));
+    tt_trace_put(&correlator->traces, span->link_to);
+    span->link_to = NULL;
+}
+
 /* The root of the span's trace is decided: its ids are final. */
 static void emit(struct tt_correlator *correlator, struct tt_span *span)
 {
@@ -135,10 +146,27 @@ static void emit(struct tt_correlator *correlator, struct tt_span *span)
     span->depth += depth;
     if (span->split)
         memcpy(span->split_trace, tt_trace_find(own->split_from, &depth)->id, sizeof(span->split_trace));
+    drop_link(correlator, span);
     span->trace = NULL;
     tt_trace_put(&correlator->traces, own);
     correlator->stats.emitted++;
     correlator->emit(correlator->context, span);
+}
+
+/* The span has ended. It leaves when its own ids and that of its link are final, and waits with the trace
+ * whose is not. */
+static void settle(struct tt_correlator *correlator, struct tt_span *span)
+{
+    unsigned depth = 0;
+    struct tt_trace *trace = tt_trace_find(span->trace, &depth);
+    if (!trace->waiting && span->linked)
+        trace = tt_trace_find(span->link_to, &depth);
+    if (!trace->waiting) {
+        emit(correlator, span);
+        return;
+    }
+    tt_trace_hold(trace, span);
+    correlator->stats.pending++;
 }
 
 static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trace)
@@ -147,7 +175,7 @@ static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trac
     tt_trace_get(trace);
     for (struct tt_span *span; (span = tt_trace_release(trace));) {
         correlator->stats.pending--;
-        emit(correlator, span);
+        settle(correlator, span);
     }
     tt_trace_put(&correlator->traces, trace);
 }
@@ -389,6 +417,11 @@ static void span_open(void *context, struct tt_span *span)
     struct tt_correlator *correlator = context;
     struct tt_span *parent = span->parent;
     random_id(&correlator->random, span->span_id, sizeof(span->span_id));
+    if (span->answers && span->answers->trace) {
+        span->linked = true;
+        span->link_to = tt_trace_get(span->answers->trace);
+        memcpy(span->link_span, span->answers->span_id, sizeof(span->link_span));
+    }
     if (!parent || !parent->trace) {
         begin_trace(correlator, span);
         if (span->trace && span->kind == TT_SPAN_SERVER && !span->collocated)
@@ -435,19 +468,13 @@ static void span_close(void *context, struct tt_span *span)
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
         span->incomplete |= TT_INCOMPLETE_PARENT;
+        drop_link(correlator, span);
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
         correlator->stats.emitted++;
         correlator->emit(correlator->context, span);
         return;
     }
-    unsigned depth = 0;
-    struct tt_trace *trace = tt_trace_find(span->trace, &depth);
-    if (!trace->waiting) {
-        emit(correlator, span);
-        return;
-    }
-    tt_trace_hold(trace, span);
-    correlator->stats.pending++;
+    settle(correlator, span);
     limit_pending(correlator);
 }
 

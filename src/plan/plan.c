@@ -51,6 +51,12 @@ static bool is_key(const struct tt_row *row)
     return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH;
 }
 
+/* Is only its entry of interest? */
+static bool is_moment(const struct tt_row *row)
+{
+    return is_key(row) || row->role == TT_ROLE_SUBMIT;
+}
+
 static __u8 entry_kind(const struct tt_row *row)
 {
     switch (row->role) {
@@ -234,7 +240,7 @@ static int plan_entry(struct job *job)
     }
     capture_arguments(job, (uint32_t)insn, &point);
     r = add_point(job, (uint32_t)insn, &point);
-    job->keeps = r == 0 && !is_key(job->row);
+    job->keeps = r == 0 && !is_moment(job->row);
     return r;
 }
 

@@ -29,8 +29,10 @@ static const char *kind_name(unsigned kind)
 static const char *role_name(enum tt_role role)
 {
     static const char *const names[] = {
-        [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
-        [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
+        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_WORKER] = "worker",
+        [TT_ROLE_REPLY] = "reply",
     };
 
     return names[role];

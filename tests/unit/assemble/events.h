@@ -28,6 +28,10 @@ enum {
     WRITE_READ_5, /* server: calls READ_5 */
     COMMAND_4,    /* server: jumps to COMMAND_2 */
     COMMAND_2,    /* server */
+    ASYNCH,       /* client, asynchronous */
+    SUBMIT,
+    WORKER,
+    REPLY,
     SEND,
     UPCALL,
     CATCH,
@@ -46,6 +50,10 @@ static const struct tt_row test_rows[ROWS] = {
     [WRITE_READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::write_read_attributes_5"},
     [COMMAND_4] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"},
     [COMMAND_2] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_2Impl::command_inout_2", .verb = "command"},
+    [ASYNCH] = {.role = TT_ROLE_ASYNCH, .name = "Tango::DeviceProxy::read_attributes_asynch", .verb = "read"},
+    [SUBMIT] = {.role = TT_ROLE_SUBMIT, .name = "omniObjRef::_invoke_async"},
+    [WORKER] = {.role = TT_ROLE_WORKER, .name = "omni::AsyncRequest::execute"},
+    [REPLY] = {.role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attributes_reply", .verb = "reply"},
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL},
     [CATCH] = {.role = TT_ROLE_CATCH},
@@ -90,6 +98,10 @@ static inline void record_open(void *context, struct tt_span *span)
     memcpy(span->span_id, &e->ids, sizeof(span->span_id));
     if (span->parent)
         memcpy(span->parent_id, span->parent->span_id, sizeof(span->parent_id));
+    if (span->answers) {
+        span->linked = true;
+        memcpy(span->link_span, span->answers->span_id, sizeof(span->link_span));
+    }
 }
 
 static inline void record_request(void *context, struct tt_span *span, const struct tt_key *key,
