@@ -2,6 +2,7 @@
 /* calls.c: asynchronous calls, from the function that sends to the reply that is handed over. */
 #include "assemble/state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,11 +105,37 @@ void tt_call_number(struct tt_assembler *assembler, struct call *call, const str
     call->numbered = call->by_number.tbl != NULL;
 }
 
-/* cppTango's answer to asking too early (polling model): says nothing about the call. */
-static bool is_too_early(const struct tt_span *reply)
+/* The mangled name of the type behind a repository id: "IDL:Tango/DevFailed:1.0" gives "N5Tango9DevFailedE".
+ * False: it is none of a type in one module. */
+static bool type_of_id(const char *id, char *type, size_t size)
+{
+    const char *module = id + 4, *slash = strchr(id, '/'), *end = strrchr(id, ':');
+    if (strncmp(id, "IDL:", 4) != 0 || !slash || !end || end < slash || strchr(slash + 1, '/'))
+        return false;
+    int length = snprintf(type, size, "N%d%.*s%d%.*sE", (int)(slash - module), (int)(slash - module), module,
+                          (int)(end - slash - 1), (int)(end - slash - 1), slash + 1);
+    return length > 0 && (size_t)length < size;
+}
+
+void tt_call_refused(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+{
+    struct call *call = tt_call_find(assembler, thread, view);
+    char id[128], type[160];
+    if (!call)
+        return;
+    tt_fields_text(view, TT_FIELD_TYPE, id, sizeof(id));
+    tt_fields_no_exception(call->span);
+    call->span->failed = true;
+    call->caught = true;
+    if (type_of_id(id, type, sizeof(type)))
+        call->span->exception_type = tt_arena_copy(&call->span->arena, type, strlen(type));
+}
+
+/* cppTango's answers to asking too early, or in another way than the call was made: say nothing about it. */
+static bool is_no_answer(const struct tt_span *reply)
 {
     const char *reason = reply->error_count ? reply->errors[0].reason : NULL;
-    return reason && !strncmp(reason, "API_AsynReplyNotArrived", 23);
+    return reason && (!strcmp(reason, "API_AsynReplyNotArrived") || !strncmp(reason, "API_BadAsyn", 11));
 }
 
 static const char *copy(struct tt_span *span, const char *text)
@@ -116,13 +143,11 @@ static const char *copy(struct tt_span *span, const char *text)
     return text ? tt_arena_copy(&span->arena, text, strlen(text)) : NULL;
 }
 
-/* What the failure was, the worker only knows as an exception of a type that the ORB does not; a reply in
- * which attributes failed is none for it. */
+/* What the failure was, the worker does not know; a reply in which attributes failed is none for it. */
 static void explain(struct call *call, const struct tt_span *reply)
 {
     struct tt_span *span = call->span;
-    bool attributes = !reply->exception_type;
-    if (!reply->failed || !(call->caught || attributes))
+    if (!reply->failed)
         return;
     tt_fields_no_exception(span);
     span->failed = true;
@@ -151,7 +176,7 @@ void tt_call_answered(struct tt_assembler *assembler, const struct thread *threa
                       const struct tt_span *reply)
 {
     struct call *call = find_descriptor(assembler, key_of(thread, descriptor));
-    if (!call || call->answered || is_too_early(reply))
+    if (!call || call->answered || is_no_answer(reply))
         return;
     explain(call, reply);
     call->answered = true;

@@ -305,6 +305,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
         event_submit(assembler, thread, view);
         return;
     }
+    if (row->role == TT_ROLE_REFUSED) {
+        tt_call_refused(assembler, thread, view);
+        return;
+    }
     make_room(assembler, thread, event, row, &birth);
     if (thread->dropped > event->frame) {
         drop(assembler, thread, event->frame);

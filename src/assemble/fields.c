@@ -251,6 +251,24 @@ bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uin
     return false;
 }
 
+static void copy_text(const struct tt_field_header *header, const unsigned char *data, char *text,
+                      size_t capacity)
+{
+    size_t size = header->size < capacity ? header->size : capacity - 1;
+    memcpy(text, data, size);
+    text[size] = '\0';
+}
+
+void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    text[0] = '\0';
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (header.field == field && readable(&header))
+            copy_text(&header, data, text, capacity);
+}
+
 static bool is_cxx(const struct tt_exception *exception)
 {
     return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;
@@ -313,9 +331,7 @@ bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *o
             memcpy(key, data, sizeof(*key));
             found = true;
         } else if (header.field == TT_FIELD_OPERATION) {
-            size_t size = header.size < capacity ? header.size : capacity - 1;
-            memcpy(operation, data, size);
-            operation[size] = '\0';
+            copy_text(&header, data, operation, capacity);
         }
     }
     return found;

@@ -25,6 +25,9 @@ void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span);
 /* A number that the event carries; false if it does not. */
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value);
 
+/* A text that the event carries, NUL-ended ("" if it does not); capacity at least 1. */
+void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity);
+
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
 void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
 /* Takes that back. */

@@ -185,6 +185,8 @@ void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint
 /* omniORB was given a call descriptor by the function that is `sender` (owns the span), or by none (NULL). */
 void tt_call_submit(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
                     struct frame *sender);
+/* A user exception came as the reply: the call has failed, of the exception only the type is known. */
+void tt_call_refused(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 /* The call with the descriptor or the number that the event tells; NULL if there is none. */
 struct call *tt_call_find(struct tt_assembler *assembler, const struct thread *thread,
                           const struct tt_event_view *view);

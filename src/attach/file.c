@@ -65,7 +65,8 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
         return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
     (*plans)++;
     *seconds += plan->seconds;
-    file->may_be_wide = plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB];
+    file->may_be_wide = plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
+                        plan->library[TT_LIBRARY_DYNAMIC];
     planned = find_planned(files, plan);
     if (planned) {
         tt_plan_free(&plan);

@@ -18,6 +18,7 @@ enum tt_library {
     TT_LIBRARY_TANGO,   /* libtango, or an executable that holds it */
     TT_LIBRARY_OMNIORB, /* libomniORB4 */
     TT_LIBRARY_CXXABI,  /* whatever exports __cxa_begin_catch: libstdc++, an executable */
+    TT_LIBRARY_DYNAMIC, /* libomniDynamic4, which carries out asynchronous calls */
     TT_LIBRARIES,
 };
 
@@ -31,6 +32,7 @@ enum tt_role {
     TT_ROLE_ASYNCH,  /* sends without waiting: a CLIENT span that ends when the reply arrives */
     TT_ROLE_SUBMIT,  /* hands the call descriptor of an asynchronous call to omniORB's pool; entry only */
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
+    TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 

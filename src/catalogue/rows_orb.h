@@ -63,6 +63,13 @@
         .argument = {{TT_FIELD_DESCRIPTOR, TT_VALUE_TASK, 0}},
     },
     {
+        .library = TT_LIBRARY_DYNAMIC,
+        .role = TT_ROLE_REFUSED, /* keeps the exception, throws none */
+        .name = "omni::DIICallDescriptor::userException",
+        .signature = {"omni::DIICallDescriptor::userException(cdrStream&, omni::IOP_C*, char const*)"},
+        .argument = {{TT_FIELD_DESCRIPTOR, TT_VALUE_U64, 0}, {TT_FIELD_TYPE, TT_VALUE_CSTRING, 3}},
+    },
+    {
         .library = TT_LIBRARY_CXXABI,
         .role = TT_ROLE_CATCH,
         .name = "__cxa_begin_catch",

@@ -54,7 +54,7 @@ static bool is_key(const struct tt_row *row)
 /* Is only its entry of interest? */
 static bool is_moment(const struct tt_row *row)
 {
-    return is_key(row) || row->role == TT_ROLE_SUBMIT;
+    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED;
 }
 
 static __u8 entry_kind(const struct tt_row *row)

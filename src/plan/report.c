@@ -14,6 +14,7 @@ static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",
     [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",
+    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
 };
 
 static const char *kind_name(unsigned kind)
@@ -31,8 +32,8 @@ static const char *role_name(enum tt_role role)
     static const char *const names[] = {
         [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
         [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
-        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_WORKER] = "worker",
-        [TT_ROLE_REPLY] = "reply",
+        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
+        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",
     };
 
     return names[role];

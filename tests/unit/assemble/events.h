@@ -31,6 +31,7 @@ enum {
     ASYNCH,       /* client, asynchronous */
     SUBMIT,
     WORKER,
+    REFUSED,
     REPLY,
     SEND,
     UPCALL,
@@ -53,6 +54,7 @@ static const struct tt_row test_rows[ROWS] = {
     [ASYNCH] = {.role = TT_ROLE_ASYNCH, .name = "Tango::DeviceProxy::read_attributes_asynch", .verb = "read"},
     [SUBMIT] = {.role = TT_ROLE_SUBMIT, .name = "omniObjRef::_invoke_async"},
     [WORKER] = {.role = TT_ROLE_WORKER, .name = "omni::AsyncRequest::execute"},
+    [REFUSED] = {.role = TT_ROLE_REFUSED, .name = "omni::DIICallDescriptor::userException"},
     [REPLY] = {.role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attributes_reply", .verb = "reply"},
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL},

@@ -98,16 +98,45 @@ static void caller_may_be_woken_first(void **state)
     assert_int_equal(span_of(&e, ASYNCH, 0)->incomplete, 0);
 }
 
+static void refused(const char *repository_id)
+{
+    struct draft *d = draft(&e, TT_EVENT_ENTER, POOL, REFUSED, 0x8000, 0x8000);
+    draft_u64(d, TT_FIELD_DESCRIPTOR, DESCRIPTOR);
+    draft_string(d, TT_FIELD_TYPE, 0, repository_id);
+    feed(&e, d);
+}
+
+/* A callback gets the exception as an argument: only its type is known. */
+static void refused_for_good(void **state)
+{
+    static const struct {
+        const char *id, *type;
+    } table[] = {{"IDL:Tango/DevFailed:1.0", "N5Tango9DevFailedE"},
+                 {"IDL:Tango/MultiDevFailed:1.0", "N5Tango14MultiDevFailedE"},
+                 {"IDL:a/b/c:1.0", NULL},
+                 {"", NULL},
+                 {"IDL:", NULL}};
+    for (size_t i = 0; i < TT_ARRAY_SIZE(table); i++) {
+        sends_off(DESCRIPTOR, NUMBER + i);
+        work_begins(DESCRIPTOR);
+        sends(&e, POOL, 0x8000, 4000, 2);
+        refused(table[i].id);
+        work_ends();
+        tt_assembler_flush(e.assembler, e.now);
+        assert_true(span_of(&e, ASYNCH, i)->failed);
+        if (table[i].type)
+            assert_string_equal(span_of(&e, ASYNCH, i)->exception_type, table[i].type);
+        else
+            assert_null(span_of(&e, ASYNCH, i)->exception_type);
+    }
+}
+
 static void reply_tells_what_failed(void **state)
 {
     sends_off(DESCRIPTOR, NUMBER);
     work_begins(DESCRIPTOR);
     sends(&e, POOL, 0x8000, 4000, 2);
-    struct draft *d = draft(&e, TT_EVENT_CATCH, POOL, CATCH, 0x8800, 0x8800);
-    struct tt_exception exception = {.exception_class = CXX_CLASS, .minor = 77};
-    draft_field(d, TT_FIELD_EXCEPTION, TT_STATUS_OK, 0, 0, &exception, sizeof(exception));
-    draft_string(d, TT_FIELD_TYPE, 0, "N5CORBA20UnknownUserExceptionE");
-    feed(&e, d);
+    refused("IDL:Tango/DevFailed:1.0");
     work_ends();
     asks(NUMBER);
     catches(&e, CALLER, 0x9100);
@@ -266,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_span_to_the_end_of_the_worker),
         TEST(caller_may_be_woken_first),
+        TEST(refused_for_good),
         TEST(reply_tells_what_failed),
         TEST(asking_too_early_tells_nothing),
         TEST(second_try_succeeds),

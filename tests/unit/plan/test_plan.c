@@ -191,7 +191,7 @@ static void files_without_our_functions_are_told_apart(void **state)
     _cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     _cleanup_close_ int none = open("/bin/true", O_RDONLY | O_CLOEXEC);
     _cleanup_close_ int directory = open("/", O_RDONLY | O_CLOEXEC);
-    bool holds[TT_LIBRARIES] = {true, true, true};
+    bool holds[TT_LIBRARIES] = {true, true, true, true};
     _cleanup_free_ char *error = NULL;
     struct tt_plan *plan = NULL;
 
