@@ -57,6 +57,8 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_ATTR_ERRORS_SEQ] = "errors in sequence",
         [TT_CAPTURE_ATTR_ERRORS_VEC] = "errors in vector",
         [TT_CAPTURE_ATTR_ERRORS_ONE] = "errors of one",
+        [TT_CAPTURE_NAMED_VEC_COW] = "vector of named (old)",
+        [TT_CAPTURE_ATTR_ERRORS_VEC_COW] = "errors in vector (old)",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
