@@ -22,6 +22,7 @@ static void free_frames(struct frame *frame)
     while (frame) {
         struct frame *next = frame->next;
         tt_span_free(&frame->span);
+        tt_span_free(&frame->further);
         free(frame);
         frame = next;
     }
@@ -158,6 +159,7 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
         return;
     }
     check_sequence(assembler, thread, &view.header);
+    thread->before = thread->last_time;
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
@@ -174,6 +176,9 @@ void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)
     {
         if (thread->suspended)
             tt_frame_expire(assembler, thread, now);
+        struct marker *marker = &thread->marker;
+        if (marker->open && !marker->used && now > marker->time && now - marker->time > TT_BARE_NS)
+            tt_thread_end_marker(assembler, thread, thread->last_time);
     }
     tt_call_expire(assembler, now);
 }

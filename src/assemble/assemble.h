@@ -18,8 +18,6 @@ struct tt_assembler_ops {
     void (*open)(void *context, struct tt_span *span);
     /* A request was sent on behalf of the span: called for every request, the first also sets span->key. */
     void (*request)(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time);
-    /* A request was received that no catalogued method served: no span will come for it. Optional. */
-    void (*bare)(void *context, const struct tt_key *key, uint64_t time);
     /* The span ended; ownership goes to the callee. */
     void (*close)(void *context, struct tt_span *span);
     void *context;

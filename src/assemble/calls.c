@@ -138,31 +138,13 @@ static bool is_no_answer(const struct tt_span *reply)
     return reason && (!strcmp(reason, "API_AsynReplyNotArrived") || !strncmp(reason, "API_BadAsyn", 11));
 }
 
-static const char *copy(struct tt_span *span, const char *text)
-{
-    return text ? tt_arena_copy(&span->arena, text, strlen(text)) : NULL;
-}
-
 /* What the failure was, the worker does not know; a reply in which attributes failed is none for it. */
 static void explain(struct call *call, const struct tt_span *reply)
 {
-    struct tt_span *span = call->span;
     if (!reply->failed)
         return;
-    tt_fields_no_exception(span);
-    span->failed = true;
-    span->exception_type = copy(span, reply->exception_type);
-    span->exception_minor = reply->exception_minor;
-    span->error_count = reply->error_count;
-    span->error_total = reply->error_total;
-    for (unsigned i = 0; i < reply->error_count; i++) {
-        const struct tt_span_error *error = &reply->errors[i];
-        span->errors[i] = (struct tt_span_error){.attribute = copy(span, error->attribute),
-                                                 .reason = copy(span, error->reason),
-                                                 .desc = copy(span, error->desc),
-                                                 .origin = copy(span, error->origin),
-                                                 .severity = error->severity};
-    }
+    tt_fields_no_exception(call->span);
+    tt_span_copy_outcome(call->span, reply);
 }
 
 /* Nothing more can be learnt of it. */

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "base/cleanup.h"
-
 /* What a new frame is to become. */
 struct birth {
     bool inner;       /* no span of its own: `owner` stands for it */
@@ -18,7 +16,7 @@ struct birth {
     struct tt_span *parent; /* proven by nesting */
     struct tt_span *owner;
     struct call *call; /* WORKER, REPLY: the asynchronous call */
-    unsigned incomplete;
+    unsigned incomplete, retry;
 };
 
 static bool is_server(const struct frame *frame)
@@ -121,6 +119,14 @@ static bool stands_for(const struct frame *top, const struct tt_row *row)
     return length == class_length(top->row->name) && !memcmp(row->name, top->row->name, length);
 }
 
+/* How often the call that `top` stands for was sent already, if `row` does the same again. */
+static unsigned tries_before(const struct frame *top, const struct tt_row *row)
+{
+    bool again = row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT &&
+                 !strcmp(top->row->verb, row->verb);
+    return again ? top->owner->requests : 0;
+}
+
 static void judge_client(struct thread *thread, const struct tt_event *event, const struct tt_row *row,
                          bool proven, struct birth *birth)
 {
@@ -134,6 +140,7 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
         birth->owner = top->owner;
     } else {
         birth->parent = top->owner;
+        birth->retry = tries_before(top, row);
     }
 }
 
@@ -177,25 +184,6 @@ static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
         span->owner_class = tt_arena_copy(&span->arena, class_name, strlen(class_name));
 }
 
-/* The reply is of the call's device and command or attributes, which the function that hands it over is not
- * told. */
-static void answer(struct tt_span *span, struct tt_span *call)
-{
-    const char *const from[] = {call->device, call->command};
-    const char **const to[] = {&span->device, &span->command};
-    for (size_t i = 0; i < TT_ARRAY_SIZE(from); i++)
-        if (!*to[i] && from[i])
-            *to[i] = tt_arena_copy(&span->arena, from[i], strlen(from[i]));
-    for (unsigned i = 0; i < call->attribute_count; i++) {
-        span->attributes[i] = tt_arena_copy(&span->arena, call->attributes[i], strlen(call->attributes[i]));
-        if (!span->attributes[i])
-            return;
-        span->attribute_count = i + 1;
-    }
-    span->attribute_total = call->attribute_total;
-    span->answers = call;
-}
-
 static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
                                   const struct tt_row *row, const struct birth *birth)
 {
@@ -211,14 +199,17 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     span->start = view->header.time;
     span->incomplete = birth->incomplete;
     span->trigger = birth->trigger;
+    span->retry = birth->retry;
     span->parent = birth->parent;
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);
     tt_fields_decode(view, span);
     if (birth->parent)
         inherit_owner(span, birth->parent);
-    if (birth->call)
-        answer(span, birth->call->span);
+    if (birth->call) { /* the function that hands the reply over is not told what it is of */
+        tt_span_copy_names(span, birth->call->span);
+        span->answers = birth->call->span;
+    }
     return span;
 }
 
@@ -319,6 +310,8 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     if (event->frame > thread->highest)
         thread->highest = event->frame;
 
+    if (thread->top)
+        tt_frame_end_further(assembler, thread->top, NULL, event->time);
     birth.call = find_call(assembler, thread, view, row);
     judge(assembler, thread, event, row, &birth);
     struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
@@ -354,7 +347,7 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
     struct marker *marker = &thread->marker;
     tt_frame_heal(assembler, thread, event->frame, true, event->time);
     if (marker->open)
-        tt_thread_end_marker(assembler, thread);
+        tt_thread_end_marker(assembler, thread, thread->before);
     tt_frame_bury_methods(assembler, thread, event->frame, event->time);
     assembler->stats.upcalls++;
     thread->last = NULL;
@@ -363,7 +356,50 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
     thread->doubt = false;
     *marker = (struct marker){
         .open = true, .sequence = event->sequence, .address = event->frame, .time = event->time};
+    const struct tt_row *row = assembler->point_row(assembler->point_context, event->point);
+    marker->row = row && row->role == TT_ROLE_UPCALL ? row : NULL;
     marker->has_key = tt_fields_key(view, &marker->key, marker->operation, sizeof(marker->operation));
+}
+
+/*
+ * A request that has no function of its own: of a function that sends many, or sent once more because the
+ * first was lost with its connection. The span begins when the thread was last seen before, and ends when the
+ * next thing of its frame is seen.
+ */
+static struct tt_span *further_request(struct tt_assembler *assembler, struct thread *thread,
+                                       struct frame *frame)
+{
+    struct tt_span *owner = frame->owner, *span = tt_span_new();
+    if (!span)
+        return NULL;
+    bool one = frame->row->role != TT_ROLE_MANY && frame->row->role != TT_ROLE_REPLY;
+    span->row = owner->row;
+    span->kind = TT_SPAN_CLIENT;
+    span->further = true;
+    span->retry = one ? owner->requests : 0;
+    span->tgid = thread->tgid;
+    span->tid = thread->tid;
+    span->thread_start = thread->start;
+    span->start = thread->before > owner->start ? thread->before : owner->start;
+    span->incomplete = TT_INCOMPLETE_START;
+    tt_span_copy_names(span, owner);
+    span->parent = owner;
+    inherit_owner(span, owner);
+    assembler->ops.open(assembler->ops.context, span);
+    span->parent = NULL;
+    frame->further = span;
+    return span;
+}
+
+/* The span that stands for a request that the frame sends. */
+static struct tt_span *requester(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
+                                 uint64_t now)
+{
+    enum tt_role role = frame->row->role;
+    tt_frame_end_further(assembler, frame, NULL, now);
+    if (role != TT_ROLE_MANY && role != TT_ROLE_REPLY && !frame->owner->requests)
+        return frame->owner;
+    return further_request(assembler, thread, frame) ?: frame->owner;
 }
 
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
@@ -380,13 +416,15 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
         return;
     }
 
-    struct tt_span *span = frame->owner;
-    bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
-    frame->requested = true;
     if (frame->call && frame->call->caught) { /* the ORB tries again */
         frame->call->caught = false;
-        tt_fields_no_exception(span);
+        tt_fields_no_exception(frame->owner);
     }
+    struct tt_span *span = requester(assembler, thread, frame, event->time);
+    bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
+    frame->requested = true;
+    if (span != frame->owner)
+        frame->owner->requests++;
     if (!span->requests++) {
         if (operation[0])
             span->operation = tt_arena_copy(&span->arena, operation, strlen(operation));

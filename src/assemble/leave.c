@@ -140,6 +140,10 @@ static void fail_top(struct tt_assembler *assembler, struct thread *thread, cons
                      unsigned incomplete)
 {
     struct frame *frame = tt_frame_pop(assembler, thread);
+    if (frame->further && frame->row->role == TT_ROLE_CLIENT) {
+        tt_fields_exception(view, frame->further);
+        tt_frame_end_further(assembler, frame, frame->further, view->header.time);
+    }
     if (frame->span) {
         tt_fields_exception(view, frame->span);
         frame->span->incomplete |= incomplete;
@@ -180,6 +184,11 @@ void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const
         while (thread->top && thread->top->address <= event->sp)
             fail_top(assembler, thread, view, 0);
     struct frame *top = thread->top;
+    if (top && top->further &&
+        !tt_thread_switches(assembler, thread)) { /* it came to an end inside the function */
+        tt_fields_exception(view, top->further);
+        tt_frame_end_further(assembler, top, top->further, event->time);
+    }
     if (top && top->row->role == TT_ROLE_WORKER && top->call) {
         /* The ORB keeps it for whoever asks for the reply, or tries again. */
         tt_fields_exception(view, top->call->span);

@@ -80,6 +80,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* set by assemble */
     const struct tt_row *row; /* never NULL */
     enum tt_span_kind kind;
+    bool further;    /* CLIENT: a request that its parent sent without a function of its own for it */
+    unsigned retry;  /* CLIENT: how many requests of the same call came before this one; 0 = none */
     bool collocated; /* server method called inside the client's process: no request on the wire */
     uint32_t tgid, tid, thread_start;
     uint64_t start, end; /* CLOCK_MONOTONIC, ns */
@@ -121,6 +123,11 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     struct tt_span *next; /* for the lists of whoever owns it */
 };
+
+/* Copies what is known of names (device, command, attributes, text) where `to` knows nothing. */
+void tt_span_copy_names(struct tt_span *to, const struct tt_span *from);
+/* Copies how `from` ended. */
+void tt_span_copy_outcome(struct tt_span *to, const struct tt_span *from);
 
 /* A zeroed span with source -1, trigger unknown; NULL when out of memory. Free also frees the arena. */
 struct tt_span *tt_span_new(void);

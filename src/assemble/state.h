@@ -49,7 +49,8 @@
 #define TT_GHOSTS_MAX    16
 #define TT_OPERATION_MAX 64
 #define TT_BARE_MAX      256
-#define TT_CALLS_MAX     16384 /* asynchronous calls known; the oldest makes room */
+#define TT_BARE_NS       1000000000ull /* a request whose method does not begin in this time has none */
+#define TT_CALLS_MAX     16384         /* asynchronous calls known; the oldest makes room */
 #define TT_REPLY_WAIT_NS                                                                                     \
     10000000000ull /* a call that has ended waits so long for being asked for its reply */
 #define TT_CALL_WAIT_NS 300000000000ull /* a call whose worker was never seen to end */
@@ -84,9 +85,10 @@ struct frame {
     bool requested; /* a request was sent by it */
     bool ambiguous; /* its exit may have been another's */
     uint8_t noted; /* while suspended: exceptions that may have ended it, the first of them at suspended_at */
-    uint64_t upcall;   /* address of the upcall whose method it is (part of), or 0 */
-    struct call *call; /* ASYNCH: handed to omniORB; WORKER: carried out; or NULL */
-    uint64_t answers;  /* REPLY: call descriptor of the call, or 0 */
+    uint64_t upcall;         /* address of the upcall whose method it is (part of), or 0 */
+    struct call *call;       /* ASYNCH: handed to omniORB; WORKER: carried out; or NULL */
+    struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
+    uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
 };
 
 /* A frame of a switching thread that was buried by time or for room: it may live, and its exit come yet. */
@@ -102,6 +104,7 @@ struct marker {
     bool has_key;
     uint32_t sequence;
     uint64_t address, time;
+    const struct tt_row *row;
     struct tt_key key;
     char operation[TT_OPERATION_MAX];
 };
@@ -109,10 +112,10 @@ struct marker {
 struct thread {
     UT_hash_handle hh;
     uint32_t tid, tgid, start;
-    uint32_t sequence; /* of the last event */
-    uint64_t last_time;
-    uint64_t base;    /* the first stack address seen */
-    uint64_t highest; /* the highest frame entered */
+    uint32_t sequence;          /* of the last event */
+    uint64_t last_time, before; /* of the last event, and the one before it */
+    uint64_t base;              /* the first stack address seen */
+    uint64_t highest;           /* the highest frame entered */
     struct frame *top, *suspended;
     unsigned depth, suspended_count;
     /* The frame whose entry or request was the last event, exceptions aside; NULL after anything else. */
@@ -153,8 +156,9 @@ void tt_thread_bury_all(struct tt_assembler *assembler, struct thread *thread, u
 void tt_thread_taint(struct thread *thread);
 /* Nesting proves nothing on this thread. */
 bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread);
-/* The stack pointer left the upcall, or another one came: counts a request that no method took. */
-void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread);
+/* The stack pointer left the upcall, or another one came: a request that no method took gets a span whose end
+ * is not known; `last`: when the thread was last seen inside it. */
+void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread, uint64_t last);
 
 /* ---- frames.c ---- */
 
@@ -168,6 +172,10 @@ void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64
 struct frame *tt_frame_pop(struct tt_assembler *assembler, struct thread *thread);
 /* Takes a frame out of the suspended ones; `at` points at the link to it. */
 struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at);
+/* The latest request of the frame is over: with `outcome` if that of a span is its own, at a time that is a
+ * bound if not (NULL). */
+void tt_frame_end_further(struct tt_assembler *assembler, struct frame *frame, const struct tt_span *outcome,
+                          uint64_t end);
 /* Closes the span of a frame that is on no list any more, and gives the frame back. */
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
                      uint64_t end);

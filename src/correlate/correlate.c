@@ -478,29 +478,10 @@ static void span_close(void *context, struct tt_span *span)
     limit_pending(correlator);
 }
 
-/* A request received that no span will come for: its client need not wait, nor stand in the way of later
- * ones. */
-static void bare_request(void *context, const struct tt_key *key, uint64_t time)
-{
-    struct tt_correlator *correlator = context;
-    struct tt_request filled;
-    if (!tt_keys_fill(&filled, TT_SIDE_SERVER, key, time))
-        return;
-    struct tt_keys_found clients = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled,
-                                                correlator->config.join_wait_ns);
-    if (clients.count != 1)
-        return;
-    correlator->stats.bare++;
-    remove_request(correlator, clients.match);
-}
-
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
 {
-    return (struct tt_assembler_ops){.open = span_open,
-                                     .request = client_request,
-                                     .bare = bare_request,
-                                     .close = span_close,
-                                     .context = correlator};
+    return (struct tt_assembler_ops){
+        .open = span_open, .request = client_request, .close = span_close, .context = correlator};
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

@@ -15,7 +15,8 @@
 bool tt_fill_is_bare(const struct tt_span *span)
 {
     if (span->kind == TT_SPAN_CLIENT)
-        return span->row->role == TT_ROLE_MANY || span->row->role == TT_ROLE_REQUEST;
+        return span->row->role == TT_ROLE_MANY || span->row->role == TT_ROLE_REPLY ||
+               span->row->role == TT_ROLE_REQUEST;
     return span->row->role == TT_ROLE_UPCALL;
 }
 
@@ -312,6 +313,8 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
         tt_build_true(build, TT_ATTR_COLLOCATED);
     if (span->requests > 1 && span->kind != TT_SPAN_SERVER)
         tt_build_int(build, TT_ATTR_REQUESTS, span->requests);
+    if (span->retry)
+        tt_build_int(build, TT_ATTR_RETRY, span->retry);
 }
 
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)

@@ -57,7 +57,7 @@ static const struct tt_row test_rows[ROWS] = {
     [REFUSED] = {.role = TT_ROLE_REFUSED, .name = "omni::DIICallDescriptor::userException"},
     [REPLY] = {.role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attributes_reply", .verb = "reply"},
     [SEND] = {.role = TT_ROLE_REQUEST},
-    [UPCALL] = {.role = TT_ROLE_UPCALL},
+    [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},
 };
 
@@ -75,7 +75,7 @@ struct events {
     uint32_t sequence[MAX_TIDS], start[MAX_TIDS];
     bool switching;
     uint64_t ids;
-    size_t requests, bare;
+    size_t requests;
     struct tt_span **spans; /* in the order they were closed or emitted */
     size_t count, capacity;
 };
@@ -114,12 +114,6 @@ static inline void record_request(void *context, struct tt_span *span, const str
     e->requests++;
 }
 
-static inline void record_bare(void *context, const struct tt_key *key, uint64_t time)
-{
-    struct events *e = context;
-    e->bare++;
-}
-
 static inline bool test_switching(void *context, uint32_t tgid)
 {
     struct events *e = context;
@@ -130,7 +124,7 @@ static inline void events_init(struct events *e)
 {
     memset(e, 0, sizeof(*e));
     e->now = 1000000;
-    struct tt_assembler_ops ops = {record_open, record_request, record_bare, keep_span, e};
+    struct tt_assembler_ops ops = {record_open, record_request, keep_span, e};
     e->assembler = tt_assembler_new(&ops, test_row, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
@@ -331,14 +325,25 @@ static inline void lose(struct events *e, uint32_t tid)
 
 /* ---- what came out ---------------------------------------------------------------------------- */
 
-/* The n-th span of a row, from 0. */
-static inline struct tt_span *span_of(const struct events *e, uint32_t row, size_t n)
+static inline struct tt_span *nth(const struct events *e, uint32_t row, bool further, size_t n)
 {
     for (size_t i = 0; i < e->count; i++)
-        if (e->spans[i]->row == &test_rows[row] && !n--)
+        if (e->spans[i]->row == &test_rows[row] && e->spans[i]->further == further && !n--)
             return e->spans[i];
     fail_msg("no such span of %s", test_rows[row].name);
     return NULL;
+}
+
+/* The n-th span of a row, from 0. */
+static inline struct tt_span *span_of(const struct events *e, uint32_t row, size_t n)
+{
+    return nth(e, row, false, n);
+}
+
+/* The n-th span of a request that the row's function sent besides its own. */
+static inline struct tt_span *further_of(const struct events *e, uint32_t row, size_t n)
+{
+    return nth(e, row, true, n);
 }
 
 static inline size_t spans_of(const struct events *e, uint32_t row)
