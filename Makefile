@@ -59,7 +59,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-unit check-fuzz check-e2e lint bench install clean docs
+.PHONY: all help deps demo check check-long check-unit check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -111,6 +111,16 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/unit -Werror=unused-function -MMD -MP $< $(LIB) -o $@ $(LDLIBS) -lcmocka
 
+HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%,$(sort $(wildcard tests/host/test_*.c)))
+
+$(BUILD)/tests/host/%: tests/host/%.c $(LIB)
+	$(say) TEST $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Werror=unused-function -MMD -MP $< $(LIB) -o $@ $(LDLIBS) -lcmocka
+
+check-host: $(HOST_TESTS) ## links, leases and process events against the running kernel (as root)
+	$(Q)for t in $(HOST_TESTS); do echo "== $$t"; timeout 120 $$t || exit 1; done
+
 check-unit: $(UNIT_TESTS) ## unit tests, no root
 	$(Q)for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
 
@@ -155,7 +165,9 @@ check: ## installs what the tests need and passes them all
 check-all: all
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-host
 	$(Q)$(MAKE) --no-print-directory check-fuzz
+	$(Q)tests/libraries/run --installed
 	$(Q)$(MAKE) --no-print-directory check-e2e
 
 check-e2e: all ## real Tango programs, a real database, a real Collector (as root)
@@ -164,7 +176,13 @@ check-e2e: all ## real Tango programs, a real database, a real Collector (as roo
 check-long: ## the long versions: full harm test, kernels in qemu
 	$(Q)deploy/bootstrap build check demo
 	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory check-libraries
+	$(Q)$(MAKE) --no-print-directory $(HOST_TESTS)
 	$(Q)tests/e2e/run --long
+	$(Q)tests/kernels/run
+
+check-libraries: all ## coverage table: what is probed in Debian's and PyPI's builds (fetches them into the cache)
+	$(Q)tests/libraries/run
 
 bench: all ## latency and CPU, off and traced, in one run
 	$(Q)tests/bench/run
@@ -182,8 +200,9 @@ lint: all ## clang-format, clang-tidy, shellcheck
 
 install: all ## into PREFIX (default /usr/local), with DESTDIR
 	install -D -m 0755 $(BUILD)/tangotrace $(DESTDIR)$(PREFIX)/bin/tangotrace
-	install -D -m 0644 deploy/tangotrace.service $(DESTDIR)$(PREFIX)/lib/systemd/system/tangotrace.service
-	install -D -m 0644 docs/spans.md $(DESTDIR)$(PREFIX)/share/doc/tangotrace/spans.md
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/tangotrace
+	sed 's,@PREFIX@,$(PREFIX),g' deploy/tangotrace.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/tangotrace.service
+	install -m 0644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 
 clean: ## removes build/
 	rm -rf $(BUILD)

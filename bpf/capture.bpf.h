@@ -134,14 +134,18 @@ __attribute__((noinline)) int put_bytes(struct tt_thread *t, __u8 field, __u8 in
     return 0;
 }
 
-/* libstdc++'s std::string: new ABI {char *data; size_t size; ..}, old ABI one pointer with the length at data
- * - 24. */
+/* libstdc++'s std::string, new ABI: up to 15 characters lie in the object, so one read gets all. */
+struct cxx_string {
+    __u64 data, size;
+    __u64 inside[2];
+};
+
+/* Old ABI: one pointer, with the length at data - 24. */
 __attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 index, __u64 address, __u8 cow)
 {
-    struct {
-        __u64 data, size;
-    } s = {};
+    struct cxx_string s = {};
     bool ok = true;
+    __u8 *room;
 
     if (!t)
         return 0;
@@ -156,7 +160,14 @@ __attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 i
         field_status(t, field, index, TT_STATUS_FAULT);
         return 0;
     }
-    return put_bytes(t, field, index, s.data, s.size);
+    if (cow || s.data != address + offsetof(struct cxx_string, inside) || s.size >= sizeof(s.inside))
+        return put_bytes(t, field, index, s.data, s.size);
+    room = field_room(t);
+    if (!room)
+        return 0;
+    __builtin_memcpy(room + sizeof(struct tt_field_header), s.inside, sizeof(s.inside));
+    field_close(t, room, field, TT_STATUS_OK, index, 0, s.size, s.size);
+    return 0;
 }
 
 /* DevError at `address`: char *reason @0, u32 severity @8, char *desc @16, char *origin @24 (tango.idl; same
@@ -333,9 +344,10 @@ __attribute__((noinline)) int put_attr_errors(struct tt_thread *t, struct tt_cap
     return 0;
 }
 
+#include "ident.bpf.h"
+
 __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
 {
-    struct tt_client_ident ident = {};
     bool ok = true;
     __u64 address;
 
@@ -380,15 +392,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         put_string_list(t, c, address);
         break;
     case TT_CAPTURE_CLNT_IDENT:
-        /* u32 discriminator @0, u32 pid @8 for the C++ languages (8 bytes are read as two 4s: the upper half
-         * of the second word is garbage in Tango 10). */
-        ident.language = user_u32(address, &ok);
-        if (ok && (ident.language == 0 || ident.language == 2))
-            ident.pid = user_u32(address + 8, &ok);
-        if (ok)
-            FIELD_DATA(t, c->field, &ident, sizeof(ident));
-        else
-            field_status(t, c->field, 0, TT_STATUS_FAULT);
+        put_ident(t, c->field, address);
         break;
     case TT_CAPTURE_ATTR_ERRORS_SEQ:
     case TT_CAPTURE_ATTR_ERRORS_VEC:

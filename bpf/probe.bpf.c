@@ -98,23 +98,23 @@ static __always_inline struct tt_event *event_begin(struct tt_thread *t, __u16 t
     return e;
 }
 
-static __always_inline void event_end(struct tt_thread *t, __u16 type)
+static __always_inline bool event_end(struct tt_thread *t, __u16 type)
 {
     struct tt_event *e = (struct tt_event *)t->record;
     __u32 size = t->used;
+    bool written;
 
     if (size > TT_EVENT_MAX)
         size = TT_EVENT_MAX;
     e->size = size;
-    if (bpf_ringbuf_output(&ring, e, size, BPF_RB_NO_WAKEUP))
-        tt_count(TT_COUNTER_DROPS + type);
-    else
-        tt_count(TT_COUNTER_EVENTS + type);
+    written = !bpf_ringbuf_output(&ring, e, size, BPF_RB_NO_WAKEUP);
+    tt_count((written ? TT_COUNTER_EVENTS : TT_COUNTER_DROPS) + type);
     add_counter(TT_COUNTER_FAULTS, t->faults);
     add_counter(TT_COUNTER_CUTS, t->cuts);
     add_counter(TT_COUNTER_BAD, t->bad);
     if (e->flags & TT_EVENT_FULL)
         tt_count(TT_COUNTER_FULL);
+    return written;
 }
 
 /*
@@ -208,6 +208,40 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     return 0;
 }
 
+/*
+ * Exceptions that a function throws and catches inside are frequent (cppTango: one in every command), and end
+ * no frame: they are not worth a record. What is kept here errs to the side of reporting: a frame whose end
+ * is not seen stays.
+ */
+static __always_inline void frame_entered(struct tt_thread *t, __u64 frame)
+{
+    if (t->depth >= TT_OPEN_FRAMES)
+        t->overflow = 1;
+    else
+        t->open[t->depth++ & (TT_OPEN_FRAMES - 1)] = frame;
+}
+
+/* Removes the entries with that address; with `below` also all lower ones. Returns how many. */
+__attribute__((noinline)) int frames_left(struct tt_thread *t, __u64 frame, __u8 below)
+{
+    __u32 kept = 0, depth, i;
+    __u64 open;
+
+    if (!t)
+        return 0;
+    depth = t->depth;
+    for (i = 0; i < TT_OPEN_FRAMES; i++) {
+        if (i >= depth)
+            break;
+        open = t->open[i];
+        if (open == frame || (below && open < frame))
+            continue;
+        t->open[kept++ & (TT_OPEN_FRAMES - 1)] = open;
+    }
+    t->depth = kept;
+    return depth - kept;
+}
+
 SEC("kprobe")
 int tt_probe(struct pt_regs *ctx)
 {
@@ -219,23 +253,24 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_point *p;
     __u32 *state;
     __u64 *hit;
-    __u32 i, n;
+    __u32 i, n, zero = 0;
 
     state = bpf_map_lookup_elem(&targets, &tgid);
     if (state && *state == TT_TARGET_IGNORED) {
         tt_count(TT_COUNTER_IGNORED);
         return 0;
     }
-    hit = bpf_map_lookup_elem(&hits, &cookie);
-    if (hit)
-        (*hit)++;
     p = bpf_map_lookup_elem(&points, &cookie);
     if (!p || p->kind == TT_POINT_NONE) {
         tt_count(TT_COUNTER_NO_POINT);
         return 0;
     }
-    if (p->kind == TT_POINT_TEST)
+    if (p->kind == TT_POINT_TEST) {
+        hit = bpf_map_lookup_elem(&hits, &zero);
+        if (hit)
+            (*hit)++;
         return 0;
+    }
     if (!condition_holds(p->condition, ctx->flags)) {
         tt_count(TT_COUNTER_CONDITION);
         return 0;
@@ -250,10 +285,30 @@ int tt_probe(struct pt_regs *ctx)
     if (!t->start)
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
 
+    /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
+    if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&
+        !frames_left(t, ctx->sp, true) && !t->overflow && ctx->sp >= t->watch) {
+        tt_count(TT_COUNTER_INSIDE);
+        return 0;
+    }
+    if (p->kind == TT_POINT_SWITCH && t->switches)
+        return 0;
     save_registers(t, ctx);
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+    if (p->condition == TT_COND_AGAIN) {
+        e->flags = TT_EVENT_AGAIN;
+        frames_left(t, e->frame, false); /* not twice */
+    }
+    if (p->condition == TT_COND_WATCH)
+        t->watch = e->frame;
+    else if (p->kind == TT_POINT_EXIT && e->frame == t->watch)
+        t->watch = 0;
+    if (p->kind == TT_POINT_ENTER && p->condition != TT_COND_MOMENT)
+        frame_entered(t, e->frame);
+    else if (p->kind == TT_POINT_EXIT)
+        frames_left(t, e->frame, false);
 
     switch (p->kind) {
     case TT_POINT_REQUEST:
@@ -274,7 +329,8 @@ int tt_probe(struct pt_regs *ctx)
         }
         break;
     }
-    event_end(t, p->kind);
+    if (event_end(t, p->kind) && p->kind == TT_POINT_SWITCH)
+        t->switches = 1;
     return 0;
 }
 

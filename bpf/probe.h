@@ -11,6 +11,8 @@
 /* Room behind TT_EVENT_MAX so that a bounded write at any allowed offset stays inside. */
 #define TT_SLACK (TT_STRING_MAX + 2 * sizeof(struct tt_field_header))
 
+#define TT_OPEN_FRAMES 16 /* a power of two */
+
 /*
  * One per traced thread, in task-local storage: the scratch of a record belongs to the thread, so a thread
  * that is preempted in the middle (PREEMPT, RT) can neither overwrite another's record nor hold up the ring
@@ -23,7 +25,12 @@ struct tt_thread {
     __u32 used;     /* bytes of record[] */
     __u32 failed;   /* attribute errors found so far */
     __u32 faults, cuts, bad;
-    __u32 pad;
+    __u32 depth;                /* used entries of open[] */
+    __u64 open[TT_OPEN_FRAMES]; /* addresses of frames entered and not left: a catch above all of them ends
+                                   nothing */
+    __u32 overflow;             /* more were open than fit: then every catch is reported */
+    __u64 watch;                /* frame inside of which every catch is reported, or 0 */
+    __u32 switches;             /* it is known that its stacks switch */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
 
@@ -45,7 +52,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, TT_MAX_POINTS);
+    __uint(max_entries, 1); /* all test points together */
     __type(key, __u32);
     __type(value, __u64);
 } hits SEC(".maps");

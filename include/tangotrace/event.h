@@ -18,22 +18,24 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-#define TT_MAX_POINTS   8192 /* entries of the map `points` */
-#define TT_MAX_CAPTURES 6    /* captures of one point */
-#define TT_EVENT_MAX    2048 /* bytes of one event, header included */
-#define TT_STRING_MAX   256  /* bytes of one captured string; longer ones are cut, and say so */
-#define TT_LIST_MAX     8    /* elements read of a list of strings or attribute errors */
-#define TT_SCAN_MAX     32   /* attribute values looked at for errors; beyond: status CUT */
-#define TT_ERRORS_MAX   8    /* DevErrors read of one DevFailed */
+#define TT_MAX_POINTS   32768 /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6     /* captures of one point */
+#define TT_EVENT_MAX    2048  /* bytes of one event, header included */
+#define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
 
 enum tt_point_kind {
     TT_POINT_NONE = 0,
-    TT_POINT_ENTER,   /* a catalogued function was entered */
-    TT_POINT_EXIT,    /* it is about to return (or to leave by a tail jump) */
-    TT_POINT_CATCH,   /* __cxa_begin_catch: frames at or below the user rsp are dead */
-    TT_POINT_REQUEST, /* omni::GIOP_C::ReceiveReply: key of a request just sent */
-    TT_POINT_UPCALL,  /* omniCallHandle::upcall: key of a request about to be served */
-    TT_POINT_TEST,    /* the agent's self-test: only counted in `hits` */
+    TT_POINT_ENTER,      /* a catalogued function was entered */
+    TT_POINT_EXIT,       /* it is about to return (or to leave by a tail jump) */
+    TT_POINT_CATCH,      /* __cxa_begin_catch: frames at or below the user rsp are dead */
+    TT_POINT_REQUEST,    /* omni::GIOP_C::ReceiveReply: key of a request just sent */
+    TT_POINT_UPCALL,     /* omniCallHandle::upcall: key of a request about to be served */
+    TT_POINT_TEST,       /* the agent's self-test: only counted in `hits` */
+    TT_POINT_SWITCH = 8, /* greenlet: the thread is about to go on with another stack. An event for the first
+                            time only */
 };
 
 /* Registers by their x86-64 encoding. */
@@ -61,6 +63,14 @@ enum tt_reg {
  * opcode, tested on the saved flags), or always. The planner stores the condition that leads to
  * the exit, so the negated one where the fall-through does. */
 #define TT_COND_ALWAYS 16
+/* An entry point inside a loop of its function (which tries again after an error): it may fire more than once
+ * per call, and its events say so by TT_EVENT_AGAIN. */
+#define TT_COND_AGAIN 17
+/* An entry point whose function is not followed to its end. */
+#define TT_COND_MOMENT 18
+/* An entry point of a function in which every exception caught is of interest, not only one that leaves it.
+ */
+#define TT_COND_WATCH 19
 
 /* How a captured value is read. `address` is computed as told at struct tt_capture. */
 enum tt_capture_kind {
@@ -76,7 +86,8 @@ enum tt_capture_kind {
     TT_CAPTURE_STRING_VEC_COW, /* the same, old ABI (8-byte stride) */
     TT_CAPTURE_NAMED_SEQ,      /* CORBA sequence of structs at address: char* at element + aux, stride aux2 */
     TT_CAPTURE_NAMED_VEC,  /* std::vector of objects: std::string (new ABI) at element + aux, stride aux2 */
-    TT_CAPTURE_CLNT_IDENT, /* Tango::ClntIdent at address: u32 discriminator @0, u32 pid @8 */
+    TT_CAPTURE_CLNT_IDENT, /* Tango::ClntIdent at address: its field, and TRACE_PARENT and TRACE_STATE where
+                              it carries a trace context (IDL 6; bpf/ident.bpf.h has the layout) */
     TT_CAPTURE_ATTR_ERRORS_SEQ, /* CORBA sequence of AttributeValue_N: DevErrorList at element + aux, char*
                                    name at element + aux3, stride aux2; the address holds the sequence */
     TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string
@@ -101,19 +112,22 @@ struct tt_capture {
 
 /* Layout of omniORB's objects as the key points need it; see src/catalogue/ for where from. */
 struct tt_giop_layout {
-    __u16 stream_strand;     /* giopStream -> giopStrand* */
-    __u16 stream_id;         /* giopStream -> u32 request id */
-    __u16 strand_connection; /* giopStrand -> giopConnection* */
-    __u16 strand_version;    /* giopStrand -> u8 major, u8 minor */
-    __u16 connection_fd;     /* giopConnection -> int */
-    __u16 response_expected; /* GIOP_S -> u8 */
-    __u16 call_descriptor;   /* GIOP_C -> call descriptor* */
-    __u16 descriptor_op;     /* call descriptor -> char* operation */
+    __u16 stream_strand;        /* giopStream -> giopStrand* */
+    __u16 stream_id;            /* giopStream -> u32 request id */
+    __u16 strand_connection;    /* giopStrand -> giopConnection* */
+    __u16 strand_version;       /* giopStrand -> u8 major, u8 minor */
+    __u16 connection_fd;        /* giopConnection -> int */
+    __u16 response_expected;    /* GIOP_S -> u8 */
+    __u16 call_descriptor;      /* GIOP_C -> call descriptor* */
+    __u16 descriptor_op;        /* call descriptor -> char* operation */
+    __u16 descriptor_arguments; /* sizeof(omniCallDescriptor): where a stub's own descriptor has its arguments
+                                 */
+    __u16 pad[3];
 };
 
 struct tt_point {
     __u8 kind;      /* enum tt_point_kind */
-    __u8 condition; /* x86 condition code, or TT_COND_ALWAYS */
+    __u8 condition; /* x86 condition code, or TT_COND_* */
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
@@ -133,6 +147,7 @@ enum tt_event_type {
     TT_EVENT_REQUEST = TT_POINT_REQUEST,
     TT_EVENT_UPCALL = TT_POINT_UPCALL,
     TT_EVENT_THREAD_EXIT = 7, /* the thread ended; no frame, no point */
+    TT_EVENT_SWITCH = TT_POINT_SWITCH,
     TT_EVENT_TYPES,
 };
 
@@ -153,6 +168,9 @@ struct tt_event {
 };
 
 #define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
+#define TT_EVENT_AGAIN                                                                                       \
+    2u /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)                      \
+        */
 
 enum tt_field {
     TT_FIELD_NONE = 0,
@@ -174,8 +192,12 @@ enum tt_field {
     TT_FIELD_FAILED_NAME, /* string: name of a failed attribute; index = its number among the failed ones; its
                              REASON, DESC, ORIGIN follow with the same index */
     TT_FIELD_TEXT,        /* string: any further text argument (device name given to a constructor, ..) */
-    TT_FIELD_DESCRIPTOR,  /* u64: address of the omniORB call descriptor of an asynchronous call */
-    TT_FIELD_ASYNCH_ID,   /* u64: cppTango's number of an asynchronous call */
+    TT_FIELD_TRACE_PARENT, /* string: W3C traceparent that native telemetry sent with the request, as it is.
+                              ENTER of a server's method: of the request served; REQUEST: of the request sent
+                            */
+    TT_FIELD_TRACE_STATE,  /* string: its tracestate; only if not empty */
+    TT_FIELD_DESCRIPTOR,   /* u64: address of the omniORB call descriptor of an asynchronous call */
+    TT_FIELD_ASYNCH_ID,    /* u64: cppTango's number of an asynchronous call */
     TT_FIELDS,
 };
 
@@ -197,7 +219,7 @@ struct tt_field_header {
 
 struct tt_client_ident {
     __u32 language; /* discriminator of Tango::ClntIdent: 0 CPP, 1 JAVA, 2 CPP_6, 3 JAVA_6 */
-    __u32 pid;      /* languages 0 and 2 */
+    __u32 pid;      /* languages 0 and 2: in the client's own pid namespace */
 };
 
 /* Kernel identity of a connection as one end sees it. Unknown = 0. */
@@ -235,6 +257,7 @@ enum tt_target_state {
     TT_TARGET_UNKNOWN = 0, /* not in the map: traced until user space has decided */
     TT_TARGET_SELECTED,
     TT_TARGET_IGNORED,
+    TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
 /* Per-CPU array `counters`. */
@@ -243,6 +266,7 @@ enum tt_counter {
     TT_COUNTER_DROPS = 16,   /* + enum tt_event_type: events lost because the ring buffer was full */
     TT_COUNTER_IGNORED = 32, /* hits of processes that are not selected */
     TT_COUNTER_CONDITION,    /* exit points passed on the other edge */
+    TT_COUNTER_INSIDE,       /* exceptions caught inside all frames: no event */
     TT_COUNTER_NO_THREAD,    /* no per-thread storage: event lost */
     TT_COUNTER_NO_POINT,     /* cookie without description: event lost */
     TT_COUNTER_FAULTS,       /* fields with TT_STATUS_FAULT */
@@ -253,8 +277,8 @@ enum tt_counter {
 };
 
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
-_Static_assert(sizeof(struct tt_giop_layout) == 16, "contract");
-_Static_assert(sizeof(struct tt_point) == 32 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
+_Static_assert(sizeof(struct tt_point) == 40 + 24 * TT_MAX_CAPTURES, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdlib.h>
 #include <uthash.h>
 
-#include "agent/agent.h"
+#include "agent/pipeline.h"
+
+#define ENTRIES_MAX 8192
 
 struct entry {
     uint32_t pid;
     uint64_t events, last;
-    uint64_t checked; /* round in which `switches` was looked up */
-    bool switches;
+    uint64_t checked; /* round in which `traits` were looked up */
+    unsigned traits;
+    bool native; /* seen to send trace contexts */
     UT_hash_handle hh;
 };
 
@@ -52,6 +56,8 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
     struct entry *e = find(activity, pid);
 
     if (!e) {
+        if (HASH_COUNT(activity->entries) >= ENTRIES_MAX) /* in order of age: its process is long gone */
+            tt_activity_forget(activity, activity->entries->pid);
         e = calloc(1, sizeof(*e));
         if (!e)
             return;
@@ -68,18 +74,35 @@ void tt_activity_tick(struct tt_activity *activity)
     activity->round++;
 }
 
-bool tt_activity_switches(struct tt_activity *activity, uint32_t pid,
-                          bool (*look)(void *context, uint32_t pid), void *context)
+unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
+                            unsigned (*look)(void *context, uint32_t pid), void *context)
 {
     struct entry *e = find(activity, pid);
 
     if (!e)
         return look(context, pid);
     if (e->checked != activity->round + 1) {
-        e->switches = look(context, pid);
+        e->traits = look(context, pid);
         e->checked = activity->round + 1;
     }
-    return e->switches;
+    return e->traits;
+}
+
+bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid)
+{
+    struct entry *e = find(activity, pid);
+    bool first = e && !e->native;
+
+    if (e)
+        e->native = true;
+    return first;
+}
+
+bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid)
+{
+    const struct entry *e = find(activity, pid);
+
+    return e && e->native;
 }
 
 bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last)

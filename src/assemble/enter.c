@@ -149,7 +149,8 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
 {
     struct frame *top = thread->top;
     birth->chained = top && thread->last == top;
-    bool proven = top && !top->doubtful && top->owner && !tt_thread_switches(assembler, thread);
+    bool proven = top && !top->doubtful && top->owner &&
+                  (tt_frame_holds(thread, top, event->frame) || !tt_thread_switches(assembler, thread));
     if (row->role == TT_ROLE_WORKER) {
         birth->inner = true; /* of the function that sends, on another thread */
         birth->owner = birth->call ? birth->call->span : NULL;
@@ -222,6 +223,21 @@ static void drop(struct tt_assembler *assembler, struct thread *thread, uint64_t
     thread->last = NULL;
 }
 
+/* A further round of the innermost call. Not to be told where stacks switch: there it may be another call at
+ * the same address, and is taken for one. */
+static bool is_round(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
+                     const struct tt_row *row)
+{
+    const struct frame *top;
+
+    if (!(event->flags & TT_EVENT_AGAIN))
+        return false;
+    tt_frame_heal(assembler, thread, event->frame, false, event->time);
+    top = thread->top;
+    return top && top->address == event->frame && top->row == row && !top->doubtful &&
+           !tt_thread_switches(assembler, thread);
+}
+
 /* The asynchronous call that the function is about. */
 static struct call *find_call(struct tt_assembler *assembler, struct thread *thread,
                               const struct tt_event_view *view, const struct tt_row *row)
@@ -265,7 +281,7 @@ static struct frame *sender(struct tt_assembler *assembler, struct thread *threa
     struct frame *top = thread->top;
     if (!top || thread->dropped > sp || top->doubtful || is_server(top) || !top->owner)
         return NULL;
-    if (!tt_thread_switches(assembler, thread))
+    if (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread))
         return top;
     if (thread->last != top)
         return NULL;
@@ -298,6 +314,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     }
     if (row->role == TT_ROLE_REFUSED) {
         tt_call_refused(assembler, thread, view);
+        return;
+    }
+    if (is_round(assembler, thread, event, row)) {
+        thread->last = thread->top;
         return;
     }
     make_room(assembler, thread, event, row, &birth);
@@ -422,6 +442,7 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
     }
     struct tt_span *span = requester(assembler, thread, frame, event->time);
     bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
+    tt_fields_context(view, span);
     frame->requested = true;
     if (span != frame->owner)
         frame->owner->requests++;

@@ -165,6 +165,23 @@ static bool plausible_device(const unsigned char *data, size_t size)
     return slashes >= 2;
 }
 
+/* Bytes that are no context are counted (by correlate), not used. */
+static void decode_context(struct tt_span *span, const struct tt_field_header *header,
+                           const unsigned char *data)
+{
+    span->has_context = header->status == TT_STATUS_OK &&
+                        tt_w3c_parse((const char *)data, header->size, &span->context);
+    span->bad_context |= !span->has_context;
+}
+
+static void decode_trace_state(struct tt_span *span, const struct tt_field_header *header,
+                               const unsigned char *data)
+{
+    span->trace_state = header->status == TT_STATUS_OK && tt_w3c_state((const char *)data, header->size)
+                            ? copy_string(span, header, data)
+                            : NULL;
+}
+
 static void decode_field(struct tt_span *span, const struct tt_field_header *header,
                          const unsigned char *data)
 {
@@ -189,6 +206,12 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
             span->incomplete |= TT_INCOMPLETE_FAULT;
         }
         return;
+    case TT_FIELD_TRACE_PARENT:
+        decode_context(span, header, data);
+        return;
+    case TT_FIELD_TRACE_STATE:
+        decode_trace_state(span, header, data);
+        return;
     case TT_FIELD_FAILED_NAME:
         span->failed = true;
         decode_error_string(span, header, data);
@@ -206,11 +229,23 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
     }
 }
 
+/* Was the device's name looked for in an object that may have none? */
+static bool may_have_no_name(const struct tt_row *row)
+{
+    for (size_t i = 0; row && i < TT_ROW_ARGUMENTS; i++)
+        if (row->argument[i].value == TT_VALUE_CONNECTION_NAME)
+            return true;
+    return false;
+}
+
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
 {
     struct tt_field_header header;
     const unsigned char *data;
     for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.field == TT_FIELD_DEVICE && may_have_no_name(span->row) &&
+            (!readable(&header) || !plausible_device(data, header.size)))
+            continue;
         if (header.status != TT_STATUS_OK)
             span->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
         if (readable(&header))
@@ -335,4 +370,14 @@ bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *o
         }
     }
     return found;
+}
+
+void tt_fields_context(const struct tt_event_view *view, struct tt_span *span)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    span->has_context = false;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (readable(&header) && header.field == TT_FIELD_TRACE_PARENT)
+            decode_context(span, &header, data);
 }

@@ -36,3 +36,6 @@ void tt_fields_no_exception(struct tt_span *span);
 /* The key of a request or upcall; false if it could not be read. `operation` gets the GIOP operation, copied
  * and NUL-ended ("" if unknown); capacity at least 1. */
 bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *operation, size_t capacity);
+
+/* Takes over the trace context of the request just sent, if the event has one. */
+void tt_fields_context(const struct tt_event_view *view, struct tt_span *span);

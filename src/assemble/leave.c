@@ -81,6 +81,7 @@ static void close_suspended(struct tt_assembler *assembler, struct thread *threa
     uint64_t suspended_at = (*at)->suspended_at;
     /* It was alive all the time: this thread has more than one stack. */
     thread->switching = true;
+    thread->unheld |= (*at)->row->role != TT_ROLE_SERVER && !(*at)->row->foreign;
     assembler->stats.revived++;
     close_frame(assembler, thread, tt_frame_unsuspend(thread, at), view);
     /* A jump's other half was suspended with it. */
@@ -160,8 +161,14 @@ static void catch_switching(struct tt_assembler *assembler, struct thread *threa
     for (struct frame *frame = thread->suspended; frame; frame = frame->next)
         if (frame->noted && frame->noted < UINT8_MAX && frame->address <= sp)
             frame->noted++;
+    bool last = thread->top && thread->last == thread->top;
+    while (thread->top && thread->top->address <= sp && tt_frame_holds(thread, thread->top, sp) &&
+           !thread->top->doubtful) {
+        fail_top(assembler, thread, view, 0);
+        last = false;
+    }
     struct frame *top = thread->top;
-    if (top && top->address <= sp && thread->last == top && top->row->role == TT_ROLE_CLIENT)
+    if (last && top->address <= sp && top->row->role == TT_ROLE_CLIENT)
         fail_top(assembler, thread, view, TT_INCOMPLETE_END);
     while (thread->top && thread->top->address <= sp) {
         struct frame *frame = thread->top;

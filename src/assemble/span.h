@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/w3c.h"
 #include "base/arena.h"
 #include "catalogue/catalogue.h"
 #include "tangotrace/event.h"
@@ -26,6 +27,7 @@ enum tt_proof {
     TT_PROOF_NONE,    /* no parent: a root */
     TT_PROOF_NESTING, /* same thread and enclosing frame */
     TT_PROOF_REQUEST, /* same connection and GIOP request id */
+    TT_PROOF_NATIVE,  /* the caller's native telemetry sent its own span with the request */
 };
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */
@@ -36,7 +38,8 @@ enum tt_incomplete {
     TT_INCOMPLETE_CUT = 1 << 3,   /* a field was cut */
     TT_INCOMPLETE_PARENT =
         1 << 4, /* no parent proven although one is likely (stack switch, suspended frame) */
-    TT_INCOMPLETE_START = 1 << 5, /* the entry was not seen, the time is a bound */
+    TT_INCOMPLETE_START = 1 << 5,   /* the entry was not seen, the time is a bound */
+    TT_INCOMPLETE_PROCESS = 1 << 6, /* its process ended before it could be looked at */
 };
 
 enum tt_trigger {
@@ -73,7 +76,10 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool split; /* a root only because a cap of its trace was reached: the parent would have been .. */
     uint8_t split_trace[16], split_span[8]; /* .. this span of this trace (for a link) */
     struct tt_request *sent;                /* requests of this span that wait for their other side */
-    bool linked;                            /* has a link to .. */
+    bool used;                              /* spans of ours are below it */
+    bool hidden; /* native telemetry has this span: never emitted, and its ids are those of native's client
+                    span */
+    bool linked; /* has a link to .. */
     struct tt_trace *link_to;
     uint8_t link_trace[16], link_span[8]; /* .. this span of this trace */
 
@@ -102,6 +108,12 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     int64_t source;           /* Tango::DevSource, -1 unknown */
     bool has_client;
     struct tt_client_ident client;
+
+    /* The trace context of native telemetry. SERVER: that came with the request; CLIENT: that its newest
+     * request carried. */
+    bool has_context, bad_context; /* there was one that is none: not used */
+    struct tt_w3c context;
+    const char *trace_state; /* its tracestate, in the arena; NULL: none */
 
     bool failed;                /* an exception left it, or an attribute failed */
     const char *exception_type; /* mangled name ("N5Tango9DevFailedE"), NULL if none or unknown */

@@ -11,20 +11,19 @@
  *
  * Threads whose stacks switch (greenlet, fibers; told by switching(), by a revived frame, or by a stack
  * pointer far away) have frames of several stacks at the same addresses, and neither "deeper" nor "inside in
- * time" tells whose frame a new one is: A parked in a call, B calling deeper and returning, A returning looks
- * exactly like a nested call, even after all three have ended. So there
- *   - nesting is never a parent: a frame that has any other above it is a root with TT_INCOMPLETE_PARENT, and
- * a span of its own;
- *   - what only C++ code lies between still counts, provided that nothing else happened on the thread in
- * between (nothing can switch there): upcall and its method, a method and the method it hands over to, a
- * client call and its first request. Further requests belong to a call only if it is the only frame there is;
+ * time" tells whose frame a new one is: A parked in a method, B calling deeper and returning, A returning
+ * looks exactly like a nested call, even after all three have ended. What is sure is that nothing switches
+ * while only C++ code runs: inside a client function that runs no code of others (not row.foreign; it *holds*
+ * the thread), from an upcall to its method, from a method to the method it hands over to. So there
+ *   - nesting in a function that holds the thread is a parent as anywhere; any other frame that has one above
+ * it is a root with TT_INCOMPLETE_PARENT, and a span of its own;
  *   - a new entry at an old frame's address buries nothing, since both may live; an exit that fits several
  * frames closes the newest, and its end and those of the others are marked uncertain; that holds for a minute
  * for frames which were buried by time (ghosts);
- *   - a catch ends a `calls: one` function as failed only if its entry or request was the last thing that
- * happened on the thread (it runs no foreign code, so nothing switches inside), and marks it
- * TT_INCOMPLETE_END; other frames below the catch are suspended with the exception noted, which counts if no
- * exit comes soon;
+ *   - a catch ends, as failed, the functions that hold the thread, from the top down to the first frame that
+ * does not; if that is a `calls: one` function whose entry or request was the last thing that happened, it
+ * too, marked TT_INCOMPLETE_END; others below the catch are suspended with the exception noted, which counts
+ * if no exit comes soon;
  *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop,
  * which called both, does not run on a greenlet.
  *
@@ -125,6 +124,7 @@ struct thread {
     uint64_t exit_address; /* of the last exit that closed a frame: a second exit point of the same exit is no
                               error */
     bool switching;
+    bool unheld; /* .. even inside functions that should hold it: one came back from a suspension */
     bool doubt;  /* an entry may have been lost that encloses what comes */
     bool served; /* has had an upcall */
     struct marker marker;
@@ -161,6 +161,14 @@ bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread);
 void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread, uint64_t last);
 
 /* ---- frames.c ---- */
+
+/* Nothing else runs on the thread while it is the innermost frame: see the top. `sp` on another stack
+ * disproves it. */
+static inline bool tt_frame_holds(const struct thread *thread, const struct frame *frame, uint64_t sp)
+{
+    return !thread->unheld && frame->row->role != TT_ROLE_SERVER && !frame->row->foreign &&
+           sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
+}
 
 /* A zeroed frame on top of the open ones; NULL when out of memory or at the limit. */
 struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *thread, uint64_t address);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct tt_attach {
     struct tt_files files;
     struct member *members; /* list: main thread; entries' links: files.lock */
     struct tt_attach_stats stats;
+    bool others; /* breakpoints of another agent are no news */
     void (*retry)(void *context);
     void *context;
     pthread_mutex_t closing; /* counts threads that close links of ended processes */
@@ -41,8 +43,7 @@ struct tt_attach {
 /* ---- the lease thread: a file is about to be written ---- */
 
 /* Takes at most `max` links of that file out of the tables. */
-static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link **links, size_t max,
-                         char *path, size_t size)
+static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link **links, size_t max)
 {
     size_t count = 0;
 
@@ -53,7 +54,10 @@ static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link 
         attach->stats.lease_breaks += !f->broken;
         f->broken = true;
         f->leased = false;
-        snprintf(path, size, "%s", f->path);
+        /* Points that are being placed just now are in no table yet; the main thread waits for nothing
+         * meanwhile. */
+        while (f->linking)
+            pthread_cond_wait(&attach->files.linked, &attach->files.lock);
         if (f->wide)
             links[count++] = TAKE_PTR(f->wide);
     }
@@ -62,25 +66,25 @@ static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link 
             if (m->files[i].file->id == tag && m->files[i].link)
                 links[count++] = TAKE_PTR(m->files[i].link);
     attach->stats.links -= count;
+    for (struct tt_file *f = attach->files.list; f; f = f->next)
+        if (f->id == tag)
+            f->taken += count;
     pthread_mutex_unlock(&attach->files.lock);
     return count;
 }
 
+/* Nothing here may wait for anybody else, so nothing is logged (a full pipe behind standard error would hold
+ * up the writer): tt_attach_retry says it. */
 static void lease_broken(void *context, uint64_t tag)
 {
     struct tt_attach *attach = context;
     struct tt_link *links[256];
-    size_t count, total = 0;
-    char path[256] = "?";
+    size_t count;
 
     do {
-        count = take_links(attach, tag, links, TT_ARRAY_SIZE(links), path, sizeof(path));
+        count = take_links(attach, tag, links, TT_ARRAY_SIZE(links));
         tt_host_unlink(links, count);
-        total += count;
     } while (count == TT_ARRAY_SIZE(links));
-    tt_info(
-        "%s is being written: its probes were taken out first (%zu links); it is probed again when that is done",
-        path, total);
     attach->retry(attach->context);
 }
 
@@ -96,6 +100,7 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
     made->retry = retry;
     made->context = context;
     pthread_mutex_init(&made->files.lock, NULL);
+    pthread_cond_init(&made->files.linked, NULL);
     pthread_mutex_init(&made->closing, NULL);
     pthread_cond_init(&made->closed, NULL);
     error = tt_leases_new(lease_broken, made, &made->leases);
@@ -110,6 +115,11 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t point)
 {
     return point < TT_MAX_POINTS ? __atomic_load_n(&attach->files.rows[point], __ATOMIC_ACQUIRE) : NULL;
+}
+
+void tt_attach_expect_others(struct tt_attach *attach)
+{
+    attach->others = true;
 }
 
 /* ---- linking ---- */
@@ -168,39 +178,30 @@ static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes
     return there;
 }
 
-/* Breakpoints that were there before: whose are they? */
-enum owner { NOBODY, OURS, OURS_WIDE };
-
-/*
- * OURS_WIDE: the same real file is linked already under another identity (two overlay mounts of one layer).
- * OURS: a process with a link by pid has forked, and its child inherited the bytes.
- */
-static enum owner find_owner(struct tt_attach *attach, const struct tt_file *file)
+/* Breakpoints that were there before: ours? A process with a link by pid has forked, and its child inherited
+ * the bytes. */
+static bool are_ours(struct tt_attach *attach, const struct tt_file *file)
 {
-    enum owner owner = NOBODY;
+    bool ours = false;
 
     pthread_mutex_lock(&attach->files.lock);
-    for (struct member *m = attach->members; m && !owner; m = m->next)
-        for (size_t i = 0; i < m->file_count && !owner; i++)
-            if (m->files[i].link && m->files[i].file->planned == file->planned)
-                owner = OURS;
-    for (struct tt_file *f = attach->files.list; f; f = f->next)
-        if (f != file && f->planned == file->planned && f->wide)
-            owner = OURS_WIDE;
+    for (struct member *m = attach->members; m && !ours; m = m->next)
+        for (size_t i = 0; i < m->file_count && !ours; i++)
+            ours = m->files[i].link && m->files[i].file->planned == file->planned;
     pthread_mutex_unlock(&attach->files.lock);
-    return owner;
+    return ours;
 }
 
 static void report_foreign(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process,
                            size_t there)
 {
     attach->stats.foreign += there;
-    if (file->foreign)
+    if (file->foreign || attach->others)
         return;
     file->foreign = true;
     tt_warn(
-        "%s: %zu points already hold a breakpoint in %s (pid %d): another tracer or debugger is there too",
-        file->path, there, process->name, process->pid);
+        "%s: %zu point%s in %s (pid %d) held a breakpoint already: another tracer or debugger is there too",
+        file->path, there, there == 1 ? "" : "s", process->name, process->pid);
 }
 
 /* Takes the lease. 1 = leased; 0 = none to be had here; -EAGAIN = open for writing. */
@@ -220,24 +221,47 @@ static int take_lease(struct tt_attach *attach, struct tt_file *file)
     return !error;
 }
 
-/* Makes the link and keeps it, unless the file was written to meanwhile. */
-static int keep_link(struct tt_attach *attach, struct tt_file *file, pid_t pid, struct tt_link **slot)
+/* From here to end_linking the lease thread waits: only system calls that nobody else can hold up. False: the
+ * file is being written. */
+static bool begin_linking(struct tt_attach *attach, struct tt_file *file)
+{
+    pthread_mutex_lock(&attach->files.lock);
+    file->linking = !file->broken;
+    pthread_mutex_unlock(&attach->files.lock);
+    return file->linking;
+}
+
+static void end_linking(struct tt_attach *attach, struct tt_file *file)
+{
+    pthread_mutex_lock(&attach->files.lock);
+    file->linking = false;
+    pthread_cond_broadcast(&attach->files.linked);
+    pthread_mutex_unlock(&attach->files.lock);
+}
+
+static int add_file(struct tt_attach *attach, struct member *m, struct tt_file *file, struct tt_link *link);
+
+/* Makes the link and puts it where the lease thread finds it. */
+static int make_link(struct tt_attach *attach, struct member *m, struct tt_file *file, bool wide, pid_t pid)
 {
     struct tt_link *link = NULL;
-    int error = link_points(attach, file, pid, &link);
+    int error;
 
-    if (error)
-        return error;
-    pthread_mutex_lock(&attach->files.lock);
-    if (file->broken)
-        error = -EAGAIN;
-    else {
-        *slot = TAKE_PTR(link);
+    if (!begin_linking(attach, file))
+        return -EAGAIN;
+    error = link_points(attach, file, wide ? 0 : pid, &link);
+    if (!error)
+        error = add_file(attach, m, file, wide ? NULL : link);
+    if (!error) {
+        pthread_mutex_lock(&attach->files.lock);
+        if (wide)
+            file->wide = link;
         attach->stats.links++;
-    }
-    pthread_mutex_unlock(&attach->files.lock);
-    if (link)
+        pthread_mutex_unlock(&attach->files.lock);
+    } else if (link) {
         tt_host_unlink(&link, 1);
+    }
+    end_linking(attach, file);
     return error;
 }
 
@@ -260,13 +284,12 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, const s
             process->name, process->pid, missing, plan->point_count, file->path);
 }
 
-static int attach_file(struct tt_attach *attach, struct tt_file *file, const struct tt_process *process,
-                       const struct tt_mapped_file *map, struct tt_link **own)
+static int attach_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
+                       const struct tt_process *process, const struct tt_mapped_file *map)
 {
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint8_t *bytes = calloc(plan->point_count, 1);
     _cleanup_free_ bool *mapped = calloc(plan->point_count, sizeof(*mapped));
-    enum owner owner = NOBODY;
     size_t missing, there = 0;
     int leased, error;
 
@@ -274,14 +297,10 @@ static int attach_file(struct tt_attach *attach, struct tt_file *file, const str
         return -ENOMEM;
     if (file->wide) {
         verify(attach, file, process, map);
-        return 0;
+        return add_file(attach, m, file, NULL);
     }
     if (!peek_points(file, process->pid, map, bytes, mapped))
         there = count_breakpoints(plan, bytes, mapped, &missing);
-    if (there)
-        owner = find_owner(attach, file);
-    if (owner == OURS_WIDE)
-        return 0;
     leased = take_lease(attach, file);
     if (leased < 0)
         return leased;
@@ -290,10 +309,9 @@ static int attach_file(struct tt_attach *attach, struct tt_file *file, const str
         attach->stats.stale++;
         return tt_err(-ESTALE, "%s changed since it was planned: not probed", file->path);
     }
-    if (there && owner == NOBODY)
+    if (there && !are_ours(attach, file))
         report_foreign(attach, file, process, there);
-    error = leased && file->may_be_wide ? keep_link(attach, file, 0, &file->wide)
-                                        : keep_link(attach, file, process->pid, own);
+    error = make_link(attach, m, file, leased && file->may_be_wide, process->pid);
     if (error == -EAGAIN || error == -ESRCH)
         return error;
     if (error)
@@ -370,7 +388,6 @@ static int add_file(struct tt_attach *attach, struct member *m, struct tt_file *
 static int attach_mapped(struct tt_attach *attach, struct member *m, const struct tt_process *process,
                          const struct tt_mapped_file *map)
 {
-    struct tt_link *own = NULL;
     struct tt_file *file;
     int fd, error;
 
@@ -381,13 +398,7 @@ static int attach_mapped(struct tt_attach *attach, struct member *m, const struc
                          &attach->stats.plan_seconds);
     if (error || !file->planned || !file->planned->plan->point_count || has_file(m, file))
         return error;
-    error = attach_file(attach, file, process, map, &own);
-    if (error)
-        return error;
-    error = add_file(attach, m, file, own);
-    if (error && own)
-        tt_host_unlink(&own, 1);
-    return error;
+    return attach_file(attach, m, file, process, map);
 }
 
 static bool has_library(const struct tt_mapped_file *map)
@@ -407,10 +418,10 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
         tt_attach_exit(attach, process->pid);
         m = NULL;
     }
-    if (!process->tango) { /* by exec */
+    if (!process->tango) { /* by exec, or a plain CORBA program that maps a probed libomniORB */
         if (m)
             tt_attach_exit(attach, process->pid);
-        return 0;
+        return process->corba ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED) : 0;
     }
     if (!process->selected) {
         if (m)
@@ -422,13 +433,18 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     if (!m)
         return -ENOMEM;
     /* First, so that no event of an inode-wide link is dropped. */
-    error = tt_host_set_target(attach->host, process->pid, TT_TARGET_SELECTED);
+    error = tt_host_set_target(attach->host, process->pid,
+                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED);
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
         int result = has_library(&process->files[i]) ? attach_mapped(attach, m, process, &process->files[i])
                                                      : 0;
 
+        if (result && process->files[i].library[TT_LIBRARY_GREENLET]) {
+            __atomic_store_n(&process->switches_stacks, true, __ATOMIC_RELAXED);
+            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING);
+        }
         if (result == -EAGAIN)
             m->waiting = true;
         else if (result && result != -ESRCH && result != -ENOENT)
@@ -506,11 +522,90 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
     }
 }
 
+#define IDLE_SECONDS 60
+
+static bool is_used(const struct tt_attach *attach, const struct tt_file *file)
+{
+    for (const struct member *m = attach->members; m; m = m->next)
+        if (has_file(m, file))
+            return true;
+    return false;
+}
+
+/* An open descriptor and a link keep a file system mounted and a deleted file on the disk: not for longer
+ * than somebody uses the file, and a while. (A broken one long after the lease thread is done with the
+ * descriptor.) */
+static void release_idle(struct tt_attach *attach)
+{
+    for (struct tt_file *f = attach->files.list; f; f = f->next) {
+        struct closing *closing;
+        struct stat st;
+
+        if (f->fd < 0 || is_used(attach, f)) {
+            f->idle = 0;
+            continue;
+        }
+        if (++f->idle < (!f->broken && !fstat(f->fd, &st) && !st.st_nlink ? 2 : IDLE_SECONDS))
+            continue;
+        closing = calloc(1, sizeof(*closing) + sizeof(closing->links[0]));
+        if (!closing)
+            return;
+        closing->attach = attach;
+        pthread_mutex_lock(&attach->files.lock);
+        f->broken = f->told = true; /* found no more */
+        f->waiting = false;
+        if (f->wide) {
+            closing->links[closing->count++] = TAKE_PTR(f->wide);
+            attach->stats.links--;
+        }
+        pthread_mutex_unlock(&attach->files.lock);
+        /* Links first, then the lease. */
+        tt_host_unlink(closing->links, closing->count);
+        free(closing);
+        if (f->leased)
+            tt_leases_release(attach->leases, f->fd);
+        f->leased = false;
+        close(f->fd);
+        f->fd = -1;
+    }
+}
+
+/* Its exit was among lost process events. */
+static void drop_vanished(struct tt_attach *attach)
+{
+    for (struct member *m = attach->members, *next; m; m = next) {
+        next = m->next;
+        if (kill(m->pid, 0) && errno == ESRCH)
+            tt_attach_exit(attach, m->pid);
+    }
+}
+
+static void report_written(struct tt_attach *attach)
+{
+    for (struct tt_file *f = attach->files.list; f; f = f->next) {
+        size_t taken;
+        bool tell;
+
+        pthread_mutex_lock(&attach->files.lock);
+        tell = f->broken && !f->told;
+        f->told |= tell;
+        taken = f->taken;
+        pthread_mutex_unlock(&attach->files.lock);
+        if (tell)
+            tt_info(
+                "%s is being written: its probes were taken out first (%zu links); it is probed again when that is done",
+                f->path, taken);
+    }
+}
+
 void tt_attach_retry(struct tt_attach *attach, void (*again)(void *context, pid_t pid), void *context)
 {
     _cleanup_free_ pid_t *pids = NULL;
     size_t count = 0, i = 0;
 
+    report_written(attach);
+    drop_vanished(attach);
+    release_idle(attach);
     for (struct member *m = attach->members; m; m = m->next)
         count++;
     pids = calloc(count ? count : 1, sizeof(*pids));

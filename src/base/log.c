@@ -22,7 +22,7 @@ void tt_log(enum tt_log_level level, const char *format, ...)
     if (level > log_level)
         return;
 
-    used = snprintf(line, sizeof(line), "tangotrace: %s", prefix[level]);
+    used = snprintf(line, sizeof(line), "tangotrace: %s", level < 0 ? "" : prefix[level]);
     va_start(args, format);
     more = vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
     va_end(args);

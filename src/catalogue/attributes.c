@@ -109,7 +109,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_PARENT_PROOF] = SPAN(
         "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
         "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
-        "id), `none` (no parent)"),
+        "id), `native` (the caller's native telemetry sent its span with the request), `none` (no parent)"),
     [TT_ATTR_PARENT_REASON] = SPAN(
         "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
         "no parent, although there is or may be one",
@@ -122,7 +122,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_INCOMPLETE] = SPAN(
         "tangotrace.incomplete", STRING_LIST, OURS, STABLE, ANY, "something is uncertain",
         "`end_unknown` (the end was not seen: the time is a bound, and no success is claimed), `start_unknown`, "
-        "`events_lost`, `field_unreadable`, `field_cut`, `parent_unproven`"),
+        "`events_lost`, `field_unreadable`, `field_cut`, `parent_unproven`, `process_unknown` (it ended before it could be looked at)"),
     [TT_ATTR_COLLOCATED] = SPAN("tangotrace.collocated", BOOL, OURS, STABLE, ANY,
                                 "client and device live in one process: there is no request on the wire",
                                 "`true`"),

@@ -118,17 +118,18 @@ const struct tt_layout tt_layouts[] = {
 
 const size_t tt_layout_count = TT_ARRAY_SIZE(tt_layouts);
 
-/* Compiled against the headers of 4.2.5, 4.3.3 and 4.3.4, seen live in these and 4.3.1. */
-#define OMNI(id, response, descriptor)                                                                       \
+/* Compiled against the headers of 4.2.5, 4.3.3 and 4.3.4, seen live in these and 4.3.1; descriptor_arguments:
+ * compiled for 4.2.5, seen live in 4.3.4. */
+#define OMNI(id, response, descriptor, arguments)                                                            \
     {                                                                                                        \
         .stream_strand = 0x58, .stream_id = id, .strand_connection = 0x58, .strand_version = 0x88,           \
         .connection_fd = 0x28, .response_expected = response, .call_descriptor = descriptor,                 \
-        .descriptor_op = 0x18,                                                                               \
+        .descriptor_op = 0x18, .descriptor_arguments = arguments,                                            \
     }
 
 const struct tt_omni_layout tt_omni_layouts[] = {
-    {"omniORB 4.2", ".so.2", OMNI(0xb0, 0x194, 0xd8)},
-    {"omniORB 4.3", ".so.3", OMNI(0xc0, 0x1a4, 0xe8)},
+    {"omniORB 4.2", ".so.2", OMNI(0xb0, 0x194, 0xd8, 0x88)},
+    {"omniORB 4.3", ".so.3", OMNI(0xc0, 0x1a4, 0xe8, 0x90)},
 };
 
 const size_t tt_omni_layout_count = TT_ARRAY_SIZE(tt_omni_layouts);

@@ -24,6 +24,15 @@
             {TT_FIELD_TEXT, TT_VALUE_STRING, 1}                                                              \
         }                                                                                                    \
     }
+/* The first event comes inside: runs the user's callback. */
+#define MANY_FOREIGN(class, function, arguments, ...)                                                        \
+    {                                                                                                        \
+        MANY(class, function), .foreign = true, .signature = {__VA_ARGS__}, .argument = { PROXY, arguments } \
+    }
+#define EVENT_OF                                                                                             \
+    {                                                                                                        \
+        TT_FIELD_TEXT, TT_VALUE_STRING, 1                                                                    \
+    }
 /* AttributeProxy holds a DeviceProxy, is none: who is meant is told by the calls inside. */
 #define ATTRIBUTE_OF(function, ...)                                                                          \
     {                                                                                                        \
@@ -76,20 +85,21 @@ MANY_SRET(DeviceProxy, polling_status, DP "polling_status()"),
     MANY_OF(DeviceProxy, get_locker, DP "get_locker(Tango::LockerInfo&)"),
 
     /* ---- events: the requests that make and end a subscription ---------------------------------------- */
-    MANY_TEXT(DeviceProxy, subscribe_event,
-              DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*, "
-                 "std::vector<std::string> const&, bool)",
-              DP
-              "subscribe_event(std::string const&, Tango::EventType, int, std::vector<std::string> const&, "
-              "bool)",
-              DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*)",
-              DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*, "
-                 "Tango::EventSubMode)" /* 10 */,
-              DP "subscribe_event(std::string const&, Tango::EventType, int, Tango::EventSubMode)" /* 10 */),
-    MANY_OF(DeviceProxy, subscribe_event, DP "subscribe_event(Tango::EventType, Tango::CallBack*, bool)",
-            DP "subscribe_event(Tango::EventType, int, bool)",
-            DP "subscribe_event(Tango::EventType, Tango::CallBack*, Tango::EventSubMode)" /* 10 */,
-            DP "subscribe_event(Tango::EventType, int, Tango::EventSubMode)" /* 10 */),
+    MANY_FOREIGN(
+        DeviceProxy, subscribe_event, EVENT_OF,
+        DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*, "
+           "std::vector<std::string> const&, bool)",
+        DP "subscribe_event(std::string const&, Tango::EventType, int, std::vector<std::string> const&, "
+           "bool)",
+        DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*)",
+        DP "subscribe_event(std::string const&, Tango::EventType, Tango::CallBack*, "
+           "Tango::EventSubMode)" /* 10 */,
+        DP "subscribe_event(std::string const&, Tango::EventType, int, Tango::EventSubMode)" /* 10 */),
+    MANY_FOREIGN(DeviceProxy, subscribe_event, {TT_FIELD_NONE},
+                 DP "subscribe_event(Tango::EventType, Tango::CallBack*, bool)",
+                 DP "subscribe_event(Tango::EventType, int, bool)",
+                 DP "subscribe_event(Tango::EventType, Tango::CallBack*, Tango::EventSubMode)" /* 10 */,
+                 DP "subscribe_event(Tango::EventType, int, Tango::EventSubMode)" /* 10 */),
     MANY_OF(DeviceProxy, unsubscribe_event, DP "unsubscribe_event(int)"),
 
     /* ---- the database --------------------------------------------------------------------------------- */
@@ -112,7 +122,12 @@ MANY_SRET(DeviceProxy, polling_status, DP "polling_status()"),
               DP "get_property_list(std::string const&, std::vector<std::string>&)"),
 
     /* ---- commands asked about one by one -------------------------------------------------------------- */
-    MANY_OF(DeviceProxy, get_command_config, DP "get_command_config(std::vector<std::string>&)"),
+    {
+        MANY(DeviceProxy, get_command_config),
+        .seldom = true, /* sid's has no instruction that is emulated before its loop */
+        .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
+        .argument = {PROXY},
+    },
 
     /* ---- AttributeProxy: what is more than a call of the same function of its DeviceProxy --------- */
     ATTRIBUTE_OF(AttributeProxy, AP "real_constructor(std::string&)",
@@ -139,6 +154,8 @@ MANY_SRET(DeviceProxy, polling_status, DP "polling_status()"),
 #undef MANY_OF
 #undef MANY_SRET
 #undef MANY_TEXT
+#undef MANY_FOREIGN
+#undef EVENT_OF
 #undef ATTRIBUTE_OF
 #undef PROXY
 #undef DP

@@ -12,6 +12,10 @@
     {                                                                                                        \
         TT_FIELD_DEVICE, TT_VALUE_PROXY_NAME, 0                                                              \
     }
+#define CONNECTION                                                                                           \
+    {                                                                                                        \
+        TT_FIELD_DEVICE, TT_VALUE_CONNECTION_NAME, 0                                                         \
+    }
 #define NUMBER                                                                                               \
     {                                                                                                        \
         TT_FIELD_ASYNCH_ID, TT_VALUE_U64, 1                                                                  \
@@ -23,9 +27,10 @@
 #define CALLBACK(function)                                                                                   \
     {                                                                                                        \
         REPLY("Connection::" #function),                                                                     \
+            .foreign = true,                                                                                 \
             .signature = {"Tango::Connection::" #function "(CORBA::Request*, Tango::CallBack*)"},            \
             .argument = {                                                                                    \
-                PROXY,                                                                                       \
+                CONNECTION,                                                                                  \
                 {TT_FIELD_DESCRIPTOR, TT_VALUE_REQUEST, 1}                                                   \
             }                                                                                                \
     }
@@ -36,13 +41,13 @@
     .verb = "command",
     .signature =
         {"Tango::Connection::command_inout_asynch(std::string const&, Tango::DeviceData const&, bool)"},
-    .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}, NUMBER_RETURNED},
+    .argument = {CONNECTION, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}, NUMBER_RETURNED},
 },
     {
         ASYNCH("Connection::command_inout_asynch"),
         .verb = "command", /* 9.3: the one with a std::string jumps to it */
         .signature = {"Tango::Connection::command_inout_asynch(char const*, Tango::DeviceData&, bool)"},
-        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}, NUMBER_RETURNED},
+        .argument = {CONNECTION, {TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}, NUMBER_RETURNED},
     },
     {
         ASYNCH("DeviceProxy::read_attributes_asynch"),
@@ -73,14 +78,14 @@
         .verb = "command",
         .signature = {"Tango::Connection::command_inout_asynch(std::string const&, Tango::DeviceData const&, "
                       "Tango::CallBack&)"},
-        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
+        .argument = {CONNECTION, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
     },
     {
         ASYNCH("Connection::command_inout_asynch"),
         .verb = "command", /* 9.3 */
         .signature = {"Tango::Connection::command_inout_asynch(char const*, Tango::DeviceData&, "
                       "Tango::CallBack&)"},
-        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
+        .argument = {CONNECTION, {TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1}},
     },
     {
         ASYNCH("DeviceProxy::read_attributes_asynch"),
@@ -118,7 +123,7 @@
         .sret = true,
         .signature = {"Tango::Connection::command_inout_reply(long)",
                       "Tango::Connection::command_inout_reply(long, long)"},
-        .argument = {PROXY, NUMBER},
+        .argument = {CONNECTION, NUMBER},
     },
     {
         REPLY("DeviceProxy::read_attributes_reply"),
@@ -142,6 +147,7 @@
 #undef ASYNCH
 #undef REPLY
 #undef PROXY
+#undef CONNECTION
 #undef NUMBER
 #undef NUMBER_RETURNED
 #undef CALLBACK

@@ -167,6 +167,8 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
             tt_follow_tick(agent->follow);
         }
         pthread_mutex_unlock(&agent->lock);
+        if (tt_agent_is_deaf(agent)) /* `run | head`: nobody reads any more */
+            return;
         if (fds[0].revents && read_signals(signals, command))
             return;
     }
@@ -177,17 +179,17 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
 
 /* Another agent on this host doubles the cost for the targets and nothing else: said, not refused. The lock
  * is held until this process ends. */
-static void take_lock(void)
+static bool take_lock(void)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0 || !fcntl(fd, F_SETLK, &lock))
-        return;
-    if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
-        tt_warn(
-            "another agent runs on this host (pid %d): both trace, and calls cost twice as much; stop one of them",
-            lock.l_pid);
+    if (fd < 0 || !fcntl(fd, F_SETLK, &lock) || fcntl(fd, F_GETLK, &lock) || lock.l_type == F_UNLCK)
+        return true;
+    tt_warn(
+        "another agent runs on this host (pid %d): both trace, and calls cost twice as much; stop one of them",
+        lock.l_pid);
+    return false;
 }
 
 static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
@@ -207,6 +209,7 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
 {
     struct command command = {.go = -1};
     struct tt_control_server *control;
+    bool whole;
     int error;
 
     if (argv) {
@@ -224,7 +227,7 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
         return error;
     }
     control = start_control(agent, options);
-    tt_info("ready");
+    tt_say("ready");
     notify("READY=1");
     if (argv && write(command.go, "g", 1) != 1)
         tt_warn("cannot let %s go: %s", argv[0], strerror(errno));
@@ -233,7 +236,9 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
     notify("STOPPING=1");
     tt_control_server_free(&control);
     tt_agent_stop(agent);
-    tt_agent_report(agent);
+    tt_agent_report(agent, &whole);
+    if (!whole && (!argv || !command.status))
+        return TT_EXIT_FAILURE;
     return argv ? command.status : 0;
 }
 
@@ -257,6 +262,7 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     struct tt_agent *agent = NULL;
     _cleanup_close_ int signals = -1;
     sigset_t set, before;
+    bool alone;
     int result;
 
     sigemptyset(&set);
@@ -270,11 +276,25 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0)
         return tt_err(TT_EXIT_FAILURE, "signalfd: %s", strerror(errno));
-    take_lock();
+    alone = take_lock();
     result = tt_agent_new(options, &agent);
     if (result)
         return exit_code(result);
+    if (!alone)
+        tt_attach_expect_others(agent->attach);
     result = trace(options, command, agent, signals, &before);
     tt_agent_free(&agent);
     return result < 0 ? TT_EXIT_FAILURE : result;
+}
+
+int tt_cmd_record(const struct tt_options *options)
+{
+    struct tt_options own = *options; /* not freed: it shares everything */
+
+    if (!options->arguments[0] || options->record)
+        return tt_err(TT_EXIT_USAGE, "which file to record to? usage: tangotrace record FILE [OPTION...]");
+    own.record = options->arguments[0];
+    if (!tt_options_given(options, "export"))
+        own.exports.count = 0;
+    return tt_cmd_run(&own, options->command);
 }

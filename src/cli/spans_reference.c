@@ -123,6 +123,7 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
         [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
         [TT_ROLE_CATCH] = NULL,
+        [TT_ROLE_SWITCH] = NULL,
     };
 
     return (size_t)row->role < TT_ARRAY_SIZE(kinds) ? kinds[row->role] : NULL;

@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "correlate/clock.h"
 #include "correlate/keys.h"
+#include "correlate/native.h"
 #include "correlate/random.h"
 #include "correlate/traces.h"
 
@@ -25,53 +27,21 @@
 #define DEFAULT_MAX_KEYS     65536
 #define DEFAULT_MAX_PENDING  65536
 
-#define CLOCK_GRAIN_NS 1000
-
-/* Unix time minus monotonic time, as last measured. */
-struct unix_clock {
-    bool known;
-    int64_t offset;
-};
-
 struct tt_correlator {
-    struct unix_clock clock;
+    struct tt_unix_clock clock;
     struct tt_correlator_config config;
     void (*emit)(void *context, struct tt_span *span);
     void *context;
     struct random_state random;
     struct tt_keys *keys;
     struct tt_traces traces;
+    struct tt_natives *natives;
     struct tt_correlator_stats stats;
 };
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/*
- * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread
- * preempted between them would shift a whole trace. What the uncertainty explains is no change, so that
- * traces that follow each other stay in order.
- */
 static int64_t measure_unix_offset(void *context, uint64_t now)
 {
-    struct unix_clock *clock = context;
-    int64_t offset = 0, width = INT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        int64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME),
-                after = clock_ns(CLOCK_MONOTONIC);
-        if (after - before >= width)
-            continue;
-        width = after - before;
-        offset = real - before - width / 2;
-    }
-    if (!clock->known || llabs(offset - clock->offset) > width / 2 + CLOCK_GRAIN_NS)
-        clock->offset = offset;
-    clock->known = true;
-    return clock->offset;
+    return tt_unix_clock_measure(context);
 }
 
 static uint64_t choose_seed(void)
@@ -106,7 +76,8 @@ struct tt_correlator *tt_correlator_new(const struct tt_correlator_config *confi
     correlator->context = context;
     random_seed(&correlator->random, c->seed ?: choose_seed());
     correlator->keys = tt_keys_new(c->max_keys);
-    if (!correlator->keys)
+    correlator->natives = tt_natives_new(&correlator->traces);
+    if (!correlator->keys || !correlator->natives)
         tt_correlator_free(&correlator);
     return correlator;
 }
@@ -117,6 +88,7 @@ void tt_correlator_free(struct tt_correlator **correlator)
     if (!old)
         return;
     tt_keys_free(&old->keys);
+    tt_natives_free(&old->natives);
     tt_traces_free(&old->traces);
     free(old);
     *correlator = NULL;
@@ -182,6 +154,15 @@ static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trac
 
 /* ---- requests that wait ---------------------------------------------------------------------- */
 
+static void link_sent(struct tt_request *request, struct tt_span *span)
+{
+    request->span = span;
+    request->sent_next = span->sent;
+    if (span->sent)
+        span->sent->sent_previous = request;
+    span->sent = request;
+}
+
 static void unlink_sent(struct tt_request *request)
 {
     if (!request->span)
@@ -197,7 +178,7 @@ static void unlink_sent(struct tt_request *request)
 static void remove_request(struct tt_correlator *correlator, struct tt_request *request)
 {
     struct tt_trace *trace = request->trace;
-    if (request->side == TT_SIDE_CLIENT)
+    if (request->side == TT_SIDE_CLIENT || request->settled)
         unlink_sent(request);
     else
         trace->waiting = NULL;
@@ -205,9 +186,13 @@ static void remove_request(struct tt_correlator *correlator, struct tt_request *
     tt_trace_put(&correlator->traces, trace);
 }
 
-/* A server span stays the root of its trace. */
+/* A server span stays the root of its trace. A settled one's request is just not waited for any longer. */
 static void decide_root(struct tt_correlator *correlator, struct tt_request *server, unsigned incomplete)
 {
+    if (server->settled) {
+        remove_request(correlator, server);
+        return;
+    }
     struct tt_trace *trace = tt_trace_get(server->trace);
     server->span->incomplete |= incomplete;
     correlator->stats.server_unmatched++;
@@ -284,9 +269,36 @@ static void set_split(struct tt_correlator *correlator, struct tt_span *span, st
     span->trace->split_from = tt_trace_get(from);
 }
 
+/* The span is left to native telemetry, unless spans of ours already have it as their parent. */
+static void hide(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,
+                 const uint8_t span_id[8])
+{
+    if (span->hidden || span->used)
+        return;
+    correlator->stats.native_hidden++;
+    tt_native_hide(correlator->natives, span, trace, span_id);
+}
+
+/* The client of a server span that is settled: both sides of the request are known, nothing is to be decided.
+ */
+static void meet(struct tt_correlator *correlator, struct tt_request *client, struct tt_request *server)
+{
+    if (server->span)
+        set_peers(server->span, client);
+    /* Its own context could not be read (asynchronous calls). */
+    if (client->span && client->span->kind == TT_SPAN_CLIENT)
+        hide(correlator, client->span, server->trace, server->span_id);
+    remove_request(correlator, client);
+    remove_request(correlator, server);
+}
+
 /* The client's span becomes the parent of the server's. Both requests are used up. */
 static void join(struct tt_correlator *correlator, struct tt_request *client, struct tt_request *server)
 {
+    if (server->settled) {
+        meet(correlator, client, server);
+        return;
+    }
     struct tt_span *span = server->span;
     unsigned depth = client->depth + 1;
     struct tt_trace *under = server->trace, *into = tt_trace_find(client->trace, &depth);
@@ -305,6 +317,8 @@ static void join(struct tt_correlator *correlator, struct tt_request *client, st
         whole = under;
     } else {
         correlator->stats.joined++;
+        if (client->span)
+            client->span->used = true;
         span->proof = TT_PROOF_REQUEST;
         span->parent_remote = client->tgid != span->tgid;
         memcpy(span->parent_id, client->span_id, sizeof(span->parent_id));
@@ -332,6 +346,101 @@ static void give_up_servers(struct tt_correlator *correlator, const struct tt_re
     }
 }
 
+/* ---- native telemetry ------------------------------------------------------------------------ */
+
+/* Is the span's context to be taken over? */
+static bool is_native(struct tt_correlator *correlator, struct tt_span *span)
+{
+    if (correlator->config.native && span->bad_context)
+        correlator->stats.native_malformed++;
+    span->bad_context = false;
+    return correlator->config.native && tt_native_usable(span);
+}
+
+/* Native's trace of the span's context; `own` is the trace that the span already has, or NULL. NULL when out
+ * of memory. A trace of native's that lasts for ever is no reason to keep ours for ever, so it is begun anew
+ * at the caps.
+ */
+static struct tt_trace *native_trace(struct tt_correlator *correlator, const struct tt_span *span,
+                                     const struct tt_trace *own)
+{
+    struct tt_trace *trace = tt_natives_find(correlator->natives, span->context.trace_id);
+    bool known = trace != NULL, guess = !own && (!known || trace->root_guessed);
+    uint32_t root = own ? own->root_tgid : known ? trace->root_tgid : span->client.pid ?: span->tgid;
+    if (!known || beyond_caps(correlator, trace, 0, 1, span->start)) {
+        int64_t offset = known ? trace->unix_offset
+                         : own ? own->unix_offset
+                               : correlator->config.unix_offset(correlator->config.unix_context, span->start);
+        trace = tt_natives_begin(correlator->natives, span->context.trace_id);
+        if (!trace)
+            return NULL;
+        trace->begin = span->start;
+        trace->unix_offset = offset;
+        trace->root_tgid = root;
+        trace->root_guessed = guess;
+    } else if (own && trace->root_guessed) {
+        trace->root_tgid = root;
+        trace->root_guessed = false;
+    }
+    return trace;
+}
+
+/* The request just sent by the span carries a context: native has a client span for it. Native's trace, or
+ * NULL. */
+static struct tt_trace *client_native(struct tt_correlator *correlator, struct tt_span *span)
+{
+    unsigned depth = 0;
+    if (!is_native(correlator, span))
+        return NULL;
+    if (correlator->config.native_client)
+        correlator->config.native_client(correlator->config.native_context, span->tgid);
+    struct tt_trace *trace = native_trace(correlator, span, tt_trace_find(span->trace, &depth));
+    if (trace && span->kind == TT_SPAN_CLIENT)
+        hide(correlator, span, trace, span->context.span_id);
+    return trace;
+}
+
+/* Native's own server span stands for ours. Its admin device has none. */
+static void hide_server(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace)
+{
+    const struct tt_correlator_config *config = &correlator->config;
+    if (config->native_server && config->native_server(config->native_context, span->tgid) &&
+        !(span->class_name && !strcmp(span->class_name, "DServer")))
+        hide(correlator, span, trace, span->context.span_id);
+}
+
+/* A request was received whose client's native telemetry says what its parent is. */
+static bool server_native(struct tt_correlator *correlator, struct tt_span *span)
+{
+    struct tt_trace *trace = is_native(correlator, span) ? native_trace(correlator, span, NULL) : NULL;
+    struct tt_request filled;
+    if (!trace)
+        return false;
+    correlator->stats.native_joined++;
+    span->trace = tt_trace_get(trace);
+    trace->spans++;
+    span->depth = 1;
+    span->proof = TT_PROOF_NATIVE;
+    span->parent_remote = true;
+    memcpy(span->parent_id, span->context.span_id, sizeof(span->parent_id));
+    if (span->has_key && tt_keys_fill(&filled, TT_SIDE_SERVER, &span->key, span->start)) {
+        struct tt_keys_found clients = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled,
+                                                    correlator->config.join_wait_ns);
+        filled.settled = true;
+        struct tt_request *server = add_request(correlator, &filled, span);
+        if (server) {
+            memcpy(server->span_id, span->context.span_id, sizeof(server->span_id));
+            link_sent(server, span);
+            if (clients.count == 1)
+                join(correlator, clients.match, server);
+        }
+    }
+    hide_server(correlator, span, trace);
+    return true;
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
 static void client_request(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time)
 {
     struct tt_correlator *correlator = context;
@@ -339,6 +448,7 @@ static void client_request(void *context, struct tt_span *span, const struct tt_
     struct tt_request filled;
     if (!span->trace)
         return;
+    struct tt_trace *native = client_native(correlator, span);
     if (!tt_keys_fill(&filled, TT_SIDE_CLIENT, key, time)) {
         correlator->stats.client_unmatched++;
         return;
@@ -357,11 +467,12 @@ static void client_request(void *context, struct tt_span *span, const struct tt_
     struct tt_request *client = add_request(correlator, &filled, span);
     if (!client)
         return;
-    client->span = span;
-    client->sent_next = span->sent;
-    if (span->sent)
-        span->sent->sent_previous = client;
-    span->sent = client;
+    link_sent(client, span);
+    if (native && native != client->trace) { /* a span that could not be left to native */
+        tt_trace_put(&correlator->traces, client->trace);
+        client->trace = tt_trace_get(native);
+        memcpy(client->span_id, span->context.span_id, sizeof(client->span_id));
+    }
     /* Making room for a client does not touch the server that was found. */
     if (servers.count)
         join(correlator, client, servers.match);
@@ -423,14 +534,23 @@ static void span_open(void *context, struct tt_span *span)
         memcpy(span->link_span, span->answers->span_id, sizeof(span->link_span));
     }
     if (!parent || !parent->trace) {
+        if (span->kind == TT_SPAN_SERVER && !span->collocated && server_native(correlator, span))
+            return;
         begin_trace(correlator, span);
         if (span->trace && span->kind == TT_SPAN_SERVER && !span->collocated)
             server_request(correlator, span);
         return;
     }
 
+    /* Inside one process no request is sent: native's context is first seen where it arrives. */
+    struct tt_trace *native = span->collocated && is_native(correlator, span)
+                                  ? native_trace(correlator, span, NULL)
+                                  : NULL;
+    if (native && parent->kind == TT_SPAN_CLIENT)
+        hide(correlator, parent, native, span->context.span_id);
     unsigned depth = parent->depth + 1;
     struct tt_trace *trace = tt_trace_find(parent->trace, &depth);
+    parent->used = true;
     if (beyond_caps(correlator, trace, depth, 1, span->start)) {
         begin_trace(correlator, span);
         if (span->trace)
@@ -441,7 +561,10 @@ static void span_open(void *context, struct tt_span *span)
     span->depth = depth;
     trace->spans++;
     span->proof = TT_PROOF_NESTING;
+    span->parent_remote = parent->hidden && parent->kind == TT_SPAN_SERVER;
     memcpy(span->parent_id, parent->span_id, sizeof(span->parent_id));
+    if (native)
+        hide_server(correlator, span, native);
 }
 
 /* Too many spans are held back: the oldest trace that waits is let go. */
@@ -464,6 +587,8 @@ static void span_close(void *context, struct tt_span *span)
         span->sent = request->sent_next;
         request->span = NULL;
         request->sent_previous = request->sent_next = NULL;
+        request->until = span->end;
+        tt_keys_renew(correlator->keys, request, span->end);
     }
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
@@ -472,6 +597,12 @@ static void span_close(void *context, struct tt_span *span)
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
         correlator->stats.emitted++;
         correlator->emit(correlator->context, span);
+        return;
+    }
+    if (span->hidden) {
+        drop_link(correlator, span);
+        tt_trace_put(&correlator->traces, span->trace);
+        tt_span_free(&span);
         return;
     }
     settle(correlator, span);
@@ -490,12 +621,18 @@ void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now)
 {
     struct tt_request *oldest;
     uint64_t wait = correlator->config.join_wait_ns;
-    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->time < now &&
-           now - oldest->time > wait)
-        give_up_client(correlator, oldest);
+    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->seen < now &&
+           now - oldest->seen > wait) {
+        if (oldest->span) /* the call is open still, its server may be busy */
+            tt_keys_renew(correlator->keys, oldest, now);
+        else
+            give_up_client(correlator, oldest);
+    }
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)) && oldest->time < now &&
            now - oldest->time > wait)
         decide_root(correlator, oldest, 0);
+    if (now > correlator->config.max_age_ns)
+        tt_natives_expire(correlator->natives, now - correlator->config.max_age_ns);
 }
 
 void tt_correlator_flush(struct tt_correlator *correlator)

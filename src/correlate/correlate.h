@@ -22,6 +22,13 @@ struct tt_correlator_config {
     int64_t (*unix_offset)(void *context,
                            uint64_t now); /* unix - monotonic in ns; NULL = measured by the clocks */
     void *unix_context;
+    /* Trace contexts of native telemetry are taken over: a SERVER span goes into native's trace, under
+     * native's client span, and our CLIENT span of the same request is left to native. */
+    bool native;
+    bool (*native_server)(void *context,
+                          uint32_t tgid); /* does it emit native SERVER spans itself? NULL = none */
+    void (*native_client)(void *context, uint32_t tgid); /* one is seen to send contexts; NULL = not told */
+    void *native_context;
 };
 
 struct tt_correlator_stats {
@@ -32,6 +39,9 @@ struct tt_correlator_stats {
     uint64_t late;             /* the other side came after the wait */
     uint64_t split;            /* spans that began a new trace because of a cap */
     uint64_t evicted;          /* keys or pending spans pushed out by the bounds */
+    uint64_t native_joined;    /* server spans put into a trace of native telemetry */
+    uint64_t native_hidden;    /* spans left to native telemetry, which has them itself */
+    uint64_t native_malformed; /* contexts that are none; not used */
     uint64_t traces;           /* begun */
     uint64_t pending;          /* spans held back now */
     uint64_t emitted;

@@ -19,6 +19,7 @@ struct tt_trace {
     uint8_t id[16];
     uint64_t begin;
     uint32_t root_tgid; /* process of its root */
+    bool root_guessed;  /* native's: the process that a request names as its client */
     int64_t unix_offset;
     unsigned spans;
     struct tt_trace *split_from; /* began because of a cap of this one; holds a reference */

@@ -16,13 +16,13 @@
 #define TT_FILE_CACHE_MAX    8192
 
 struct tt_file_facts {
-    bool library[TT_LIBRARIES];
+    bool library[TT_HOLDS];
     uint8_t build_id[TT_FILE_BUILD_ID_MAX];
     size_t build_id_size; /* 0: none */
 };
 
 /* tt_plan_probe(), or a test's. */
-typedef int (*tt_file_probe)(int fd, bool holds[TT_LIBRARIES]);
+typedef int (*tt_file_probe)(int fd, bool holds[TT_HOLDS]);
 
 struct tt_file_cache;
 

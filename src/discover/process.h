@@ -18,7 +18,7 @@ struct tt_mapped_file {
     uint64_t offset;        /* file offset of that mapping */
     uint64_t device, inode; /* as /proc/PID/maps shows them */
     char *path;             /* as /proc/PID/maps shows it; owned */
-    bool library[TT_LIBRARIES];
+    bool library[TT_HOLDS];
     char *version; /* of the library, by its file's name ("9.3.4"), or NULL; owned */
     uint8_t build_id[32];
     size_t build_id_size; /* 0: none */
@@ -44,7 +44,10 @@ struct tt_process {
     char *cgroup;     /* path in the unified hierarchy, or NULL */
     uint64_t netns;   /* inode of its network namespace */
     bool tango;       /* maps a file that exports cppTango */
-    bool switches_stacks; /* maps greenlet: one thread has many stacks */
+    bool corba;       /* maps libomniORB but no cppTango: none of our business, but libomniORB is probed */
+    bool native;      /* native telemetry is built in, and switched on in its environment */
+    bool switches_stacks; /* atomic; maps a greenlet whose switching cannot be seen: any thread may have many
+                             stacks */
     bool selected;
     char *
         rule; /* which rule decided, for people: "include server:TangoTest", "default: every Tango process" */
@@ -54,7 +57,7 @@ struct tt_process {
     bool exited;         /* atomic */
 };
 
-/* Once the table hands a process out, nothing of it changes but `refs` and `exited`.
+/* Once the table hands a process out, nothing of it changes but `refs`, `exited` and `switches_stacks`.
  * Takes a reference (returns its argument); drops one and frees with the last, *process becomes NULL. */
 struct tt_process *tt_process_get(struct tt_process *process);
 void tt_process_put(struct tt_process **process);
@@ -74,6 +77,9 @@ void tt_selection_free(struct tt_selection **selection);
  * sense. */
 size_t tt_selection_count(const struct tt_selection *selection);
 const char *tt_selection_rule(const struct tt_selection *selection, size_t index, bool *include);
+
+/* Processes with native telemetry are left alone, whatever the rules say. */
+void tt_selection_skip_native(struct tt_selection *selection, bool skip);
 
 /* Decides for one process: sets process->selected and process->rule. 0 or -ENOMEM. */
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -46,6 +47,7 @@ struct tt_selection {
     struct rule *rules;
     size_t count;
     bool has_include;
+    bool skip_native;
 };
 
 struct tt_selection *tt_selection_new(void)
@@ -63,20 +65,20 @@ void tt_selection_free(struct tt_selection **selection)
     free(TAKE_PTR(*selection));
 }
 
-/* The kind before the first ':'. A prefix that is no lower-case word belongs to the pattern ("[[:alpha:]]*").
- */
+/* The kind before the first ':', in any letter case. A prefix that is no word belongs to the pattern
+ * ("[[:alpha:]]*"). */
 static int parse_kind(struct rule *rule, char **error)
 {
     size_t length = 0;
 
     rule->kind = KIND_BARE;
     rule->pattern = rule->text;
-    while (islower((unsigned char)rule->text[length]))
+    while (isalpha((unsigned char)rule->text[length]))
         length++;
     if (!length || rule->text[length] != ':')
         return 0;
     for (size_t i = 0; i < TT_ARRAY_SIZE(kinds); i++) {
-        if (strlen(kinds[i].name) != length || strncmp(kinds[i].name, rule->text, length) != 0)
+        if (strlen(kinds[i].name) != length || strncasecmp(kinds[i].name, rule->text, length) != 0)
             continue;
         rule->kind = kinds[i].kind;
         rule->pattern = rule->text + length + 1;
@@ -233,13 +235,21 @@ static const struct rule *first_match(const struct tt_selection *selection, cons
     return NULL;
 }
 
+void tt_selection_skip_native(struct tt_selection *selection, bool skip)
+{
+    selection->skip_native = skip;
+}
+
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process)
 {
     const struct rule *rule = process->tango ? first_match(selection, process) : NULL;
     bool selected = rule ? rule->include : process->tango && !(selection && selection->has_include);
     char *why;
 
-    if (rule)
+    if (selection && selection->skip_native && process->native) {
+        selected = false;
+        why = strdup("native telemetry is on in it, --native skip");
+    } else if (rule)
         why = tt_format("%s %s", rule->include ? "include" : "exclude", rule->text);
     else
         why = strdup(!process->tango ? "not a Tango process"

@@ -184,7 +184,8 @@ static bool same_files(const struct tt_process *a, const struct tt_process *b)
 /* Does the difference matter to who traces? */
 static bool differs(const struct tt_process *a, const struct tt_process *b)
 {
-    return a->start_ticks != b->start_ticks || a->tango != b->tango || a->selected != b->selected ||
+    return a->start_ticks != b->start_ticks || a->tango != b->tango || a->corba != b->corba ||
+           a->switches_stacks != b->switches_stacks || a->selected != b->selected ||
            !same_text(a->exe, b->exe) || !same_text(a->name, b->name) || !same_text(a->server, b->server) ||
            !same_files(a, b);
 }
@@ -218,7 +219,8 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.start_ticks = process->start_ticks;
     fresh.fingerprint = fingerprint;
     fresh.from = start_monotonic(process->start_ticks);
-    *changed = old && old->process ? differs(old->process, process) : process->tango || !old;
+    *changed = old && old->process ? differs(old->process, process)
+                                   : process->tango || process->corba || !old;
     slot->could_serve = process->serves_as && !process->server;
     if (old && old->start_ticks == process->start_ticks) {
         /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
@@ -395,12 +397,18 @@ static void end_vanished(struct tt_process_table *table)
     pthread_mutex_unlock(&table->lock);
 }
 
+struct found {
+    struct tt_process *process;
+    bool changed;
+};
+
 int tt_process_table_scan(struct tt_process_table *table,
                           void (*seen)(void *context, struct tt_process *process, bool changed),
                           void *context)
 {
     _cleanup_free_ pid_t *pids = NULL;
-    size_t count = 0;
+    _cleanup_free_ struct found *found = NULL;
+    size_t count = 0, used = 0;
     int err = read_pids(table->proc_root, &pids, &count);
 
     if (err)
@@ -410,17 +418,27 @@ int tt_process_table_scan(struct tt_process_table *table,
     table->scan++;
     pthread_mutex_unlock(&table->lock);
     pthread_mutex_unlock(&table->updates);
+    found = calloc(count + 1, sizeof(*found));
+    if (!found)
+        return -ENOMEM;
+    /* All are in the table before the first is told of: a probe on a library fires in every process that maps
+     * it, and an event of one that is not known yet has neither a name nor a verdict of the selection. */
     for (size_t i = 0; i < count; i++) {
-        _cleanup_(tt_process_put) struct tt_process *process = NULL;
-        bool changed;
+        struct found *f = &found[used];
 
         pthread_mutex_lock(&table->updates);
-        err = update(table, pids[i], false, &process, &changed);
+        err = update(table, pids[i], false, &f->process, &f->changed);
         pthread_mutex_unlock(&table->updates);
         if (err == -ESRCH)
             tt_process_table_exit(table, pids[i]);
-        if (!err && process && process->tango && seen)
-            seen(context, process, changed);
+        if (!err && f->process && (f->process->tango || f->process->corba) && seen)
+            used++;
+        else
+            tt_process_put(&f->process);
+    }
+    for (size_t i = 0; i < used; i++) {
+        seen(context, found[i].process, found[i].changed);
+        tt_process_put(&found[i].process);
     }
     end_vanished(table);
     return (int)count;

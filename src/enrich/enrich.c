@@ -166,6 +166,8 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     out->title = tt_fill_title(&out->arena, span);
     if (!out->name || !out->title)
         return -1;
+    if (span->proof == TT_PROOF_NATIVE && span->trace_state)
+        out->trace_state = tt_convert_copy(&out->arena, span->trace_state, TT_W3C_STATE_MAX);
     tt_fill_attributes(&build, span, out->title);
     tt_fill_outcome(&build, span, out);
     out->attributes = tt_build_finish(&build);

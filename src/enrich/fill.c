@@ -288,14 +288,19 @@ static void fill_split(struct tt_build *build, const struct tt_span *span)
 static void fill_doubts(struct tt_build *build, const struct tt_span *span)
 {
     static const char *const proofs[] = {
-        [TT_PROOF_NONE] = "none", [TT_PROOF_NESTING] = "nesting", [TT_PROOF_REQUEST] = "request"};
+        [TT_PROOF_NONE] = "none",
+        [TT_PROOF_NESTING] = "nesting",
+        [TT_PROOF_REQUEST] = "request",
+        [TT_PROOF_NATIVE] = "native",
+    };
     static const struct {
         enum tt_incomplete bit;
         const char *name;
     } doubts[] = {
-        {TT_INCOMPLETE_END, "end_unknown"},  {TT_INCOMPLETE_START, "start_unknown"},
-        {TT_INCOMPLETE_LOST, "events_lost"}, {TT_INCOMPLETE_FAULT, "field_unreadable"},
-        {TT_INCOMPLETE_CUT, "field_cut"},    {TT_INCOMPLETE_PARENT, "parent_unproven"},
+        {TT_INCOMPLETE_END, "end_unknown"},         {TT_INCOMPLETE_START, "start_unknown"},
+        {TT_INCOMPLETE_LOST, "events_lost"},        {TT_INCOMPLETE_FAULT, "field_unreadable"},
+        {TT_INCOMPLETE_CUT, "field_cut"},           {TT_INCOMPLETE_PARENT, "parent_unproven"},
+        {TT_INCOMPLETE_PROCESS, "process_unknown"},
     };
     const char *names[TT_ARRAY_SIZE(doubts)];
     size_t count = 0;

@@ -43,7 +43,8 @@ struct tt_otel_link {
 /* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by
  * pointer. */
 struct tt_otel_resource {
-    int refs; /* atomic */
+    int refs;        /* atomic */
+    uint64_t number; /* in order of creation: exporters sort by it, so that a replay writes the same twice */
     struct tt_arena arena;
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
@@ -62,7 +63,8 @@ struct tt_otel_span {
     int refs; /* atomic */
     struct tt_arena arena;
     uint8_t trace_id[16], span_id[8], parent_id[8]; /* parent zero: root */
-    uint32_t flags; /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
+    const char *trace_state; /* W3C tracestate of native telemetry's trace, NULL: none */
+    uint32_t flags;          /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
     const char *name;
     const char *title;   /* tango.operation.name, or the name: for console and page */
     int kind;            /* OTLP: 1 INTERNAL, 2 SERVER, 3 CLIENT, 4 PRODUCER, 5 CONSUMER */

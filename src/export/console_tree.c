@@ -14,7 +14,7 @@
 
 #include "base/cleanup.h"
 #include "export/console.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 
 #define DEPTH_MAX   63  /* deeper spans are drawn at this depth: a bit per level */
 #define LINES_MAX   200 /* spans of one trace that are drawn */
@@ -167,7 +167,8 @@ static const char *device_of(const struct tt_otel_span *span)
 
     if (target)
         return target;
-    return span->resource->is_client ? "" : span->resource->instance;
+    /* The resource of a call is the caller's. */
+    return span->resource->is_client || span->kind == 3 /* CLIENT */ ? "" : span->resource->instance;
 }
 
 /* NULL when the span did not fail. */

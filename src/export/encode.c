@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 #define POOL_BLOCK (256 * 1024)
@@ -129,10 +129,12 @@ static int compare(const void *a, const void *b)
     const struct tt_otel_span *x = *(struct tt_otel_span *const *)a, *y = *(struct tt_otel_span *const *)b;
 
     if (x->resource != y->resource)
-        return COMPARE((uintptr_t)x->resource, (uintptr_t)y->resource);
-    if (x->scope != y->scope)
+        return COMPARE(x->resource->number, y->resource->number);
+    if (x->scope != y->scope) /* of one table, in order of appearance */
         return COMPARE((uintptr_t)x->scope, (uintptr_t)y->scope);
-    return COMPARE(x->start, y->start);
+    if (x->start != y->start)
+        return COMPARE(x->start, y->start);
+    return memcmp(x->span_id, y->span_id, sizeof(x->span_id));
 }
 
 void tt_encode_sort(struct tt_otel_span **spans, size_t count)
@@ -308,6 +310,8 @@ static int build_span(struct pool *pool, const struct tt_otel_span *span, Tt__Ot
     message->span_id = (ProtobufCBinaryData){sizeof(span->span_id), (uint8_t *)span->span_id};
     if (memcmp(span->parent_id, no_parent, sizeof(no_parent)) != 0)
         message->parent_span_id = (ProtobufCBinaryData){sizeof(span->parent_id), (uint8_t *)span->parent_id};
+    if (span->trace_state)
+        message->trace_state = clean(pool, span->trace_state);
     message->flags = span->flags;
     message->name = clean(pool, span->name);
     message->kind = (Tt__Otlp__SpanKind)span->kind;

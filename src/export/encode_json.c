@@ -126,6 +126,8 @@ static void write_span(struct tt_json *json, const struct tt_otel_span *span)
     tt_json_object(json, NULL);
     tt_json_hex(json, "traceId", span->trace_id, sizeof(span->trace_id));
     tt_json_hex(json, "spanId", span->span_id, sizeof(span->span_id));
+    if (span->trace_state)
+        tt_json_string(json, "traceState", span->trace_state);
     if (memcmp(span->parent_id, no_parent, sizeof(no_parent)) != 0)
         tt_json_hex(json, "parentSpanId", span->parent_id, sizeof(span->parent_id));
     write_count(json, "flags", span->flags);

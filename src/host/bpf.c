@@ -48,16 +48,15 @@ static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
     return 0;
 }
 
-int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf)
+static int load(size_t ring_size, bool multi, bool typed_loads, struct probe_bpf *share,
+                struct probe_bpf **bpf)
 {
-    struct probe_bpf *made;
+    struct probe_bpf *made = probe_bpf__open();
     int error;
 
-    libbpf_set_print(libbpf_message);
-    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-    made = probe_bpf__open();
     if (!made)
         return -errno;
+    made->rodata->typed_loads = typed_loads;
     error = share ? share_maps(made, share) : bpf_map__set_max_entries(made->maps.ring, (uint32_t)ring_size);
     if (!error && multi)
         error = bpf_program__set_expected_attach_type(made->progs.tt_probe, ATTACH_UPROBE_MULTI);
@@ -71,6 +70,17 @@ int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct pr
     }
     *bpf = made;
     return 0;
+}
+
+int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf)
+{
+    int error;
+
+    libbpf_set_print(libbpf_message);
+    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+    /* Older kernels lack what typed loads need: found by trying. */
+    error = load(ring_size, multi, true, share, bpf);
+    return error ? load(ring_size, multi, false, share, bpf) : 0;
 }
 
 static int ring_event(void *context, void *data, size_t size)
@@ -226,20 +236,17 @@ int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
     return 0;
 }
 
-int tt_host_hits(struct tt_host *host, uint32_t first, uint64_t *hits, size_t count)
+int tt_host_test_hits(struct tt_host *host, uint64_t *hits)
 {
     _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus, sizeof(*values));
+    uint32_t zero = 0;
 
     if (!values)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = first + i;
-
-        if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.hits), &index, values))
-            return -errno;
-        hits[i] = 0;
-        for (int cpu = 0; cpu < host->cpus; cpu++)
-            hits[i] += values[cpu];
-    }
+    if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.hits), &zero, values))
+        return -errno;
+    *hits = 0;
+    for (int cpu = 0; cpu < host->cpus; cpu++)
+        *hits += values[cpu];
     return 0;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -26,6 +26,7 @@ struct job {
     uint32_t row_index, function; /* index into tt_rows, into plan->functions */
     struct tt_flow flow;
     char note[TEXT_MAX], refused[TEXT_MAX];
+    bool again; /* the entry point lies in a loop */
     bool keeps; /* its frame has a beginning: exits are looked for */
 };
 
@@ -48,7 +49,8 @@ static void say(char *text, const char *format, ...)
 
 static bool is_key(const struct tt_row *row)
 {
-    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH;
+    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH ||
+           row->role == TT_ROLE_SWITCH;
 }
 
 /* Is only its entry of interest? */
@@ -66,6 +68,8 @@ static __u8 entry_kind(const struct tt_row *row)
         return TT_POINT_UPCALL;
     case TT_ROLE_CATCH:
         return TT_POINT_CATCH;
+    case TT_ROLE_SWITCH:
+        return TT_POINT_SWITCH;
     default:
         return TT_POINT_ENTER;
     }
@@ -138,6 +142,12 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
 
 /* ---- entry ---------------------------------------------------------------------------------------- */
 
+/* May the function's entry be seen more than once per call? Only what a client calls is told apart again. */
+static bool may_loop(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY;
+}
+
 /* Instruction for the entry point, or -1 with the reason in job->refused. */
 static int64_t find_entry(struct job *job)
 {
@@ -147,7 +157,8 @@ static int64_t find_entry(struct job *job)
     for (uint32_t i = 0; i < flow->parts[0].count && i < ENTRY_REACH; i++) {
         const struct tt_insn *insn = &flow->insns[i].insn;
 
-        if (tt_flow_other_ways(flow, i) || (i && flow->insns[i].root)) {
+        job->again |= tt_flow_other_ways(flow, i) || (i && flow->insns[i].root);
+        if (job->again && !may_loop(job->row)) {
             say(job->refused, "entry: reached again by a jump to 0x%llx", (unsigned long long)insn->address);
             return -1;
         }
@@ -156,8 +167,10 @@ static int64_t find_entry(struct job *job)
         if (insn->kind != TT_INSN_OTHER)
             break;
     }
-    if (job->row->seldom && !tt_flow_other_ways(flow, first))
+    if (job->row->seldom && !tt_flow_other_ways(flow, first)) {
+        job->again = false;
         return first;
+    }
     say(job->refused, "entry: no instruction the kernel emulates in the first block");
     return -1;
 }
@@ -200,7 +213,7 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
-    if (job->row->role == TT_ROLE_CATCH)
+    if (job->row->role == TT_ROLE_CATCH || job->row->role == TT_ROLE_SWITCH)
         return true;
     if (!job->plan->omni) {
         say(job->refused, "omniORB version not known");
@@ -226,6 +239,12 @@ static int plan_entry(struct job *job)
         return 0;
     }
     point.kind = entry_kind(job->row);
+    if (job->again)
+        point.condition = TT_COND_AGAIN;
+    else if (is_moment(job->row) && !is_key(job->row))
+        point.condition = TT_COND_MOMENT;
+    else if (job->row->role == TT_ROLE_WORKER)
+        point.condition = TT_COND_WATCH;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,
@@ -411,19 +430,11 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     return r;
 }
 
-static double now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
-    double start = now();
+    uint64_t start = tt_now_ns();
     struct tt_elf elf;
     int r;
 
@@ -443,12 +454,24 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
             *error = NULL;
         return r;
     }
-    plan->seconds = now() - start;
+    plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
 }
 
-int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
+/* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
+#define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
+
+static bool has_telemetry(const struct tt_elf *elf)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+            return true;
+    }
+    return false;
+}
+
+int tt_plan_probe(int fd, bool holds[TT_HOLDS])
 {
     struct tt_match *matches = NULL;
     size_t count = 0;
@@ -460,9 +483,10 @@ int tt_plan_probe(int fd, bool holds[TT_LIBRARIES])
         return r;
     r = tt_match_symbols(&elf, &matches, &count);
     if (r >= 0) {
-        memset(holds, 0, TT_LIBRARIES * sizeof(*holds));
+        memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

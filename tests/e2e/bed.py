@@ -22,6 +22,7 @@ BIN = os.environ.get("TT_TEST_BIN", os.path.join(ROOT, "build", "tests"))
 CACHE = os.environ.get("TANGOTRACE_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tangotrace")
 VENV_PYTHON = os.path.join(CACHE, "venv", "bin", "python")
+WHEELS = ("9.5.1", "10.0.4", "10.3.1")  # of PyTango, as tests/e2e/venv installs them
 
 
 def die_with_parent():
@@ -182,6 +183,32 @@ def need(path, how):
 def need_root():
     if os.geteuid() != 0:
         raise harness.Skip("needs root")
+
+
+def wheel_python(version):
+    """The interpreter that imports the pinned PyTango wheel."""
+    return need(os.path.join(CACHE, "venvs", "pytango-" + version, "bin", "python"), "run tests/e2e/venv")
+
+
+def suite_root(suite):
+    """The root of another Debian suite, made when it is not there."""
+    done = subprocess.run([os.path.join(harness.HERE, "chroot"), suite], stdout=subprocess.PIPE,
+                          universal_newlines=True, timeout=900, stdin=subprocess.DEVNULL)
+    check(done.returncode == 0, "tests/e2e/chroot %s ended with %d" % (suite, done.returncode))
+    return done.stdout.strip()
+
+
+# A mount namespace of the process's own: nothing stays mounted. The folder of the bed lies where it does outside.
+INSIDE = ('mount --bind "$2" "$1$2" && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && '
+          'root=$1 && shift 2 && exec chroot "$root" "$@"')
+
+
+def inside(root, directory, argv):
+    """argv of a process that runs in the root of another system, as one process with one pid."""
+    if not root:
+        return argv
+    os.makedirs(root + directory, exist_ok=True)
+    return ["unshare", "--mount", "sh", "-c", INSIDE, "sh", root, directory] + argv
 
 
 def test_program(name):

@@ -1,4 +1,5 @@
 """Receivers of OTLP: a real Collector, and a small server that keeps request bodies and answers what it is told."""
+import base64
 import gzip
 import http.server
 import json
@@ -9,6 +10,7 @@ import urllib.error
 import urllib.request
 
 import bed as beds
+import spans as otlp
 from harness import HERE, Skip, check, wait_for
 
 COLLECTOR_CONFIG = """
@@ -122,3 +124,26 @@ class Capture:
                               stderr=subprocess.PIPE, universal_newlines=True)
         check(done.returncode == 0, "the independent decoder refuses a body", done.stderr[-2000:])
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def hex_ids(request):
+    """protobuf's own JSON has bytes in base64; OTLP's JSON has ids in hex."""
+    for resource_spans in request.get("resourceSpans", []):
+        for scope_spans in resource_spans.get("scopeSpans", []):
+            for span in scope_spans.get("spans", []):
+                for key in ("traceId", "spanId", "parentSpanId"):
+                    if key in span:
+                        span[key] = base64.b64decode(span[key]).hex()
+                span["kind"] = otlp_kind(span.get("kind", 0))
+                status = span.get("status", {})
+                status["code"] = {"STATUS_CODE_ERROR": 2, "STATUS_CODE_OK": 1}.get(status.get("code"), 0)
+    return request
+
+
+def otlp_kind(kind):
+    names = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+    return names.index(kind.replace("SPAN_KIND_", "")) if isinstance(kind, str) else kind
+
+
+def decoded_spans(capture):
+    return [s for r in capture.decoded() for s in otlp.spans_of_request(hex_ids(r))]

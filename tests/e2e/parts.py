@@ -2,6 +2,7 @@
 import collections
 import os
 import re
+import shutil
 import subprocess
 
 import bed as beds
@@ -11,6 +12,7 @@ TANGOTEST = "/usr/lib/tango/TangoTest"
 TANGO_ADMIN = "/usr/bin/tango_admin"
 LEADER_FOLLOWER = os.path.join(HERE, "servers", "leader_follower.py")
 MIX_PY = os.path.join(HERE, "clients", "mix.py")
+ROOT_PROGRAMS = "/opt/tt/"  # where tests/e2e/chroot puts mix and thrower
 READY = "Ready to accept request"
 
 
@@ -49,11 +51,16 @@ class Server:
         return witnessed(self.log, DISPATCH)
 
 
-def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True):
+def visible(bed, path, root):
+    """The path of one of our scripts as a process sees it: in another root, a copy in the bed's folder."""
+    return shutil.copy(path, bed.path(os.path.basename(path))) if root else path
+
+
+def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True, root=None):
     """Starts a server with `devices` ("name" or "Class::name"); with a database it is registered there first.
 
     With a database, devices are called by their plain names and omniORB uses unix sockets on one host; without, by
-    TCP. Both are wanted by the tests.
+    TCP. Both are wanted by the tests. `root`: of another system in which it runs.
     """
     name = os.path.basename(argv[-1]).replace(".py", "")
     log = bed.path("orb-%s-%s-%d.log" % (name, instance, len(bed.procs)))
@@ -69,10 +76,10 @@ def start_server(bed, argv, instance, devices, database=None, env=None, witness=
     else:
         port = beds.free_port()
         # TangoTest and the C++ servers have one class: their -dlist wants bare names
-        many = ",".join(d if argv[0] == beds.PYTHON else d.split("::")[-1] for d in devices)
+        many = ",".join(d if argv[0].endswith("python3") or argv[0].endswith("python") else d.split("::")[-1] for d in devices)
         argv += ["-nodb", "-dlist", many, "-ORBendPoint", "giop:tcp:127.0.0.1:%d" % port]
         prefix, suffix = "tango://127.0.0.1:%d/" % port, "#dbase=no"
-    proc = bed.start("%s-%s" % (name, instance), argv, full)
+    proc = bed.start("%s-%s" % (name, instance), beds.inside(root, bed.dir, argv), full)
     if wait:
         proc.wait_text(READY, 30)
     return Server(bed, proc, prefix, suffix, log)
@@ -85,18 +92,21 @@ def tangotest(bed, database=None, instance="test", devices=("sys/tg_test/1",), *
 
 
 def thrower(bed, database=None, instance="t", devices=("test/thrower/1",), **kw):
-    binary = kw.pop("binary", None) or beds.test_program("thrower")
+    binary = kw.pop("binary", None) or (ROOT_PROGRAMS + "thrower" if kw.get("root") else beds.test_program("thrower"))
     return start_server(bed, [binary], instance, ["Thrower::" + d for d in devices], database, **kw)
 
 
-def follower(bed, database=None, instance="f", devices=("test/follower/1",), **kw):
-    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Follower::" + d for d in devices],
+def follower(bed, database=None, instance="f", devices=("test/follower/1",), python=beds.PYTHON, **kw):
+    script = visible(bed, LEADER_FOLLOWER, kw.get("root"))
+    return start_server(bed, [python, script], instance, ["Follower::" + d for d in devices],
                         database, **kw)
 
 
-def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", **kw):
-    env = {"FOLLOWER": follower_server.url("test/follower/1")}
-    return start_server(bed, [beds.PYTHON, LEADER_FOLLOWER], instance, ["Leader::" + device], database, env=env, **kw)
+def leader(bed, follower_server, database=None, instance="l", device="test/leader/1", python=beds.PYTHON, env=None,
+           **kw):
+    env = dict(env or {}, FOLLOWER=follower_server.url("test/follower/1"))
+    script = visible(bed, LEADER_FOLLOWER, kw.get("root"))
+    return start_server(bed, [python, script], instance, ["Leader::" + device], database, env=env, **kw)
 
 
 class Database:
@@ -132,15 +142,20 @@ LogLine = collections.namedtuple("LogLine", "thread tid number operation device 
 
 
 class Client:
-    """A client that carries out a plan; start() it, release() it when it should go, then finish()."""
+    """A client that carries out a plan; start() it, release() it when it should go, then finish(). `python`: by PyTango,
+    True for Debian's, or the path of another interpreter."""
 
-    def __init__(self, bed, plan, python=False, flags=(), gate=False, env=None, witness=True, name="client"):
+    def __init__(self, bed, plan, python=False, flags=(), gate=False, env=None, witness=True, name="client",
+                 root=None):
         self.bed = bed
         number = len(bed.procs)
         self.plan_path, self.log_path = bed.path("plan-%d.tsv" % number), bed.path("log-%d.tsv" % number)
         self.orb_log = bed.path("orb-client-%d.log" % number)
         write_plan(plan, self.plan_path)
-        argv = [beds.PYTHON, MIX_PY] if python else [beds.test_program("mix")]
+        if python:
+            argv = [beds.PYTHON if python is True else python, visible(bed, MIX_PY, root)]
+        else:
+            argv = [ROOT_PROGRAMS + "mix" if root else beds.test_program("mix")]
         argv += [self.plan_path, self.log_path] + list(flags)
         self.fifo = None
         if gate:
@@ -149,7 +164,7 @@ class Client:
             argv += ["--wait", self.fifo]
         full = witness_env(self.orb_log) if witness else {}
         full.update(env or {})
-        self.proc = bed.start(name, argv, full)
+        self.proc = bed.start(name, beds.inside(root, bed.dir, argv), full)
         if gate:
             self.proc.wait_text("up", 60)
 

@@ -1,6 +1,4 @@
 """OTLP as others read it: a real OpenTelemetry Collector and the Python protobuf classes see the spans of the file."""
-import base64
-
 import otlp_peers
 import parts
 import plans
@@ -45,36 +43,13 @@ def test_collector(bed):
     figure("%d spans, all fields equal" % len(got))
 
 
-def hex_ids(request):
-    """protobuf's own JSON has bytes in base64; OTLP's JSON has ids in hex."""
-    for resource_spans in request.get("resourceSpans", []):
-        for scope_spans in resource_spans.get("scopeSpans", []):
-            for span in scope_spans.get("spans", []):
-                for key in ("traceId", "spanId", "parentSpanId"):
-                    if key in span:
-                        span[key] = base64.b64decode(span[key]).hex()
-                span["kind"] = otlp_kind(span.get("kind", 0))
-                status = span.get("status", {})
-                status["code"] = {"STATUS_CODE_ERROR": 2, "STATUS_CODE_OK": 1}.get(status.get("code"), 0)
-    return request
-
-
-def otlp_kind(kind):
-    names = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
-    return names.index(kind.replace("SPAN_KIND_", "")) if isinstance(kind, str) else kind
-
-
-def decoded_spans(capture):
-    return [s for r in capture.decoded() for s in otlp.spans_of_request(hex_ids(r))]
-
-
 def test_python_classes(bed):
     """The bodies decode to the same spans with the classes made from OpenTelemetry's .proto files; no unknown field."""
     need_agent()
     capture = otlp_peers.Capture(bed)
     spans, final = traced(bed, "otlp:" + capture.url)
     capture.close()
-    check_same(decoded_spans(capture), spans, "the Python classes")
+    check_same(otlp_peers.decoded_spans(capture), spans, "the Python classes")
     for path, headers, _ in capture.requests:
         equal(path, "/v1/traces", "path")
         equal(headers.get("content-type"), "application/x-protobuf", "content-type")
@@ -93,7 +68,7 @@ def test_retries(bed):
                           wait=lambda: wait_for(lambda: len(capture.accepted) >= 1, 40, "a request after the refusals"))
     capture.close()
     equal([status for _, _, status in capture.requests[:3]], [503, 429, 502], "refusals were met")
-    check_same(decoded_spans(capture), spans, "the receiver after retries")
+    check_same(otlp_peers.decoded_spans(capture), spans, "the receiver after retries")
     check(final["lost"] == 0, "nothing lost", final)
 
 
@@ -103,7 +78,7 @@ def test_refused_for_good(bed):
     capture = otlp_peers.Capture(bed, [(400, {})])
     spans, final = traced(bed, "otlp:" + capture.url, calls=3000)
     capture.close()
-    got = decoded_spans(capture)
+    got = otlp_peers.decoded_spans(capture)
     check(len(got) < len(spans), "the refused batch is not sent again", len(got), len(spans))
     equal(final["lost"], len(spans) - len(got), "spans lost by the final line %r" % final)
     equal([status for _, _, status in capture.requests].count(400), 1, "one refusal")

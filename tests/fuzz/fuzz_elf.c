@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
     _cleanup_close_ int fd = memfd_create("elf", MFD_CLOEXEC);
     _cleanup_free_ char *error = NULL;
-    bool holds[TT_LIBRARIES];
+    bool holds[TT_HOLDS];
     int r;
 
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)

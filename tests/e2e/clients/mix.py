@@ -1,6 +1,6 @@
 """Carries out a plan of mixed Tango calls from several threads (or gevent greenlets) and logs every answer.
 
-usage: mix.py PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--gevent] [--repeat FILE]
+usage: mix.py PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--gevent] [--repeat FILE] [--linger SECONDS]
 The formats and options are those of plan.hpp and mix.cpp.
 """
 import sys
@@ -143,4 +143,6 @@ class Client:
 if __name__ == "__main__":
     client = Client(sys.argv)
     client.run()
+    if "--linger" in sys.argv:  # until what exports in the background has had its turn
+        time.sleep(float(sys.argv[sys.argv.index("--linger") + 1]))
     sys.exit(3 if client.mismatches else 0)

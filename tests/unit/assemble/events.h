@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,16 +20,17 @@
 #include "correlate/correlate.h"
 
 enum {
-    READ,         /* client, one */
-    READ_CHAR,    /* client, one: calls READ */
-    COMMAND,      /* client, one */
-    CONNECT,      /* client, many */
-    CONSTRUCT,    /* client, many */
-    READ_5,       /* server */
-    WRITE_READ_5, /* server: calls READ_5 */
-    COMMAND_4,    /* server: jumps to COMMAND_2 */
-    COMMAND_2,    /* server */
-    ASYNCH,       /* client, asynchronous */
+    READ,          /* client, one */
+    READ_CHAR,     /* client, one: calls READ */
+    COMMAND,       /* client, one */
+    CONNECT,       /* client, many */
+    CONSTRUCT,     /* client, many */
+    READ_5,        /* server */
+    WRITE_READ_5,  /* server: calls READ_5 */
+    COMMAND_4,     /* server: jumps to COMMAND_2 */
+    COMMAND_2,     /* server */
+    ON_CONNECTION, /* client, one: perhaps no DeviceProxy */
+    ASYNCH,        /* client, asynchronous */
     SUBMIT,
     WORKER,
     REFUSED,
@@ -36,6 +38,7 @@ enum {
     SEND,
     UPCALL,
     CATCH,
+    SWITCH,
     ROWS,
 };
 
@@ -51,6 +54,10 @@ static const struct tt_row test_rows[ROWS] = {
     [WRITE_READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::write_read_attributes_5"},
     [COMMAND_4] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"},
     [COMMAND_2] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_2Impl::command_inout_2", .verb = "command"},
+    [ON_CONNECTION] = {.role = TT_ROLE_CLIENT,
+                       .name = "Tango::Connection::command_inout",
+                       .verb = "command",
+                       .argument = {{TT_FIELD_DEVICE, TT_VALUE_CONNECTION_NAME, 0}}},
     [ASYNCH] = {.role = TT_ROLE_ASYNCH, .name = "Tango::DeviceProxy::read_attributes_asynch", .verb = "read"},
     [SUBMIT] = {.role = TT_ROLE_SUBMIT, .name = "omniObjRef::_invoke_async"},
     [WORKER] = {.role = TT_ROLE_WORKER, .name = "omni::AsyncRequest::execute"},
@@ -59,11 +66,23 @@ static const struct tt_row test_rows[ROWS] = {
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},
+    [SWITCH] = {.role = TT_ROLE_SWITCH},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
 {
     return point < ROWS ? &test_rows[point] : NULL;
+}
+
+/* The same rows, whose client functions call code of others: a greenlet can be parked inside. */
+static inline const struct tt_row *foreign_row(void *context, uint32_t point)
+{
+    static struct tt_row rows[ROWS];
+    if (point >= ROWS)
+        return NULL;
+    rows[point] = test_rows[point];
+    rows[point].foreign = true;
+    return &rows[point];
 }
 
 #define MAX_TIDS 1000
@@ -120,14 +139,21 @@ static inline bool test_switching(void *context, uint32_t tgid)
     return e->switching;
 }
 
-static inline void events_init(struct events *e)
+typedef const struct tt_row *(*row_fn)(void *context, uint32_t point);
+
+static inline void events_init_rows(struct events *e, row_fn rows)
 {
     memset(e, 0, sizeof(*e));
     e->now = 1000000;
     struct tt_assembler_ops ops = {record_open, record_request, keep_span, e};
-    e->assembler = tt_assembler_new(&ops, test_row, NULL);
+    e->assembler = tt_assembler_new(&ops, rows, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
+}
+
+static inline void events_init(struct events *e)
+{
+    events_init_rows(e, test_row);
 }
 
 static inline int64_t test_offset(void *context, uint64_t now)
@@ -135,7 +161,8 @@ static inline int64_t test_offset(void *context, uint64_t now)
     return 1000000000000ll + (int64_t)now;
 }
 
-static inline void events_init_correlated(struct events *e, const struct tt_correlator_config *config)
+static inline void events_init_correlated_rows(struct events *e, const struct tt_correlator_config *config,
+                                               row_fn rows)
 {
     struct tt_correlator_config c = config ? *config : (struct tt_correlator_config){0};
     memset(e, 0, sizeof(*e));
@@ -145,9 +172,14 @@ static inline void events_init_correlated(struct events *e, const struct tt_corr
     e->correlator = tt_correlator_new(&c, keep_span, e);
     assert_non_null(e->correlator);
     struct tt_assembler_ops ops = tt_correlator_ops(e->correlator);
-    e->assembler = tt_assembler_new(&ops, test_row, NULL);
+    e->assembler = tt_assembler_new(&ops, rows, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
+}
+
+static inline void events_init_correlated(struct events *e, const struct tt_correlator_config *config)
+{
+    events_init_correlated_rows(e, config, test_row);
 }
 
 static inline void events_free(struct events *e)
@@ -293,6 +325,39 @@ static inline void sends_key(struct events *e, uint32_t tid, uint64_t sp, struct
     feed(e, d);
 }
 
+/* What native telemetry sends with a request: trace number, its client span's number. */
+static inline const char *w3c(unsigned trace, unsigned span)
+{
+    static char text[64];
+    snprintf(text, sizeof(text), "00-%032x-%016x-01", trace, span);
+    return text;
+}
+
+static inline void sends_context(struct events *e, uint32_t tid, uint64_t sp, struct tt_key key,
+                                 const char *context)
+{
+    struct draft *d = draft(e, TT_EVENT_REQUEST, tid, SEND, sp, sp);
+    draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
+    draft_string(d, TT_FIELD_OPERATION, 0, "read_attributes_5");
+    if (context)
+        draft_string(d, TT_FIELD_TRACE_PARENT, 0, context);
+    feed(e, d);
+}
+
+/* A server's method whose ClntIdent names process 10. */
+static inline void enter_context(struct events *e, uint32_t tid, uint32_t row, uint64_t frame,
+                                 const char *context)
+{
+    struct tt_client_ident ident = {.language = 2, .pid = 10};
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, row, frame, frame);
+    draft_string(d, TT_FIELD_DEVICE, 0, "sys/tg_test/1");
+    draft_string(d, TT_FIELD_CLASS, 0, "TangoTest");
+    draft_field(d, TT_FIELD_CLIENT, TT_STATUS_OK, 0, 0, &ident, sizeof(ident));
+    if (context)
+        draft_string(d, TT_FIELD_TRACE_PARENT, 0, context);
+    feed(e, d);
+}
+
 static inline void sends(struct events *e, uint32_t tid, uint64_t sp, uint32_t port, uint32_t id)
 {
     sends_key(e, tid, sp, tcp_key(port, id, true));
@@ -325,10 +390,16 @@ static inline void lose(struct events *e, uint32_t tid)
 
 /* ---- what came out ---------------------------------------------------------------------------- */
 
+/* By name: the rows may be copies. */
+static inline bool is_row(const struct tt_span *span, uint32_t row)
+{
+    return !strcmp(span->row->name, test_rows[row].name);
+}
+
 static inline struct tt_span *nth(const struct events *e, uint32_t row, bool further, size_t n)
 {
     for (size_t i = 0; i < e->count; i++)
-        if (e->spans[i]->row == &test_rows[row] && e->spans[i]->further == further && !n--)
+        if (is_row(e->spans[i], row) && e->spans[i]->further == further && !n--)
             return e->spans[i];
     fail_msg("no such span of %s", test_rows[row].name);
     return NULL;
@@ -350,7 +421,7 @@ static inline size_t spans_of(const struct events *e, uint32_t row)
 {
     size_t n = 0;
     for (size_t i = 0; i < e->count; i++)
-        n += e->spans[i]->row == &test_rows[row];
+        n += is_row(e->spans[i], row);
     return n;
 }
 
