@@ -46,7 +46,7 @@
 #define AP "Tango::AttributeProxy::"
 
 /* ---- polling -------------------------------------------------------------------------------------- */
-MANY_SRET(DeviceProxy, polling_status, DP "polling_status()"),
+MANY_OF(DeviceProxy, polling_status, DP "polling_status()"),
     MANY_TEXT(DeviceProxy, poll_attribute, DP "poll_attribute(std::string const&, int)",
               DP "poll_attribute(std::string&, int)" /* 9.3 */),
     MANY_TEXT(DeviceProxy, poll_command, DP "poll_command(std::string const&, int)",
