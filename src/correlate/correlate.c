@@ -269,7 +269,7 @@ static void set_split(struct tt_correlator *correlator, struct tt_span *span, st
     span->trace->split_from = tt_trace_get(from);
 }
 
-/* The span is left to native telemetry, unless spans of ours already have it as their parent. */
+/* The span is left to native telemetry, unless spans of ours have it as their parent already. */
 static void hide(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,
                  const uint8_t span_id[8])
 {
@@ -395,8 +395,13 @@ static struct tt_trace *client_native(struct tt_correlator *correlator, struct t
     if (correlator->config.native_client)
         correlator->config.native_client(correlator->config.native_context, span->tgid);
     struct tt_trace *trace = native_trace(correlator, span, tt_trace_find(span->trace, &depth));
-    if (trace && span->kind == TT_SPAN_CLIENT)
-        hide(correlator, span, trace, span->context.span_id);
+    if (!trace || span->kind != TT_SPAN_CLIENT)
+        return trace;
+    hide(correlator, span, trace, span->context.span_id);
+    /* It had to connect first, which native does not show: it stays as what holds that together, but the
+     * request and its CLIENT span are native's. */
+    if (!span->hidden)
+        span->kind = TT_SPAN_INTERNAL;
     return trace;
 }
 
