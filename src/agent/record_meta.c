@@ -99,8 +99,10 @@ void tt_recording_meta_free(struct tt_recording_meta *meta)
 enum { POINT_INDEX = 1, POINT_NAME, POINT_ROLE, POINT_SIGNATURE };
 
 static const char *const roles[] = {
-    [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
-    [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+    [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",       [TT_ROLE_SERVER] = "server",
+    [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall",   [TT_ROLE_CATCH] = "catch",
+    [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_ASYNCH] = "asynch",   [TT_ROLE_SUBMIT] = "submit",
+    [TT_ROLE_WORKER] = "worker",   [TT_ROLE_REFUSED] = "refused", [TT_ROLE_REPLY] = "reply",
 };
 
 static const char *role_name(enum tt_role role)

@@ -96,3 +96,32 @@ def test_retry(bed):
     check(served[0].parent in parents, "the read is a child of a CLIENT span", served[0])
     figure("retry %s" % parents[served[0].parent].attrs.get("tangotrace.retry", "within the call's own span"))
     truth.check_none_lost(final, agent)
+
+
+def test_collocated(bed):
+    """A device calls another one of its own process: no request on the wire, both spans all the same."""
+    need_agent()
+    server = parts.thrower(bed, devices=("test/thrower/1", "test/thrower/2"))
+    call = ("command", server.url("test/thrower/1"), "Forward", "string", server.url("test/thrower/2") + " read number")
+    parts.Client(bed, [[call]], name="warm-up").finish()
+    client = parts.Client(bed, [[call]], gate=True)
+    agent = Agent(bed)
+    before = server.dispatched()
+    client.release()
+    client.finish()
+    counted = server.dispatched()
+    counted.subtract(before)
+    final = agent.stop()
+    spans = agent.spans()
+    inner = [s for s in truth.of(spans, server.pid) if s.operation == "read number"]
+    equal(sorted(s.kind for s in inner), [otlp.SERVER, otlp.CLIENT], "spans of the inner call")
+    served, sent = sorted(inner, key=lambda s: s.kind)
+    equal(served.parent, sent.id, "the method is the child of the call")
+    outer = [s for s in truth.of(spans, server.pid, otlp.SERVER) if s.operation == "Forward"]
+    equal([s.id for s in outer], [sent.parent], "the call is the child of the outer method")
+    wire = "giop.request_id" in sent.attrs
+    figure("the inner call went %s" % ("over the wire" if wire else "inside the process"))
+    equal(served.attrs.get("tangotrace.collocated", False), not wire, "tangotrace.collocated")
+    equal(sum((+counted).values()), 2 if wire else 1, "requests dispatched")
+    truth.check_certain(spans)
+    truth.check_none_lost(final, agent)
