@@ -59,7 +59,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-unit check-host check-fuzz check-e2e lint bench install clean docs
+.PHONY: all help deps demo check check-long check-unit check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -167,6 +167,7 @@ check-all: all
 	$(Q)$(MAKE) --no-print-directory check-unit
 	$(Q)$(MAKE) --no-print-directory check-host
 	$(Q)$(MAKE) --no-print-directory check-fuzz
+	$(Q)tests/libraries/run --installed
 	$(Q)$(MAKE) --no-print-directory check-e2e
 
 check-e2e: all ## real Tango programs, a real database, a real Collector (as root)
@@ -175,9 +176,13 @@ check-e2e: all ## real Tango programs, a real database, a real Collector (as roo
 check-long: ## the long versions: full harm test, kernels in qemu
 	$(Q)deploy/bootstrap build check demo
 	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory check-libraries
 	$(Q)$(MAKE) --no-print-directory $(HOST_TESTS)
 	$(Q)tests/e2e/run --long
 	$(Q)tests/kernels/run
+
+check-libraries: all ## coverage table: what is probed in Debian's and PyPI's builds (fetches them into the cache)
+	$(Q)tests/libraries/run
 
 bench: all ## latency and CPU, off and traced, in one run
 	$(Q)tests/bench/run

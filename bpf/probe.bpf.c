@@ -98,23 +98,23 @@ static __always_inline struct tt_event *event_begin(struct tt_thread *t, __u16 t
     return e;
 }
 
-static __always_inline void event_end(struct tt_thread *t, __u16 type)
+static __always_inline bool event_end(struct tt_thread *t, __u16 type)
 {
     struct tt_event *e = (struct tt_event *)t->record;
     __u32 size = t->used;
+    bool written;
 
     if (size > TT_EVENT_MAX)
         size = TT_EVENT_MAX;
     e->size = size;
-    if (bpf_ringbuf_output(&ring, e, size, BPF_RB_NO_WAKEUP))
-        tt_count(TT_COUNTER_DROPS + type);
-    else
-        tt_count(TT_COUNTER_EVENTS + type);
+    written = !bpf_ringbuf_output(&ring, e, size, BPF_RB_NO_WAKEUP);
+    tt_count((written ? TT_COUNTER_EVENTS : TT_COUNTER_DROPS) + type);
     add_counter(TT_COUNTER_FAULTS, t->faults);
     add_counter(TT_COUNTER_CUTS, t->cuts);
     add_counter(TT_COUNTER_BAD, t->bad);
     if (e->flags & TT_EVENT_FULL)
         tt_count(TT_COUNTER_FULL);
+    return written;
 }
 
 /*
@@ -253,7 +253,7 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_point *p;
     __u32 *state;
     __u64 *hit;
-    __u32 i, n;
+    __u32 i, n, zero = 0;
 
     state = bpf_map_lookup_elem(&targets, &tgid);
     if (state && *state == TT_TARGET_IGNORED) {
@@ -266,7 +266,7 @@ int tt_probe(struct pt_regs *ctx)
         return 0;
     }
     if (p->kind == TT_POINT_TEST) {
-        hit = bpf_map_lookup_elem(&hits, &cookie);
+        hit = bpf_map_lookup_elem(&hits, &zero);
         if (hit)
             (*hit)++;
         return 0;
@@ -285,14 +285,22 @@ int tt_probe(struct pt_regs *ctx)
     if (!t->start)
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
 
-    if (p->kind == TT_POINT_CATCH && !frames_left(t, ctx->sp, true) && !t->overflow) {
+    /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
+    if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&
+        !frames_left(t, ctx->sp, true) && !t->overflow) {
         tt_count(TT_COUNTER_INSIDE);
         return 0;
     }
+    if (p->kind == TT_POINT_SWITCH && t->switches)
+        return 0;
     save_registers(t, ctx);
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+    if (p->condition == TT_COND_AGAIN) {
+        e->flags = TT_EVENT_AGAIN;
+        frames_left(t, e->frame, false); /* not twice */
+    }
     if (p->kind == TT_POINT_ENTER)
         frame_entered(t, e->frame);
     else if (p->kind == TT_POINT_EXIT)
@@ -317,7 +325,8 @@ int tt_probe(struct pt_regs *ctx)
         }
         break;
     }
-    event_end(t, p->kind);
+    if (event_end(t, p->kind) && p->kind == TT_POINT_SWITCH)
+        t->switches = 1;
     return 0;
 }
 

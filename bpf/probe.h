@@ -29,7 +29,7 @@ struct tt_thread {
     __u64 open[TT_OPEN_FRAMES]; /* addresses of frames entered and not left: a catch above all of them ends
                                    nothing */
     __u32 overflow;             /* more were open than fit: then every catch is reported */
-    __u32 pad;
+    __u32 switches;             /* it is known that its stacks switch */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
 
@@ -51,7 +51,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, TT_MAX_POINTS);
+    __uint(max_entries, 1); /* all test points together */
     __type(key, __u32);
     __type(value, __u64);
 } hits SEC(".maps");

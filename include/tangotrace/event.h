@@ -18,22 +18,24 @@
 
 /* ---- points -------------------------------------------------------------------------------- */
 
-#define TT_MAX_POINTS   8192 /* entries of the map `points` */
-#define TT_MAX_CAPTURES 6    /* captures of one point */
-#define TT_EVENT_MAX    2048 /* bytes of one event, header included */
-#define TT_STRING_MAX   256  /* bytes of one captured string; longer ones are cut, and say so */
-#define TT_LIST_MAX     8    /* elements read of a list of strings or attribute errors */
-#define TT_SCAN_MAX     32   /* attribute values looked at for errors; beyond: status CUT */
-#define TT_ERRORS_MAX   8    /* DevErrors read of one DevFailed */
+#define TT_MAX_POINTS   32768 /* entries of the map `points` */
+#define TT_MAX_CAPTURES 6     /* captures of one point */
+#define TT_EVENT_MAX    2048  /* bytes of one event, header included */
+#define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
+#define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
+#define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
 
 enum tt_point_kind {
     TT_POINT_NONE = 0,
-    TT_POINT_ENTER,   /* a catalogued function was entered */
-    TT_POINT_EXIT,    /* it is about to return (or to leave by a tail jump) */
-    TT_POINT_CATCH,   /* __cxa_begin_catch: frames at or below the user rsp are dead */
-    TT_POINT_REQUEST, /* omni::GIOP_C::ReceiveReply: key of a request just sent */
-    TT_POINT_UPCALL,  /* omniCallHandle::upcall: key of a request about to be served */
-    TT_POINT_TEST,    /* the agent's self-test: only counted in `hits` */
+    TT_POINT_ENTER,      /* a catalogued function was entered */
+    TT_POINT_EXIT,       /* it is about to return (or to leave by a tail jump) */
+    TT_POINT_CATCH,      /* __cxa_begin_catch: frames at or below the user rsp are dead */
+    TT_POINT_REQUEST,    /* omni::GIOP_C::ReceiveReply: key of a request just sent */
+    TT_POINT_UPCALL,     /* omniCallHandle::upcall: key of a request about to be served */
+    TT_POINT_TEST,       /* the agent's self-test: only counted in `hits` */
+    TT_POINT_SWITCH = 8, /* greenlet: the thread is about to go on with another stack. An event for the first
+                            time only */
 };
 
 /* Registers by their x86-64 encoding. */
@@ -61,6 +63,9 @@ enum tt_reg {
  * opcode, tested on the saved flags), or always. The planner stores the condition that leads to
  * the exit, so the negated one where the fall-through does. */
 #define TT_COND_ALWAYS 16
+/* An entry point inside a loop of its function (which tries again after an error): it may fire more than once
+ * per call, and its events say so by TT_EVENT_AGAIN. */
+#define TT_COND_AGAIN 17
 
 /* How a captured value is read. `address` is computed as told at struct tt_capture. */
 enum tt_capture_kind {
@@ -115,7 +120,7 @@ struct tt_giop_layout {
 
 struct tt_point {
     __u8 kind;      /* enum tt_point_kind */
-    __u8 condition; /* x86 condition code, or TT_COND_ALWAYS */
+    __u8 condition; /* x86 condition code, or TT_COND_* */
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
@@ -135,6 +140,7 @@ enum tt_event_type {
     TT_EVENT_REQUEST = TT_POINT_REQUEST,
     TT_EVENT_UPCALL = TT_POINT_UPCALL,
     TT_EVENT_THREAD_EXIT = 7, /* the thread ended; no frame, no point */
+    TT_EVENT_SWITCH = TT_POINT_SWITCH,
     TT_EVENT_TYPES,
 };
 
@@ -155,6 +161,9 @@ struct tt_event {
 };
 
 #define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
+#define TT_EVENT_AGAIN                                                                                       \
+    2u /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)                      \
+        */
 
 enum tt_field {
     TT_FIELD_NONE = 0,
@@ -239,6 +248,7 @@ enum tt_target_state {
     TT_TARGET_UNKNOWN = 0, /* not in the map: traced until user space has decided */
     TT_TARGET_SELECTED,
     TT_TARGET_IGNORED,
+    TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
 /* Per-CPU array `counters`. */

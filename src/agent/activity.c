@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdlib.h>
 #include <uthash.h>
 
-#include "agent/agent.h"
+#include "agent/pipeline.h"
+
+#define ENTRIES_MAX 8192
 
 struct entry {
     uint32_t pid;
@@ -53,6 +56,8 @@ void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time
     struct entry *e = find(activity, pid);
 
     if (!e) {
+        if (HASH_COUNT(activity->entries) >= ENTRIES_MAX) /* in order of age: its process is long gone */
+            tt_activity_forget(activity, activity->entries->pid);
         e = calloc(1, sizeof(*e));
         if (!e)
             return;

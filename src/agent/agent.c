@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,107 +21,90 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- collecting thread: event -> assembler -> correlator -> enricher -> exporters ---- */
+/* ---- the world of the pipeline: what runs now; on the collecting thread ---- */
+
+static struct tt_process *find_process(void *context, uint32_t pid, uint64_t time)
+{
+    struct tt_agent *agent = context;
+    struct tt_process *process = tt_process_table_find(agent->table, (pid_t)pid, time);
+
+    if (agent->recorder)
+        tt_recorder_process(agent->recorder, pid, process);
+    return process;
+}
+
+static int64_t unix_offset(void *context, uint64_t now)
+{
+    struct tt_agent *agent = context;
+    int64_t offset = tt_unix_clock_measure(&agent->clock);
+
+    if (agent->recorder)
+        tt_recorder_clock(agent->recorder, now, offset);
+    return offset;
+}
+
+static const struct tt_row *row_of(void *context, uint32_t point)
+{
+    const struct tt_agent *agent = context;
+
+    return tt_attach_row(agent->attach, point);
+}
+
+static bool is_shown(void *context, uint32_t root_tgid)
+{
+    struct tt_agent *agent = context;
+
+    bool has = !agent->tree || tt_tree_has(agent->tree, root_tgid);
+
+    if (agent->tree && has && agent->recorder)
+        tt_recorder_shown(agent->recorder, root_tgid);
+    return has || agent->all;
+}
+
+/* ---- collecting thread ---- */
 
 static void on_event(void *context, const void *data, size_t size)
 {
     struct tt_agent *agent = context;
-    const struct tt_event *event = data;
 
-    if (size >= sizeof(*event))
-        tt_activity_count(agent->activity, event->tgid, event->time);
-    tt_assembler_event(agent->assembler, data, size);
+    tt_pipeline_event(agent->pipeline, data, size);
+}
+
+/* The event stands behind what was learned on its way. */
+static void record_event(void *context, const void *data, size_t size)
+{
+    struct tt_agent *agent = context;
+    struct tt_event event = {0};
+    const struct tt_row *row = NULL;
+
+    if (size >= sizeof(event)) {
+        memcpy(&event, data, sizeof(event));
+        row = tt_attach_row(agent->attach, event.point);
+        if (tt_recorder_wants_process(agent->recorder, event.tgid)) {
+            struct tt_process *process = find_process(agent, event.tgid, event.time);
+
+            tt_process_put(&process);
+        }
+    }
+    tt_pipeline_event(agent->pipeline, data, size);
+    tt_recorder_event(agent->recorder, data, size, row);
+}
+
+static void record_tick(void *context, uint64_t now)
+{
+    struct tt_agent *agent = context;
+
+    if (!tt_recorder_wants_tick(agent->recorder, now))
+        return;
+    tt_pipeline_tick(agent->pipeline, now);
+    tt_recorder_tick(agent->recorder, now);
 }
 
 static void on_tick(void *context, uint64_t now)
 {
     struct tt_agent *agent = context;
 
-    tt_assembler_tick(agent->assembler, now);
-    tt_correlator_tick(agent->correlator, now);
-    tt_enricher_tick(agent->enricher, now);
-    tt_activity_tick(agent->activity);
-}
-
-static struct tt_process *find_process(void *context, uint32_t pid, uint64_t time)
-{
-    struct tt_agent *agent = context;
-
-    return tt_process_table_find(agent->table, (pid_t)pid, time);
-}
-
-static unsigned look_at_traits(void *context, uint32_t pid)
-{
-    struct tt_process *process = find_process(context, pid, 0);
-    unsigned traits = process && process->switches_stacks ? TT_TRAIT_SWITCHES : 0;
-
-    if (process && process->native)
-        traits |= TT_TRAIT_NATIVE;
-    tt_process_put(&process);
-    return traits;
-}
-
-static bool switches_stacks(void *context, uint32_t pid)
-{
-    struct tt_agent *agent = context;
-
-    return tt_activity_traits(agent->activity, pid, look_at_traits, agent) & TT_TRAIT_SWITCHES;
-}
-
-static bool is_native_server(void *context, uint32_t pid)
-{
-    struct tt_agent *agent = context;
-
-    return tt_activity_traits(agent->activity, pid, look_at_traits, agent) & TT_TRAIT_NATIVE;
-}
-
-/* Switched on by other means than its environment (tangorc): with --native skip it is left alone from here
- * on. */
-static void native_client(void *context, uint32_t pid)
-{
-    struct tt_agent *agent = context;
-
-    if (agent->options->native == TT_NATIVE_SKIP && tt_activity_native_seen(agent->activity, pid))
-        tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
-}
-
-/* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
- * here. */
-static bool is_wanted(struct tt_agent *agent, struct tt_span *span)
-{
-    struct tt_process *process = find_process(agent, span->tgid, span->start);
-    /* One that ended before it could be looked at: where there are rules, they may have meant it. */
-    bool wanted = process ? process->selected : !agent->rules;
-
-    if (!process && wanted)
-        span->incomplete |= TT_INCOMPLETE_PROCESS;
-    agent->unknown += !process && !wanted;
-
-    tt_process_put(&process);
-    if (agent->options->native == TT_NATIVE_SKIP && tt_activity_is_native(agent->activity, span->tgid))
-        return false;
-    if (wanted && agent->tree && !agent->all)
-        wanted = tt_tree_has(agent->tree, span->root_tgid);
-    return wanted;
-}
-
-static void on_span(void *context, struct tt_span *span)
-{
-    struct tt_agent *agent = context;
-    struct tt_otel_span *out;
-
-    agent->spans++;
-    if (!is_wanted(agent, span)) {
-        agent->hidden++;
-        tt_span_free(&span);
-        return;
-    }
-    out = tt_enrich(agent->enricher, &span);
-    if (!out)
-        return;
-    for (size_t i = 0; i < agent->exporter_count; i++)
-        tt_exporter_span(agent->exporters[i], out);
-    tt_otel_span_put(&out);
+    tt_pipeline_tick(agent->pipeline, now);
 }
 
 /* ---- construction ---- */
@@ -135,98 +119,34 @@ static void on_retry(void *context)
         return;
 }
 
-/* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is. */
-#define FULL_URL "otlp-traces:"
-
-static int make_exporter(struct tt_agent *agent, struct tt_export_config config, const char *spec)
+static void leave_alone(void *context, uint32_t pid)
 {
-    _cleanup_free_ char *why = NULL, *otlp = NULL;
-    int error;
+    struct tt_agent *agent = context;
 
-    if (agent->exporter_count == TT_EXPORTERS_MAX)
-        return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
-    if (!strncmp(spec, FULL_URL, strlen(FULL_URL))) {
-        if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
-            return -ENOMEM;
-        config.full_url = true;
-    }
-    error = tt_exporter_new(otlp ? otlp : spec, &config, &agent->exporters[agent->exporter_count], &why);
-    if (error) /* whatever it is: the command line asked for it */
-        return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
-                      why ? why : strerror(-error));
-    agent->exporter_count++;
-    return 0;
-}
-
-#define CONSOLE_RATE 20 /* traces per second: what a person can read; of a command all are wanted */
-
-static unsigned console_rate(const struct tt_options *options)
-{
-    return options->console_rate ? options->console_rate : options->command ? UINT_MAX : CONSOLE_RATE;
-}
-
-static int make_exporters(struct tt_agent *agent)
-{
-    const struct tt_options *o = agent->options;
-    struct tt_export_config config = {
-        .queue = o->queue_size,
-        .batch = o->batch_size,
-        .delay_ms = o->batch_delay,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
-        .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
-        .all_roots = o->all_roots,
-        .console_rate = console_rate(o),
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .silence = tt_agent_silence,
-        .silence_context = agent,
-    };
-
-    for (size_t i = 0; i < o->exports.count; i++) {
-        int error = make_exporter(agent, config, o->exports.items[i]);
-
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-static const struct tt_row *row_of(void *context, uint32_t point)
-{
-    const struct tt_agent *agent = context;
-
-    return tt_attach_row(agent->attach, point);
+    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
 }
 
 static int make_pipeline(struct tt_agent *agent)
 {
-    struct tt_enrich_config enrich = {
-        .command_lines = agent->options->command_lines,
-        .resource_attributes = agent->options->resource_attributes,
+    const struct tt_options *options = agent->options;
+    const struct tt_pipeline_config config = {
+        .world = {.row = row_of,
+                  .process = find_process,
+                  .unix_offset = unix_offset,
+                  .shown = is_shown,
+                  .native = leave_alone,
+                  .context = agent},
+        .options = options,
+        .enrich = {.command_lines = options->command_lines,
+                   .resource_attributes = options->resource_attributes},
+        .join_wait_ns = (uint64_t)options->join_wait * 1000000u,
+        .seed = agent->seed,
+        .rules = tt_selection_count(options->selection) > 0,
+        .silence = tt_agent_silence,
+        .silence_context = agent,
     };
-    struct tt_correlator_config correlate = {
-        .join_wait_ns = (uint64_t)agent->options->join_wait * 1000000u,
-        .native = agent->options->native != TT_NATIVE_IGNORE,
-        .native_server = is_native_server,
-        .native_client = native_client,
-        .native_context = agent,
-    };
-    struct tt_assembler_ops ops;
 
-    agent->activity = tt_activity_new();
-    agent->enricher = tt_enricher_new(&enrich, find_process, agent);
-    agent->correlator = tt_correlator_new(&correlate, on_span, agent);
-    if (!agent->activity || !agent->enricher || !agent->correlator)
-        return -ENOMEM;
-    ops = tt_correlator_ops(agent->correlator);
-    agent->assembler = tt_assembler_new(&ops, row_of, agent);
-    if (!agent->assembler)
-        return -ENOMEM;
-    tt_assembler_set_switching(agent->assembler, switches_stacks, agent);
-    return 0;
+    return tt_pipeline_new(&config, &agent->pipeline);
 }
 
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
@@ -239,9 +159,10 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         return -ENOMEM;
     made->options = options;
     made->selection = options->selection;
-    made->rules = tt_selection_count(options->selection) > 0;
     made->wake = -1;
     made->started = now_ns();
+    if (options->record && getrandom(&made->seed, sizeof(made->seed), 0) != sizeof(made->seed))
+        made->seed = made->started;
     pthread_mutex_init(&made->lock, NULL);
     error = tt_host_new(&host, &made->host);
     if (!error) {
@@ -254,8 +175,6 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     if (!error)
         error = make_pipeline(made);
-    if (!error)
-        error = make_exporters(made);
     if (!error)
         error = tt_follow_new(made, &made->follow);
     if (error) {
@@ -275,8 +194,9 @@ static void forget(void *context)
 {
     struct forgotten *f = context;
 
-    tt_assembler_forget(f->agent->assembler, f->pid);
-    tt_activity_forget(f->agent->activity, f->pid);
+    tt_pipeline_forget(f->agent->pipeline, f->pid);
+    if (f->agent->recorder)
+        tt_recorder_forget(f->agent->recorder, f->pid);
 }
 
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid)
@@ -287,11 +207,45 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid)
         tt_collector_call(agent->collector, forget, &f);
 }
 
+static int start_recording(struct tt_agent *agent)
+{
+    const struct tt_options *o = agent->options;
+    char host[HOST_NAME_MAX + 1] = "";
+    struct tt_recording_meta meta = {
+        .version = (char *)TT_VERSION,
+        .events = TT_RECORDING_EVENTS,
+        .event_size = sizeof(struct tt_event),
+        .key_size = sizeof(struct tt_key),
+        .exception_size = sizeof(struct tt_exception),
+        .host_name = host,
+        .host_arch = (char *)tt_host_arch(),
+        .resource_attributes = o->resource_attributes,
+        .command_lines = o->command_lines,
+        .default_in = !tt_selection_count(o->selection),
+        .tree = agent->tree && !agent->all,
+        .seed = agent->seed,
+        .join_wait_ns = (uint64_t)o->join_wait * 1000000u,
+        .time = now_ns(),
+        .unix_offset = tt_unix_clock_measure(&agent->clock),
+    };
+
+    if (gethostname(host, sizeof(host) - 1) || !*host)
+        strcpy(host, "localhost");
+    return tt_recorder_new(o->record, &meta, &agent->recorder);
+}
+
 int tt_agent_start(struct tt_agent *agent)
 {
     struct tt_collector_ops ops = {.event = on_event, .tick = on_tick, .context = agent};
-    int error = tt_collector_new(agent->host, &ops, &agent->collector);
+    int error = agent->options->record ? start_recording(agent) : 0;
 
+    if (error)
+        return error;
+    if (agent->recorder) {
+        ops.event = record_event;
+        ops.tick = record_tick;
+    }
+    error = tt_collector_new(agent->host, &ops, &agent->collector);
     if (error)
         return tt_err(error, "cannot start the collecting thread: %s", strerror(-error));
     pthread_mutex_lock(&agent->lock);
@@ -303,14 +257,21 @@ int tt_agent_start(struct tt_agent *agent)
 
 bool tt_agent_is_deaf(struct tt_agent *agent)
 {
-    size_t closed = 0;
-
-    for (size_t i = 0; i < agent->exporter_count; i++)
-        closed += tt_exporter_is_closed(agent->exporters[i]);
-    return agent->exporter_count && closed == agent->exporter_count;
+    return tt_pipeline_is_deaf(agent->pipeline);
 }
 
 #define FLUSH_MS 5000
+
+static void stop_pipeline(struct tt_agent *agent)
+{
+    uint64_t now = now_ns(), counters[TT_COUNTERS] = {0};
+
+    tt_pipeline_flush(agent->pipeline, now);
+    if (!agent->recorder)
+        return;
+    tt_host_counters(agent->host, counters);
+    tt_recorder_finish(agent->recorder, now, counters);
+}
 
 void tt_agent_stop(struct tt_agent *agent)
 {
@@ -319,10 +280,8 @@ void tt_agent_stop(struct tt_agent *agent)
     tt_attach_detach(agent->attach);
     pthread_mutex_unlock(&agent->lock);
     tt_collector_free(&agent->collector);
-    tt_assembler_flush(agent->assembler, now_ns());
-    tt_correlator_flush(agent->correlator);
-    for (size_t i = 0; i < agent->exporter_count; i++)
-        tt_exporter_stop(agent->exporters[i], FLUSH_MS);
+    stop_pipeline(agent);
+    tt_pipeline_stop(agent->pipeline, FLUSH_MS);
 }
 
 void tt_agent_free(struct tt_agent **agent)
@@ -334,13 +293,9 @@ void tt_agent_free(struct tt_agent **agent)
     tt_collector_free(&a->collector);
     tt_attach_free(&a->attach);
     tt_follow_free(&a->follow);
-    tt_assembler_free(&a->assembler);
-    tt_correlator_free(&a->correlator);
-    for (size_t i = 0; i < a->exporter_count; i++)
-        tt_exporter_free(&a->exporters[i]);
-    tt_enricher_free(&a->enricher);
+    tt_pipeline_free(&a->pipeline);
+    tt_recorder_free(&a->recorder);
     tt_process_table_free(&a->table);
-    tt_activity_free(&a->activity);
     tt_tree_free(&a->tree);
     tt_host_free(&a->host);
     tt_cleanup_close(&a->wake);

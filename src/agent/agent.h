@@ -10,22 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "assemble/assemble.h"
+#include "agent/pipeline.h"
+#include "agent/recorder.h"
 #include "attach/attach.h"
 #include "base/json.h"
 #include "collect/collect.h"
-#include "correlate/correlate.h"
+#include "correlate/clock.h"
 #include "discover/process.h"
-#include "enrich/enrich.h"
-#include "export/export.h"
 #include "host/host.h"
-
-#define TT_EXPORTERS_MAX 8
 
 struct tt_options;
 struct tt_follow;
 struct tt_tree;
-struct tt_activity;
 
 struct tt_agent {
     const struct tt_options *options;
@@ -34,23 +30,17 @@ struct tt_agent {
     struct tt_process_table *table;
     struct tt_attach *attach;
     struct tt_follow *follow;
-    struct tt_assembler *assembler;
-    struct tt_correlator *correlator;
-    struct tt_enricher *enricher;
+    struct tt_pipeline *pipeline;
     struct tt_collector *collector;
-    struct tt_exporter *exporters[TT_EXPORTERS_MAX];
-    size_t exporter_count;
-    struct tt_tree *tree; /* strace mode: processes of the command; NULL otherwise */
-    bool rules;           /* the user selects: a process that is not known is not shown */
-    bool all;             /* strace mode: show the whole host */
-    pthread_mutex_t lock; /* attach and follow: main thread and control thread */
-    int wake;             /* eventfd: the lease thread wants a retry */
-    uint64_t started;     /* CLOCK_MONOTONIC ns */
-    double ready_seconds; /* start to ready */
-    /* collecting thread */
-    struct tt_activity *activity; /* events per process */
-    uint64_t unknown;             /* spans hidden because their process ended before it was looked at */
-    uint64_t spans, hidden;       /* made; of these not exported because not asked for */
+    struct tt_recorder *recorder; /* NULL: nothing is recorded */
+    uint64_t seed;                /* of ids; 0: random */
+    struct tt_unix_clock clock;   /* collecting thread */
+    struct tt_tree *tree;         /* strace mode: processes of the command; NULL otherwise */
+    bool all;                     /* strace mode: show the whole host */
+    pthread_mutex_t lock;         /* attach and follow: main thread and control thread */
+    int wake;                     /* eventfd: the lease thread wants a retry */
+    uint64_t started;             /* CLOCK_MONOTONIC ns */
+    double ready_seconds;         /* start to ready */
 };
 
 /* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other
@@ -62,8 +52,9 @@ int tt_agent_start(struct tt_agent *agent);
 bool tt_agent_is_deaf(struct tt_agent *agent);
 /* Detaches, then sends what is left. After it only tt_agent_report and free are allowed. */
 void tt_agent_stop(struct tt_agent *agent);
-/* The last line: what was seen, exported, lost. Returns the number of lost items. */
-uint64_t tt_agent_report(struct tt_agent *agent);
+/* The last line: what was seen, exported, lost. Returns the number of lost items. *whole = nothing was
+ * recorded, or all of it is in the file. */
+uint64_t tt_agent_report(struct tt_agent *agent, bool *whole);
 void tt_agent_free(struct tt_agent **agent);
 
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
@@ -73,26 +64,6 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
 /* For the console: how many processes are traced. */
 void tt_agent_silence(void *context, char *buffer, size_t size);
-
-/* activity.c: how many events each process gave, and when the last. */
-struct tt_activity *tt_activity_new(void);
-void tt_activity_free(struct tt_activity **activity);
-void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time);
-/* False: none yet. */
-bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
-void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
-/* What the collecting thread asks about a process again and again. */
-enum tt_trait {
-    TT_TRAIT_SWITCHES = 1, /* its stacks switch */
-    TT_TRAIT_NATIVE = 2,   /* native telemetry is on in it, by its environment */
-};
-/* Traits of that process, or-ed. Asks `look` once a round (tick) and process. */
-unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
-                            unsigned (*look)(void *context, uint32_t pid), void *context);
-/* A request of the process carried native's trace context: true the first time. And: has one? */
-bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid);
-bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid);
-void tt_activity_tick(struct tt_activity *activity);
 
 /* follow.c: keeps attach in line with what runs. */
 int tt_follow_new(struct tt_agent *agent, struct tt_follow **follow);

@@ -142,6 +142,8 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
     follow->stats.updates++;
     if (tt_process_table_update(agent->table, pid, &process, &changed) || !process)
         return;
+    if (changed && !process->tango)
+        tt_attach_process(agent->attach, process); /* a Tango program that has become another one by exec */
     if (process->tango && changed) {
         tt_attach_process(agent->attach, process);
         if (!process->selected)
@@ -153,7 +155,7 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
             if (blind > follow->stats.blind_ns)
                 follow->stats.blind_ns = blind;
         }
-    } else if (!process->tango && d) {
+    } else if (!process->tango && !process->corba && d) {
         for (size_t i = 0; i < d->maps; i++)
             remember_plain(follow, d->candidates[i].device, d->candidates[i].inode);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* report.c: the truth about the agent itself: status, list, the last line. One table per group of figures. */
+/* report.c: the truth about the agent itself: status, list, the last line. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,10 +11,12 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/list.h"
+#include "cli/options.h"
 
 static const char *const event_names[TT_EVENT_TYPES] = {
     [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",     [TT_EVENT_CATCH] = "catch",
     [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall", [TT_EVENT_THREAD_EXIT] = "thread_exit",
+    [TT_EVENT_SWITCH] = "switch",
 };
 
 static uint64_t now_ns(void)
@@ -28,20 +30,14 @@ static uint64_t now_ns(void)
 /* What lives on the collecting thread, copied there. */
 struct snapshot {
     struct tt_agent *agent;
-    struct tt_assembler_stats assemble;
-    struct tt_correlator_stats correlate;
-    uint64_t spans, hidden, unknown;
+    struct tt_pipeline_figures figures;
 };
 
 static void take(void *context)
 {
     struct snapshot *s = context;
 
-    s->assemble = *tt_assembler_stats(s->agent->assembler);
-    s->correlate = *tt_correlator_stats(s->agent->correlator);
-    s->spans = s->agent->spans;
-    s->hidden = s->agent->hidden;
-    s->unknown = s->agent->unknown;
+    tt_pipeline_figures(s->agent->pipeline, &s->figures);
 }
 
 static void take_snapshot(struct tt_agent *agent, struct snapshot *s)
@@ -53,94 +49,20 @@ static void take_snapshot(struct tt_agent *agent, struct snapshot *s)
         take(s);
 }
 
-/* ---- figures as tables: name, offset ---- */
-
-struct figure {
-    const char *name;
-    size_t offset;
+static const struct tt_figure attach_figures[] = {
+    TT_FIGURE(tt_attach_stats, processes),    TT_FIGURE(tt_attach_stats, files),
+    TT_FIGURE(tt_attach_stats, plans),        TT_FIGURE(tt_attach_stats, points),
+    TT_FIGURE(tt_attach_stats, links),        TT_FIGURE(tt_attach_stats, failures),
+    TT_FIGURE(tt_attach_stats, unverified),   TT_FIGURE(tt_attach_stats, foreign),
+    TT_FIGURE(tt_attach_stats, lease_breaks), TT_FIGURE(tt_attach_stats, stale),
+    TT_FIGURE(tt_attach_stats, waiting),      {0},
 };
 
-static void put_figures(struct tt_json *json, const char *key, const struct figure *figures, const void *from)
-{
-    tt_json_object(json, key);
-    for (; figures->name; figures++)
-        tt_json_uint(json, figures->name, *(const uint64_t *)((const char *)from + figures->offset));
-    tt_json_object_end(json);
-}
-
-#define FIGURE(type, field)                                                                                  \
-    {                                                                                                        \
-#field, offsetof(struct type, field)                                                                 \
-    }
-
-static const struct figure assemble_figures[] = {
-    FIGURE(tt_assembler_stats, events),
-    FIGURE(tt_assembler_stats, malformed),
-    FIGURE(tt_assembler_stats, gaps),
-    FIGURE(tt_assembler_stats, lost),
-    FIGURE(tt_assembler_stats, orphan_exits),
-    FIGURE(tt_assembler_stats, early_exits),
-    FIGURE(tt_assembler_stats, mismatched_exits),
-    FIGURE(tt_assembler_stats, suspended),
-    FIGURE(tt_assembler_stats, revived),
-    FIGURE(tt_assembler_stats, buried),
-    FIGURE(tt_assembler_stats, exceptions),
-    FIGURE(tt_assembler_stats, upcalls),
-    FIGURE(tt_assembler_stats, upcalls_bare),
-    FIGURE(tt_assembler_stats, requests),
-    FIGURE(tt_assembler_stats, requests_bare),
-    FIGURE(tt_assembler_stats, spans),
-    FIGURE(tt_assembler_stats, open),
-    FIGURE(tt_assembler_stats, threads),
-    FIGURE(tt_assembler_stats, dropped_frames),
-    {0},
-};
-
-static const struct figure correlate_figures[] = {
-    FIGURE(tt_correlator_stats, joined),
-    FIGURE(tt_correlator_stats, client_unmatched),
-    FIGURE(tt_correlator_stats, server_unmatched),
-    FIGURE(tt_correlator_stats, ambiguous),
-    FIGURE(tt_correlator_stats, late),
-    FIGURE(tt_correlator_stats, split),
-    FIGURE(tt_correlator_stats, evicted),
-    FIGURE(tt_correlator_stats, native_joined),
-    FIGURE(tt_correlator_stats, native_hidden),
-    FIGURE(tt_correlator_stats, native_malformed),
-    FIGURE(tt_correlator_stats, traces),
-    FIGURE(tt_correlator_stats, pending),
-    FIGURE(tt_correlator_stats, emitted),
-    {0},
-};
-
-static const struct figure attach_figures[] = {
-    FIGURE(tt_attach_stats, processes),    FIGURE(tt_attach_stats, files),
-    FIGURE(tt_attach_stats, plans),        FIGURE(tt_attach_stats, points),
-    FIGURE(tt_attach_stats, links),        FIGURE(tt_attach_stats, failures),
-    FIGURE(tt_attach_stats, unverified),   FIGURE(tt_attach_stats, foreign),
-    FIGURE(tt_attach_stats, lease_breaks), FIGURE(tt_attach_stats, stale),
-    FIGURE(tt_attach_stats, waiting),      {0},
-};
-
-static const struct figure follow_figures[] = {
-    FIGURE(tt_follow_stats, lost),
-    FIGURE(tt_follow_stats, updates),
-    FIGURE(tt_follow_stats, attached),
-    FIGURE(tt_follow_stats, blind_ns),
-    {0},
-};
-
-static const struct figure export_figures[] = {
-    FIGURE(tt_export_stats, queued),
-    FIGURE(tt_export_stats, exported),
-    FIGURE(tt_export_stats, requests),
-    FIGURE(tt_export_stats, retries),
-    FIGURE(tt_export_stats, bytes),
-    FIGURE(tt_export_stats, dropped_queue),
-    FIGURE(tt_export_stats, dropped_refused),
-    FIGURE(tt_export_stats, dropped_timeout),
-    FIGURE(tt_export_stats, dropped_error),
-    FIGURE(tt_export_stats, waiting),
+static const struct tt_figure follow_figures[] = {
+    TT_FIGURE(tt_follow_stats, lost),
+    TT_FIGURE(tt_follow_stats, updates),
+    TT_FIGURE(tt_follow_stats, attached),
+    TT_FIGURE(tt_follow_stats, blind_ns),
     {0},
 };
 
@@ -187,19 +109,21 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
 }
 
-static void put_exporters(struct tt_json *json, struct tt_agent *agent)
+static void put_recording(struct tt_json *json, struct tt_agent *agent)
 {
-    tt_json_array(json, "exporters");
-    for (size_t i = 0; i < agent->exporter_count; i++) {
-        struct tt_export_stats stats;
+    struct tt_recording_stats stats;
 
-        tt_exporter_stats(agent->exporters[i], &stats);
-        tt_json_object(json, NULL);
-        tt_json_string(json, "name", tt_exporter_name(agent->exporters[i]));
-        put_figures(json, "figures", export_figures, &stats);
-        tt_json_object_end(json);
-    }
-    tt_json_array_end(json);
+    if (!agent->recorder)
+        return;
+    tt_recorder_stats(agent->recorder, &stats);
+    tt_json_object(json, "recording");
+    tt_json_string(json, "file", agent->options->record);
+    tt_json_uint(json, "records", stats.records);
+    tt_json_uint(json, "events", stats.events);
+    tt_json_uint(json, "bytes", stats.bytes);
+    tt_json_uint(json, "dropped", stats.dropped);
+    tt_json_string(json, "error", stats.error ? strerror(-stats.error) : "");
+    tt_json_object_end(json);
 }
 
 static void put_status(struct tt_json *json, struct tt_agent *agent)
@@ -223,19 +147,12 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_double(json, "trap_ns", f->trap_ns);
     tt_json_bool(json, "uprobe_multi", f->uprobe_multi);
     tt_json_uint(json, "ring_bytes", tt_host_ring_size(agent->host));
-    put_figures(json, "attach", attach_figures, &attach);
+    tt_figures_json(json, "attach", attach_figures, &attach);
     tt_json_double(json, "plan_seconds", attach.plan_seconds);
-    put_figures(json, "follow", follow_figures, &follow);
+    tt_figures_json(json, "follow", follow_figures, &follow);
     put_counters(json, agent);
-    put_figures(json, "assemble", assemble_figures, &s.assemble);
-    put_figures(json, "correlate", correlate_figures, &s.correlate);
-    tt_json_object(json, "spans");
-    tt_json_uint(json, "made", s.spans);
-    tt_json_uint(json, "hidden", s.hidden);
-    tt_json_uint(json, "hidden_unknown", s.unknown);
-    tt_json_uint(json, "enrich_failures", tt_enricher_failures(agent->enricher));
-    tt_json_object_end(json);
-    put_exporters(json, agent);
+    tt_pipeline_json(json, agent->pipeline, &s.figures);
+    put_recording(json, agent);
     tt_json_object_end(json);
 }
 
@@ -253,7 +170,7 @@ static void look_up(void *context)
 {
     struct listing *l = context;
 
-    l->found = tt_activity_get(l->agent->activity, (uint32_t)l->process->pid, &l->events, &l->last);
+    l->found = tt_activity_get(l->agent->pipeline->activity, (uint32_t)l->process->pid, &l->events, &l->last);
 }
 
 static void list_process(void *context, struct tt_process *process)
@@ -307,88 +224,27 @@ void tt_agent_silence(void *context, char *buffer, size_t size)
     size_t selected = 0;
 
     tt_process_table_each(agent->table, count_selected, &selected);
-    snprintf(buffer, size, "%zu Tango process%s traced, no calls seen%s", selected, selected == 1 ? "" : "es",
-             selected ? "" : ": 'tangotrace list' says what was looked for");
+    snprintf(buffer, size, "%zu Tango process%s traced%s", selected, selected == 1 ? "" : "es",
+             selected ? "" : " ('tangotrace list' shows what there is)");
 }
 
 /* ---- the last line ---- */
 
-struct loss {
-    const char *reason;
-    uint64_t count;
-};
-
-/* "190 spans", or with several exporters "190 spans to console, 190 to file:x". */
-static void put_exported(struct tt_agent *agent, char *text, size_t size)
+uint64_t tt_agent_report(struct tt_agent *agent, bool *whole)
 {
-    size_t used = 0;
+    uint64_t c[TT_COUNTERS] = {0}, seen = 0, ring = 0;
 
-    for (size_t i = 0; i < agent->exporter_count && used < size; i++) {
-        struct tt_export_stats e;
-
-        tt_exporter_stats(agent->exporters[i], &e);
-        used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 "%s", i ? ", " : "", e.exported,
-                                 i ? "" : " spans");
-        if (agent->exporter_count > 1 && used < size)
-            used += (size_t)snprintf(text + used, size - used, " to %s",
-                                     tt_exporter_name(agent->exporters[i]));
-    }
-}
-
-static void put_hidden(const struct snapshot *s, char *text, size_t size)
-{
-    if (s->hidden)
-        snprintf(text, size, " (%" PRIu64 " not asked for%s)", s->hidden,
-                 s->unknown ? ", some of processes that ended before they could be looked at" : "");
-}
-
-uint64_t tt_agent_report(struct tt_agent *agent)
-{
-    uint64_t c[TT_COUNTERS] = {0}, seen = 0, ring = 0, lost = 0;
-    struct tt_export_stats sum = {0};
-    struct snapshot s;
-    char reasons[512] = "", exported[512], hidden[128] = "";
-    size_t used = 0;
-
-    take_snapshot(agent, &s);
     tt_host_counters(agent->host, c);
     for (int i = 1; i < TT_EVENT_TYPES; i++) {
         seen += c[TT_COUNTER_EVENTS + i];
         ring += c[TT_COUNTER_DROPS + i];
     }
-    for (size_t i = 0; i < agent->exporter_count; i++) {
-        struct tt_export_stats e;
-
-        tt_exporter_stats(agent->exporters[i], &e);
-        sum.dropped_queue += e.dropped_queue;
-        sum.dropped_refused += e.dropped_refused;
-        sum.dropped_timeout += e.dropped_timeout;
-        sum.dropped_error += e.dropped_error;
-    }
-    const struct loss losses[] = {
+    const struct tt_loss losses[] = {
         {"ring buffer full", ring},
         {"no thread storage", c[TT_COUNTER_NO_THREAD]},
         {"no point", c[TT_COUNTER_NO_POINT]},
-        {"malformed events", s.assemble.malformed},
-        {"frames not kept", s.assemble.dropped_frames},
-        {"spans not made", tt_enricher_failures(agent->enricher)},
-        {"export queue full", sum.dropped_queue},
-        {"refused by the receiver", sum.dropped_refused},
-        {"not delivered in time", sum.dropped_timeout},
-        {"not written", sum.dropped_error},
+        {0},
     };
-    for (size_t i = 0; i < TT_ARRAY_SIZE(losses); i++) {
-        if (!losses[i].count)
-            continue;
-        lost += losses[i].count;
-        used += (size_t)snprintf(reasons + used, sizeof(reasons) - used, "%s%s %" PRIu64, used ? ", " : " (",
-                                 losses[i].reason, losses[i].count);
-        if (used >= sizeof(reasons) - 64)
-            break;
-    }
-    put_exported(agent, exported, sizeof(exported));
-    put_hidden(&s, hidden, sizeof(hidden));
-    tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen, s.spans,
-           hidden, exported, lost, reasons, used ? ")" : "");
-    return lost;
+    *whole = !agent->recorder || tt_recorder_report(agent->recorder);
+    return tt_pipeline_report(agent->pipeline, seen, losses);
 }

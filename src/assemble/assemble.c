@@ -93,7 +93,8 @@ static bool is_plausible(const struct tt_event *event)
 {
     if (event->type == TT_EVENT_THREAD_EXIT)
         return true;
-    bool has_frame = event->type != TT_EVENT_CATCH && event->type != TT_EVENT_REQUEST;
+    bool has_frame = event->type != TT_EVENT_CATCH && event->type != TT_EVENT_REQUEST &&
+                     event->type != TT_EVENT_SWITCH;
     return event->sp && event->sp < UINT64_MAX / 2 &&
            (!has_frame || (event->frame && event->frame < UINT64_MAX / 2));
 }
@@ -126,6 +127,10 @@ static bool handle(struct tt_assembler *assembler, struct thread *thread, const 
         return true;
     case TT_EVENT_EXIT:
         tt_event_exit(assembler, thread, view, row);
+        return true;
+    case TT_EVENT_SWITCH:
+        thread->switching = true;
+        thread->last = NULL;
         return true;
     case TT_EVENT_CATCH:
         tt_event_catch(assembler, thread, view);
@@ -163,6 +168,22 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     /* What it would have said is lost. */
     assembler->stats.malformed++;
     tt_thread_taint(thread);
+}
+
+void tt_assembler_skip(struct tt_assembler *assembler, const void *data, size_t size)
+{
+    struct tt_event_view view;
+    assembler->stats.events++;
+    struct thread *thread = tt_event_view(&view, data, size) == TT_EVENT_BAD_HEADER
+                                ? NULL
+                                : tt_thread_get(assembler, &view.header);
+    if (!thread) {
+        assembler->stats.malformed++;
+        return;
+    }
+    check_sequence(assembler, thread, &view.header);
+    if (view.header.time > thread->last_time)
+        thread->last_time = view.header.time;
 }
 
 void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)

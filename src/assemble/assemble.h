@@ -61,6 +61,10 @@ void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn 
  * checked. */
 void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t size);
 
+/* An event of a function that the catalogue does not have (any more): only its place in the sequence counts.
+ */
+void tt_assembler_skip(struct tt_assembler *assembler, const void *data, size_t size);
+
 /* Time passes without events: buries frames that stay suspended, threads without life. `now` CLOCK_MONOTONIC
  * ns. */
 void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now);

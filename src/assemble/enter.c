@@ -181,11 +181,30 @@ static void drop(struct tt_assembler *assembler, struct thread *thread, uint64_t
     thread->last = NULL;
 }
 
+/* A further round of the innermost call. Not to be told where stacks switch: there it may be another call at
+ * the same address, and is taken for one. */
+static bool is_round(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
+                     const struct tt_row *row)
+{
+    const struct frame *top;
+
+    if (!(event->flags & TT_EVENT_AGAIN))
+        return false;
+    tt_frame_heal(assembler, thread, event->frame, false, event->time);
+    top = thread->top;
+    return top && top->address == event->frame && top->row == row && !top->doubtful &&
+           !tt_thread_switches(assembler, thread);
+}
+
 void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
                     const struct tt_row *row)
 {
     const struct tt_event *event = &view->header;
     struct birth birth = {.trigger = TT_TRIGGER_UNKNOWN};
+    if (is_round(assembler, thread, event, row)) {
+        thread->last = thread->top;
+        return;
+    }
     make_room(assembler, thread, event, row, &birth);
     if (thread->dropped > event->frame) {
         drop(assembler, thread, event->frame);

@@ -229,11 +229,23 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
     }
 }
 
+/* Was the device's name looked for in an object that may have none? */
+static bool may_have_no_name(const struct tt_row *row)
+{
+    for (size_t i = 0; row && i < TT_ROW_ARGUMENTS; i++)
+        if (row->argument[i].value == TT_VALUE_CONNECTION_NAME)
+            return true;
+    return false;
+}
+
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
 {
     struct tt_field_header header;
     const unsigned char *data;
     for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.field == TT_FIELD_DEVICE && may_have_no_name(span->row) &&
+            (!readable(&header) || !plausible_device(data, header.size)))
+            continue;
         if (header.status != TT_STATUS_OK)
             span->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
         if (readable(&header))

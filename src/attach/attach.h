@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * attach.h: puts the planned probes into the processes that are to be traced and takes them out again. Rules
- * (they keep targets alive):
+ * attach.h: the folder attach/, the stage between plan and kernel: it puts the planned probes into the
+ * processes that are to be traced and takes them out again. attach.c decides per process, file.c owns the
+ * files (identity, plan, lease, inode-wide link); what needs rights is done by host/. Rules (they keep
+ * targets alive):
  *  - the file that is linked is the one the process maps, opened through the process; its bytes are those of
  * the plan;
  *  - an inode-wide link only on files that export cppTango and on libomniORB, and only under a read lease;

@@ -2,7 +2,9 @@
 #include "attach/file.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -51,6 +53,13 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     return tt_host_set_points(host, planned->first, points, plan->point_count);
 }
 
+static bool is_overlay(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) || fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
 static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file, uint64_t *plans,
                      double *seconds)
 {
@@ -65,7 +74,11 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
         return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
     (*plans)++;
     *seconds += plan->seconds;
-    file->may_be_wide = plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB];
+    /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
+     * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
+     * gets a point. */
+    file->may_be_wide = (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB]) &&
+                        !is_overlay(file->fd);
     planned = find_planned(files, plan);
     if (planned) {
         tt_plan_free(&plan);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* file.h: the files that are probed: identity, plan, lease, inode-wide link. Used by attach.c only. */
+/*
+ * file.h (private to attach): the files that are probed: identity, plan, lease, inode-wide link. One entry
+ * per file, however many processes map it; a process's own links are attach.c's.
+ */
 #pragma once
 
 #include <pthread.h>
@@ -32,7 +35,11 @@ struct tt_file {
     bool foreign; /* somebody else's breakpoints were reported */
 
     /* under tt_files.lock, shared with the lease thread */
-    bool broken; /* somebody writes to it: no links any more */
+    bool broken;   /* somebody writes to it: no links any more */
+    bool linking;  /* links are being made that are in no table yet: a writer waits for them */
+    unsigned idle; /* seconds without a process that maps it */
+    size_t taken;  /* links that a writer's coming took out, to be reported */
+    bool told;
     struct tt_link *wide;
 };
 
@@ -44,6 +51,7 @@ struct tt_files {
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
     pthread_mutex_t lock;     /* never held across a system call that waits */
+    pthread_cond_t linked;    /* `linking` of a file has become false */
 };
 
 /* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for `size` more bytes and the NUL. */
-static bool reserve(struct tt_json *json, size_t size)
+#include "base/utf8.h"
+
+static bool grow(struct tt_json *json, size_t size)
 {
     size_t need, capacity;
     char *data;
@@ -35,50 +36,21 @@ static bool reserve(struct tt_json *json, size_t size)
     return true;
 }
 
-static void put(struct tt_json *json, const char *bytes, size_t size)
+/* Makes room for `size` more bytes and the NUL. */
+static inline bool reserve(struct tt_json *json, size_t size)
+{
+    if (!json->failed && size < json->capacity && json->size < json->capacity - size)
+        return true;
+    return grow(json, size);
+}
+
+static inline void put(struct tt_json *json, const char *bytes, size_t size)
 {
     if (!reserve(json, size))
         return;
     memcpy(json->data + json->size, bytes, size);
     json->size += size;
     json->data[json->size] = '\0';
-}
-
-/*
- * Length of the valid UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF);
- * 0 if there is none.
- */
-static size_t utf8_length(const unsigned char *s, size_t size)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t length;
-
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
-        length = 2;
-    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
-        length = 3;
-        if (s[0] == 0xe0)
-            low = 0xa0;
-        else if (s[0] == 0xed)
-            high = 0x9f;
-    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        length = 4;
-        if (s[0] == 0xf0)
-            low = 0x90;
-        else if (s[0] == 0xf4)
-            high = 0x8f;
-    } else {
-        return 0;
-    }
-    if (size < length || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return length;
 }
 
 /* Escape of an ASCII byte that may not stand in a string as it is; NULL if it may. */
@@ -96,18 +68,33 @@ static const char *escape(unsigned char c, char buffer[8])
     return buffer;
 }
 
-static void put_quoted(struct tt_json *json, const char *value, size_t size)
+/* May the byte stand in a string as it is, whatever is around it? */
+static inline bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Are all eight bytes plain? Bit tricks on bytes: "Bit Twiddling Hacks", Anderson. */
+static inline bool all_plain(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+    uint64_t quote = x ^ (ones * '"'), slash = x ^ (ones * '\\'), del = x ^ (ones * 0x7f);
+
+    return !((x | (x - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) & high);
+}
+
+/* From the first byte that is not plain; without the quotes. */
+static void put_escaped(struct tt_json *json, const char *value, size_t size)
 {
     const unsigned char *s = (const unsigned char *)value;
     size_t i = 0, done = 0;
     char buffer[8];
 
-    put(json, "\"", 1);
     while (i < size) {
-        size_t length = utf8_length(s + i, size - i);
-        const char *replacement = length ? NULL : "\xef\xbf\xbd";
+        size_t length = is_plain(s[i]) ? 1 : tt_utf8_length(value + i, size - i);
+        const char *replacement = length ? NULL : TT_UTF8_REPLACEMENT;
 
-        if (length == 1)
+        if (length == 1 && !is_plain(s[i]))
             replacement = escape(s[i], buffer);
         if (replacement) {
             put(json, value + done, i - done);
@@ -117,6 +104,31 @@ static void put_quoted(struct tt_json *json, const char *value, size_t size)
         i += length ? length : 1;
     }
     put(json, value + done, size - done);
+}
+
+/* Nearly all strings are plain: those are copied while they are looked at. */
+static void put_quoted(struct tt_json *json, const char *value, size_t size)
+{
+    size_t plain = 0;
+    char *out;
+
+    if (size > SIZE_MAX / 2 || !reserve(json, size + 2)) {
+        json->failed = true;
+        return;
+    }
+    out = json->data + json->size;
+    *out++ = '"';
+    for (uint64_t word; size - plain >= sizeof(word); plain += sizeof(word)) {
+        memcpy(&word, value + plain, sizeof(word));
+        if (!all_plain(word))
+            break;
+        memcpy(out + plain, &word, sizeof(word));
+    }
+    for (; plain < size && is_plain((unsigned char)value[plain]); plain++)
+        out[plain] = value[plain];
+    json->size += 1 + plain;
+    if (plain < size)
+        put_escaped(json, value + plain, size - plain);
     put(json, "\"", 1);
 }
 
@@ -196,44 +208,66 @@ void tt_json_bytes(struct tt_json *json, const char *key, const char *value, siz
 void tt_json_hex(struct tt_json *json, const char *key, const uint8_t *value, size_t size)
 {
     static const char digits[] = "0123456789abcdef";
+    char *out;
 
     begin(json, key, false);
-    put(json, "\"", 1);
-    for (size_t i = 0; i < size; i++)
-        put(json, (const char[]){digits[value[i] >> 4], digits[value[i] & 15]}, 2);
-    put(json, "\"", 1);
+    if (size > SIZE_MAX / 4 || !reserve(json, 2 * size + 2)) {
+        json->failed = true;
+        return;
+    }
+    out = json->data + json->size;
+    *out++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        *out++ = digits[value[i] >> 4];
+        *out++ = digits[value[i] & 15];
+    }
+    *out++ = '"';
+    *out = '\0';
+    json->size += 2 * size + 2;
+}
+
+/* Decimal digits, and `quote` around them. printf would take longer than all the rest of a number. */
+static void put_number(struct tt_json *json, const char *key, uint64_t value, bool negative, bool quote)
+{
+    char text[24], *at = text + sizeof(text);
+
+    if (quote)
+        *--at = '"';
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    if (negative)
+        *--at = '-';
+    if (quote)
+        *--at = '"';
+    begin(json, key, false);
+    put(json, at, (size_t)(text + sizeof(text) - at));
+}
+
+static uint64_t magnitude(int64_t value)
+{
+    return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
 void tt_json_int(struct tt_json *json, const char *key, int64_t value)
 {
-    char text[24];
-
-    snprintf(text, sizeof(text), "%lld", (long long)value);
-    put_value(json, key, text);
+    put_number(json, key, magnitude(value), value < 0, false);
 }
 
 void tt_json_uint(struct tt_json *json, const char *key, uint64_t value)
 {
-    char text[24];
-
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    put_value(json, key, text);
+    put_number(json, key, value, false, false);
 }
 
 void tt_json_uint_string(struct tt_json *json, const char *key, uint64_t value)
 {
-    char text[24];
-
-    snprintf(text, sizeof(text), "\"%llu\"", (unsigned long long)value);
-    put_value(json, key, text);
+    put_number(json, key, value, false, true);
 }
 
 void tt_json_int_string(struct tt_json *json, const char *key, int64_t value)
 {
-    char text[24];
-
-    snprintf(text, sizeof(text), "\"%lld\"", (long long)value);
-    put_value(json, key, text);
+    put_number(json, key, magnitude(value), value < 0, true);
 }
 
 void tt_json_double(struct tt_json *json, const char *key, double value)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 void tt_text_free(struct tt_text *text)
 {
@@ -99,30 +100,12 @@ char *tt_text_take(struct tt_text *text)
     return data;
 }
 
-/* Length of the valid UTF-8 sequence at `s`, 0 if there is none. */
-static size_t utf8_length(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
-
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] >= 0x90))
-        return 0;
-    return n;
-}
-
 void tt_text_safe(struct tt_text *text, const char *bytes)
 {
     const unsigned char *s = (const unsigned char *)bytes;
 
     while (*s) {
-        size_t n = utf8_length(s);
+        size_t n = tt_utf8_length((const char *)s, SIZE_MAX);
         /* C1 controls are U+0080..9F, two bytes in UTF-8. */
         bool control = n == 1 ? *s < 0x20 || *s == 0x7f : n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
 

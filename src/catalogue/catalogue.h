@@ -15,9 +15,10 @@
 #include "tangotrace/event.h"
 
 enum tt_library {
-    TT_LIBRARY_TANGO,   /* libtango, or an executable that holds it */
-    TT_LIBRARY_OMNIORB, /* libomniORB4 */
-    TT_LIBRARY_CXXABI,  /* whatever exports __cxa_begin_catch: libstdc++, an executable */
+    TT_LIBRARY_TANGO,    /* libtango, or an executable that holds it */
+    TT_LIBRARY_OMNIORB,  /* libomniORB4 */
+    TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
+    TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
@@ -31,6 +32,7 @@ enum tt_role {
     TT_ROLE_REQUEST, /* key of a request just sent (client) */
     TT_ROLE_UPCALL,  /* key of a request about to be served (server) */
     TT_ROLE_CATCH,   /* an exception arrives at its handler */
+    TT_ROLE_SWITCH,  /* the thread goes on with another stack */
 };
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
@@ -52,19 +54,20 @@ enum tt_layout_field {
 
 /* What a captured argument is; the planner turns it into tt_capture entries for the build at hand. */
 enum tt_value {
-    TT_VALUE_PROXY_NAME,    /* this = DeviceProxy (a Connection is its first base): device name */
-    TT_VALUE_IMPL_NAME,     /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
-    TT_VALUE_IMPL_CLASS,    /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
-    TT_VALUE_CSTRING,       /* char const* */
-    TT_VALUE_STRING,        /* std::string by reference */
-    TT_VALUE_STRING_VEC,    /* std::vector<std::string> by reference */
-    TT_VALUE_STRING_SEQ,    /* CORBA sequence of strings by reference (DevVarStringArray) */
-    TT_VALUE_VALUE_SEQ,     /* AttributeValueList(_4) by reference: names */
-    TT_VALUE_ATTRIBUTE,     /* DeviceAttribute by reference: name */
-    TT_VALUE_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute> by reference: names */
-    TT_VALUE_U32,           /* 32-bit scalar in the register (enum, bool) */
-    TT_VALUE_CLNT_IDENT,    /* ClntIdent by reference */
-    TT_VALUE_VALUE_1_SEQ,   /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_PROXY_NAME,      /* this = DeviceProxy (a Connection is its first base): device name */
+    TT_VALUE_CONNECTION_NAME, /* the same where `this` may be a Database: what lies there may be no name */
+    TT_VALUE_IMPL_NAME,       /* this = DeviceImpl: device name -> TT_FIELD_DEVICE */
+    TT_VALUE_IMPL_CLASS,      /* this = DeviceImpl: class name -> TT_FIELD_CLASS */
+    TT_VALUE_CSTRING,         /* char const* */
+    TT_VALUE_STRING,          /* std::string by reference */
+    TT_VALUE_STRING_VEC,      /* std::vector<std::string> by reference */
+    TT_VALUE_STRING_SEQ,      /* CORBA sequence of strings by reference (DevVarStringArray) */
+    TT_VALUE_VALUE_SEQ,       /* AttributeValueList(_4) by reference: names */
+    TT_VALUE_ATTRIBUTE,       /* DeviceAttribute by reference: name */
+    TT_VALUE_ATTRIBUTE_VEC,   /* std::vector<DeviceAttribute> by reference: names */
+    TT_VALUE_U32,             /* 32-bit scalar in the register (enum, bool) */
+    TT_VALUE_CLNT_IDENT,      /* ClntIdent by reference */
+    TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -89,7 +92,9 @@ struct tt_row {
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
-    bool seldom; /* called at connection time or so: points that have to be single-stepped are allowed */
+    const char
+        *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
+    bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */

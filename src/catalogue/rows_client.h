@@ -15,6 +15,11 @@
         TT_FIELD_DEVICE, TT_VALUE_PROXY_NAME, 0                                                              \
     }
 
+#define CONNECTION                                                                                           \
+    {                                                                                                        \
+        TT_FIELD_DEVICE, TT_VALUE_CONNECTION_NAME, 0                                                         \
+    }
+
 /* ---- attributes ----------------------------------------------------------------------------------- */
 {
     CLIENT("DeviceProxy::read_attribute"),
@@ -105,7 +110,7 @@
                       "Tango::Connection::command_inout(std::string const&, CORBA::Any const&)",
                       "Tango::Connection::command_inout(std::string&, Tango::DeviceData&)" /* 9.3 */,
                       "Tango::Connection::command_inout(std::string&, CORBA::Any&)" /* 9.3 */},
-        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
+        .argument = {CONNECTION, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
     },
 
     /* ---- the device itself ---------------------------------------------------------------------------- */
@@ -179,6 +184,7 @@
     {
         CLIENT("DeviceProxy::get_command_config"),
         .verb = "get_command_config",
+        .seldom = true, /* sid's has no instruction that is emulated before its loop */
         .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
         .argument = {PROXY},
     },
@@ -223,13 +229,13 @@
         .verb = "connect",
         .signature = {"Tango::Connection::connect(std::string const&)",
                       "Tango::Connection::connect(std::string&)" /* 9.3 */},
-        .argument = {PROXY},
+        .argument = {CONNECTION},
     },
     {
         MANY("Connection::reconnect"),
         .verb = "reconnect",
         .signature = {"Tango::Connection::reconnect(bool)"},
-        .argument = {PROXY},
+        .argument = {CONNECTION},
     },
     {
         MANY("DeviceProxy::reconnect"),
@@ -283,3 +289,4 @@
 #undef CLIENT
 #undef MANY
 #undef PROXY
+#undef CONNECTION

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rows_orb.h: omniORB and the C++ runtime. Part of the array in rows.c.
+ * rows_orb.h: omniORB, the C++ runtime, and what else tells how to read the others. Part of the array in
+ * rows.c.
  *
  * _is_a and _non_existent are sent by omniORB itself while a proxy connects. On the server no servant
  * method stands for them that could be probed (omniServant::_is_a has no instruction that is emulated): the
@@ -51,6 +52,15 @@
         .role = TT_ROLE_CATCH,
         .name = "__cxa_begin_catch",
         .signature = {"__cxa_begin_catch"},
+    },
+    /* PyTango 10 maps greenlet wherever gevent is installed, and hardly ever uses it: only a thread that was
+     * seen to switch is treated as one with many stacks. Runs before the stack is left, and for a new
+     * greenlet's first start, too (greenlet 2 and 3). */
+    {
+        .library = TT_LIBRARY_GREENLET,
+        .role = TT_ROLE_SWITCH,
+        .name = "greenlet::Greenlet::g_switchstack",
+        .signature = {"greenlet::Greenlet::g_switchstack()"},
     },
 
 #undef ORB

@@ -13,9 +13,11 @@ enum tt_exit {
 
 /* `command` NULL-ended, or NULL: not in strace mode. */
 int tt_cmd_run(const struct tt_options *options, char **command);
+/* The same, with the events written to arguments[0] and nothing exported unless asked for. */
+int tt_cmd_record(const struct tt_options *options);
+int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
 int tt_cmd_doctor(const struct tt_options *options);
-/* These read their own arguments; argv[0] is the command's name. */
-int tt_cmd_plan(int argc, char **argv);
-int tt_cmd_config(int argc, char **argv);
+int tt_cmd_plan(const struct tt_options *options);
+int tt_cmd_config(const struct tt_options *options);

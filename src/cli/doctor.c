@@ -70,10 +70,14 @@ int tt_cmd_doctor(const struct tt_options *options)
     }
     tt_json_object(&json, NULL);
     tt_json_array(&json, "findings");
+    /* What fails is told by the findings. */
+    if (options->log_level < TT_LOG_DEBUG)
+        tt_log_set_level(TT_LOG_ALWAYS);
     tt_doctor_host(&doctor);
+    tt_log_set_level(options->log_level);
     host_failures = doctor.failures;
     if (argument)
-        tt_doctor_process(&doctor, (pid_t)pid);
+        tt_doctor_process(&doctor, options, (pid_t)pid);
     else
         tt_doctor_processes(&doctor);
     tt_json_array_end(&json);

@@ -61,29 +61,85 @@ static uint64_t effective_capabilities(void)
     return value;
 }
 
-/* `instead`: CAP_SYS_ADMIN holds this one, too. */
+bool tt_doctor_holds(int capability)
+{
+    return effective_capabilities() >> capability & 1;
+}
+
+/* What a right is needed for, tried. */
+
+static bool loads_program(const struct tt_host_features *f)
+{
+    return f->program;
+}
+
+static bool attaches(const struct tt_host_features *f)
+{
+    return f->uprobe || f->uprobe_multi;
+}
+
+static bool takes_leases(const struct tt_host_features *f)
+{
+    /* Tried on a file of our own; libraries are root's. */
+    return f->lease && !geteuid();
+}
+
+static bool opens_mapped(const struct tt_host_features *f)
+{
+    _cleanup_close_ int dir = tt_proc_open("/proc", getpid()), fd = -1;
+    struct tt_maps maps = {0};
+
+    if (dir < 0 || tt_maps_read(dir, &maps))
+        return false;
+    if (maps.count)
+        fd = tt_host_open_mapped(getpid(), maps.items[0].start, maps.items[0].end);
+    tt_maps_free(&maps);
+    return fd >= 0;
+}
+
+/* The first process is another user's, or root's with all rights. */
+static bool reads_others(const struct tt_host_features *f)
+{
+    _cleanup_close_ int dir = tt_proc_open("/proc", 1);
+    struct tt_maps maps = {0};
+    bool reads = dir >= 0 && !tt_maps_read(dir, &maps);
+
+    tt_maps_free(&maps);
+    return reads;
+}
+
+static bool never_tried(const struct tt_host_features *f)
+{
+    return false;
+}
+
+/* A right that is not held matters only where what it is for does not work without: services are given few.
+ * `instead`: CAP_SYS_ADMIN holds this one, too. */
 static const struct {
     const char *name;
     const char *why;
+    bool (*works)(const struct tt_host_features *features);
     int bit;
     bool instead;
     bool essential;
 } capabilities[] = {
-    {"CAP_BPF", "to load the probe program", CAP_BPF, true, true},
-    {"CAP_PERFMON", "to attach probes and to follow processes", CAP_PERFMON, true, true},
-    {"CAP_SYS_ADMIN", "to attach uprobes to other users' programs", CAP_SYS_ADMIN, false, true},
-    {"CAP_CHECKPOINT_RESTORE", "to open the files that processes map", CAP_CHECKPOINT_RESTORE, true, true},
-    {"CAP_SYS_PTRACE", "to read /proc/PID/maps and memory of other users' programs", CAP_SYS_PTRACE, false,
-     true},
-    {"CAP_DAC_READ_SEARCH", "to read programs that only their owner can read", CAP_DAC_READ_SEARCH, false,
-     false},
-    {"CAP_LEASE", "for read leases on libraries, which make shared probes safe", CAP_LEASE, false, false},
+    {"CAP_BPF", "to load the probe program", loads_program, CAP_BPF, true, true},
+    {"CAP_PERFMON", "to attach probes and to follow processes", attaches, CAP_PERFMON, true, true},
+    {"CAP_SYS_ADMIN", "to attach single uprobes on some kernels", attaches, CAP_SYS_ADMIN, false, false},
+    {"CAP_CHECKPOINT_RESTORE", "to open the files that processes map", opens_mapped, CAP_CHECKPOINT_RESTORE,
+     true, true},
+    {"CAP_SYS_PTRACE", "to read /proc/PID/maps and memory of other users' programs", reads_others,
+     CAP_SYS_PTRACE, false, true},
+    {"CAP_DAC_READ_SEARCH", "to read programs that only their owner can read", never_tried,
+     CAP_DAC_READ_SEARCH, false, false},
+    {"CAP_LEASE", "for read leases on libraries, which make shared probes safe", takes_leases, CAP_LEASE,
+     false, false},
 };
 
-static void check_rights(struct tt_doctor *doctor)
+static void check_rights(struct tt_doctor *doctor, const struct tt_host_features *features)
 {
     uint64_t held = effective_capabilities();
-    unsigned missing = 0;
+    unsigned missing = 0, without = 0;
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(capabilities); i++) {
         bool have = held >> capabilities[i].bit & 1;
@@ -91,14 +147,19 @@ static void check_rights(struct tt_doctor *doctor)
         have |= capabilities[i].instead && (held >> CAP_SYS_ADMIN & 1);
         if (have)
             continue;
+        if (capabilities[i].works(features)) {
+            without++;
+            continue;
+        }
         missing++;
         tt_doctor_say(doctor, capabilities[i].essential ? TT_FAIL : TT_WARN, capabilities[i].name,
                       "run as root (sudo), or give the service this capability", "not held; it is needed %s",
                       capabilities[i].why);
     }
     if (!missing)
-        tt_doctor_say(doctor, TT_OK, "rights", NULL, "%s, all capabilities needed",
-                      geteuid() ? "not root" : "root");
+        tt_doctor_say(doctor, TT_OK, "rights", NULL, "%s, %s", geteuid() ? "not root" : "root",
+                      without ? "not all capabilities, but what they are for works"
+                              : "all capabilities needed");
 }
 
 static void check_namespace(struct tt_doctor *doctor, const char *name, const char *what, uint64_t initial,
@@ -207,8 +268,11 @@ void tt_doctor_host(struct tt_doctor *doctor)
     struct tt_host_features features = {0};
     int err;
 
+    err = tt_host_probe_features(&features);
+    if (err && !features.error[0])
+        snprintf(features.error, sizeof(features.error), "%s", strerror(-err));
     check_kernel(doctor);
-    check_rights(doctor);
+    check_rights(doctor, &features);
     check_namespace(
         doctor, "pid", "pid namespace", INITIAL_PID_NS,
         "run on the host, or the container with the host's pid namespace (docker --pid=host, hostPID: true)");
@@ -216,9 +280,6 @@ void tt_doctor_host(struct tt_doctor *doctor)
                     "run outside of user namespaces (rootless containers): BPF needs the host's root");
     check_lockdown(doctor);
     check_sysctls(doctor);
-    err = tt_host_probe_features(&features);
-    if (err && !features.error[0])
-        snprintf(features.error, sizeof(features.error), "%s", strerror(-err));
     check_memlock(doctor, &features);
     say_features(doctor, &features);
 }

@@ -2,6 +2,9 @@
 /* doctor_process.c: why a process is seen, or not. */
 #include <errno.h>
 #include <inttypes.h>
+#include <json-c/json.h>
+#include <linux/capability.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +12,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/doctor.h"
+#include "cli/options.h"
+#include "control/control.h"
 #include "discover/read.h"
 #include "plan/plan.h"
 
@@ -42,8 +47,13 @@ static void say_gone(struct tt_doctor *doctor, pid_t pid, int err)
                       "is it a pid of a container? The host's pid is needed: see ps on the host",
                       "there is no process %d, or it has ended", (int)pid);
     else
-        tt_doctor_say(doctor, TT_FAIL, "process", "run as root", "%d cannot be looked at: %s", (int)pid,
-                      strerror(-err));
+        tt_doctor_say(
+            doctor, TT_FAIL, "process",
+            tt_doctor_holds(CAP_SYS_PTRACE)
+                ? "CAP_SYS_PTRACE is held, so a security module (AppArmor, SELinux, a sandbox) guards that process: it "
+                  "cannot be traced"
+                : "run as root (sudo tangotrace doctor PID), or with CAP_SYS_PTRACE",
+            "%d cannot be looked at: %s", (int)pid, strerror(-err));
 }
 
 /* Files that could not be opened, and files named like libtango that do not export what is looked for. */
@@ -107,8 +117,12 @@ static void say_libraries(struct tt_doctor *doctor, const struct tt_process *pro
 
 static void say_name(struct tt_doctor *doctor, const struct tt_process *process)
 {
+    const struct passwd *user = getpwuid(process->uid); /* the process has its name only where it is Tango */
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", process->uid);
     tt_doctor_say(doctor, TT_OK, "process", NULL, "%s, user %s, %s", process->name,
-                  process->user ? process->user : "?", process->exe ? process->exe : "no executable");
+                  user ? user->pw_name : number, process->exe ? process->exe : "no executable");
     if (!process->tango)
         return;
     if (process->server)
@@ -135,8 +149,107 @@ static void say_shadow_stack(struct tt_doctor *doctor, int dir)
                       "in use");
 }
 
+/* ---- is it selected? ---- */
+
+static const char *rule_of(struct json_object *process)
+{
+    struct json_object *rule;
+
+    return json_object_object_get_ex(process, "rule", &rule) && json_object_get_string(rule)
+               ? json_object_get_string(rule)
+               : "?";
+}
+
+static unsigned long long number_of(struct json_object *process, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(process, key, &value) ? (unsigned long long)json_object_get_int64(value)
+                                                           : 0;
+}
+
+static struct json_object *find_pid(struct json_object *processes, pid_t pid)
+{
+    for (size_t i = 0; i < json_object_array_length(processes); i++) {
+        struct json_object *process = json_object_array_get_idx(processes, i);
+
+        if (json_object_is_type(process, json_type_object) && number_of(process, "pid") == (uint64_t)pid)
+            return process;
+    }
+    return NULL;
+}
+
+/* What the running agent says of it; false: it does not know the process. */
+static bool say_as_agent(struct tt_doctor *doctor, struct json_object *root, pid_t pid)
+{
+    struct json_object *processes, *process, *selected;
+    unsigned long long points;
+
+    if (!json_object_object_get_ex(root, "processes", &processes) ||
+        !json_object_is_type(processes, json_type_array)) {
+        tt_doctor_say(doctor, TT_WARN, "running agent", "stop it and start this version",
+                      "its reply is not understood; it is of another version");
+        return false;
+    }
+    process = find_pid(processes, pid);
+    if (!process) {
+        tt_doctor_say(doctor, TT_WARN, "running agent",
+                      "ask again in 30 s: by then it has looked at all processes anew",
+                      "does not know it (yet)");
+        return false;
+    }
+    if (!json_object_object_get_ex(process, "selected", &selected) || !json_object_get_boolean(selected)) {
+        tt_doctor_say(
+            doctor, TT_FAIL, "selection",
+            "start the agent with other --select and --exclude; 'tangotrace list --select ..' tries them out",
+            "not selected by the running agent: %s", rule_of(process));
+        return true;
+    }
+    tt_doctor_say(doctor, TT_OK, "selection", NULL, "selected by the running agent: %s", rule_of(process));
+    points = number_of(process, "points");
+    tt_doctor_say(doctor, points ? TT_OK : TT_FAIL, "running agent",
+                  "its warnings (journalctl -u tangotrace) say why nothing could be attached",
+                  "%llu point%s in it, %llu hits", points, points == 1 ? "" : "s",
+                  number_of(process, "hits"));
+    return true;
+}
+
+static bool ask_agent(struct tt_doctor *doctor, const struct tt_options *options, pid_t pid)
+{
+    _cleanup_free_ char *reply = NULL, *error = NULL;
+    struct json_object *root;
+    size_t size;
+    int err = tt_control_ask(options->control, "list", &reply, &size, &error);
+    bool known;
+
+    if (err == -ENOENT || err == -ECONNREFUSED)
+        return false;
+    if (err) {
+        tt_doctor_say(doctor, TT_WARN, "running agent", NULL, "%s", error ? error : strerror(-err));
+        return false;
+    }
+    root = json_tokener_parse(reply);
+    known = root && say_as_agent(doctor, root, pid);
+    json_object_put(root);
+    return known;
+}
+
+/* Rules that are given are to be tried out; else the agent's count, and without one what it would do. */
+static void say_selection(struct tt_doctor *doctor, const struct tt_options *options,
+                          const struct tt_process *process)
+{
+    bool preview = tt_selection_count(options->selection) > 0;
+
+    if (!preview && ask_agent(doctor, options, process->pid))
+        return;
+    tt_doctor_say(doctor, process->selected ? TT_OK : TT_FAIL, "selection",
+                  "other --select and --exclude: the first rule that matches decides", "%s, %s: %s",
+                  process->selected ? "selected" : "not selected",
+                  preview ? "by the rules given" : "no agent was asked", process->rule);
+}
+
 static int read_process(struct tt_doctor *doctor, struct tt_reader *reader, int dir, pid_t pid,
-                        struct tt_process **process)
+                        const struct tt_selection *selection, struct tt_process **process)
 {
     _cleanup_(tt_glance_free) struct tt_glance glance = {0};
     int err = tt_glance_read(dir, &glance);
@@ -145,10 +258,10 @@ static int read_process(struct tt_doctor *doctor, struct tt_reader *reader, int 
         return err;
     say_files(doctor, reader, dir, &glance);
     err = tt_process_read(reader, dir, pid, &glance, true, process);
-    return err ? err : tt_selection_apply(NULL, *process);
+    return err ? err : tt_selection_apply(selection, *process);
 }
 
-void tt_doctor_process(struct tt_doctor *doctor, pid_t pid)
+void tt_doctor_process(struct tt_doctor *doctor, const struct tt_options *options, pid_t pid)
 {
     _cleanup_(tt_process_put) struct tt_process *process = NULL;
     _cleanup_(tt_reader_free) struct tt_reader reader = {0};
@@ -156,7 +269,7 @@ void tt_doctor_process(struct tt_doctor *doctor, pid_t pid)
     int err = dir < 0 ? dir : tt_reader_init(&reader, "/proc", tt_plan_probe);
 
     if (!err)
-        err = read_process(doctor, &reader, dir, pid, &process);
+        err = read_process(doctor, &reader, dir, pid, options->selection, &process);
     if (err) {
         say_gone(doctor, pid, err);
         return;
@@ -166,6 +279,5 @@ void tt_doctor_process(struct tt_doctor *doctor, pid_t pid)
     if (!process->tango)
         return;
     say_shadow_stack(doctor, dir);
-    tt_doctor_say(doctor, TT_OK, "selection", NULL,
-                  "%s (with --select and --exclude: 'tangotrace list --select ..')", process->rule);
+    say_selection(doctor, options, process);
 }

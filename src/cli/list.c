@@ -119,14 +119,16 @@ static void add_number(struct tt_text *cell, struct json_object *process, const 
         tt_text_printf(cell, "%lld", (long long)json_object_get_int64(value));
 }
 
-static void add_ago(struct tt_text *cell, struct json_object *process)
+static void add_ago(struct tt_text *cell, struct json_object *process, bool selected)
 {
     struct json_object *value;
     double seconds;
 
     if (!json_object_object_get_ex(process, "last_event_seconds", &value) ||
-        json_object_is_type(value, json_type_null))
+        json_object_is_type(value, json_type_null)) {
+        tt_text_puts(cell, selected ? "never" : "-");
         return;
+    }
     seconds = json_object_get_double(value);
     if (seconds < 120)
         tt_text_printf(cell, "%.1f s ago", seconds);
@@ -150,7 +152,7 @@ static void fill_row(struct row *row, struct json_object *process)
     add_text(&row->cell[SELECTED], text_of(process, "rule"));
     add_number(&row->cell[POINTS], process, "points");
     add_number(&row->cell[HITS], process, "hits");
-    add_ago(&row->cell[LAST], process);
+    add_ago(&row->cell[LAST], process, yes);
 }
 
 /* Characters, not bytes. */
@@ -245,8 +247,8 @@ int tt_cmd_list(const struct tt_options *options)
         tt_warn("%s", error ? error : strerror(-err));
     }
     if (!agent) {
-        if (geteuid())
-            tt_warn("only root sees the processes of all users");
+        if (geteuid() && !options->json)
+            tt_warn("not root: only processes of this user are seen; for all users: sudo tangotrace list");
         err = look(options, &json);
         if (err)
             return tt_err(TT_EXIT_FAILURE, "cannot look at the processes: %s", strerror(-err));

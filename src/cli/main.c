@@ -39,17 +39,26 @@ static const struct command commands[] = {
     {"run", "run [OPTION...] [-- COMMAND [ARGUMENT...]]",
      "Traces the Tango programs of this host; with COMMAND until it ends, and shows the traces that begin in it.",
      TT_COMMAND_RUN, run, NULL, 0, false},
+    {"record", "record FILE [OPTION...] [-- COMMAND [ARGUMENT...]]",
+     "Traces like run and writes the raw events to FILE; exports nothing unless --export is given.",
+     TT_COMMAND_RUN, tt_cmd_record, NULL, 1, false},
+    {"replay", "replay FILE [OPTION...]",
+     "Makes spans of a recording, anywhere and without rights: the same in every run.", TT_COMMAND_REPLAY,
+     tt_cmd_replay, NULL, 1, false},
     {"list", "list [OPTION...]",
      "Tango processes: versions of their libraries, selected or not and why; with a running agent what it sees of them.",
      TT_COMMAND_LIST, tt_cmd_list, NULL, 0, false},
-    {"plan", "plan FILE [--json]", "The probe points for a library or program, and what cannot be covered.",
-     0, NULL, tt_cmd_plan, 0, false},
+    {"plan", "plan FILE [OPTION...]",
+     "Where a library or program would be probed: every function with its points, and what cannot be covered, and why.",
+     TT_COMMAND_PLAN, tt_cmd_plan, NULL, 1, false},
     {"status", "status [OPTION...]", "The running agent: events, spans, losses, exporters.",
      TT_COMMAND_STATUS, tt_cmd_status, NULL, 0, false},
     {"doctor", "doctor [OPTION...] [PID]",
      "What this host lacks for tracing, and what to do about it; with PID: is that process seen, and why (not)?",
      TT_COMMAND_DOCTOR, tt_cmd_doctor, NULL, 1, false},
-    {"config", "config check FILE", "Checks a configuration file.", 0, NULL, tt_cmd_config, 0, false},
+    {"config", "config check FILE",
+     "Checks a configuration file: everything that 'run --config FILE' would refuse, with its line.",
+     TT_COMMAND_CONFIG, tt_cmd_config, NULL, 2, false},
     {"help", "help [COMMAND]", "This list, or the options of a command.", 0, NULL, cmd_help, 0, false},
     {"version", "version", "The version.", 0, NULL, cmd_version, 0, false},
     {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
@@ -150,7 +159,7 @@ static int check_arguments(const struct command *command, const struct tt_option
         count++;
     if (count <= command->arguments_max)
         return TT_EXIT_OK;
-    if (command->options == TT_COMMAND_RUN)
+    if (command->options == TT_COMMAND_RUN && !command->arguments_max)
         tt_error("unexpected argument \"%s\"; a command to run stands behind \"--\": tangotrace run -- %s",
                  options->arguments[0], options->arguments[0]);
     else

@@ -95,7 +95,7 @@ static int apply(struct tt_options *options, const struct assignments *list, cha
         emptied[index] = true;
         if (!err)
             err = tt_option_set(options, a, error);
-        if (err == -EINVAL && a->lenient) {
+        if (err == -EINVAL && a->lenient && !a->option->strict) {
             tt_warn("%s; using %s", *error, a->option->initial ? a->option->initial : "the default");
             free(*error);
             *error = NULL;
@@ -144,13 +144,13 @@ static const char *variable(char *const environment[], const char *name)
 
 /* A list in a variable: commas between its elements. */
 static int assign_variable(struct assignments *list, const struct option *option, const char *name,
-                           const char *value)
+                           const char *value, bool lenient)
 {
     if (!is_list(option))
-        return tt_assign(list, option, value, strlen(value), false, "%s", name);
+        return tt_assign(list, option, value, strlen(value), lenient, "%s", name);
     while (*value) {
         size_t length = strcspn(value, ",");
-        int err = length ? tt_assign(list, option, value, length, false, "%s", name) : 0;
+        int err = length ? tt_assign(list, option, value, length, lenient, "%s", name) : 0;
 
         if (err)
             return err;
@@ -181,13 +181,27 @@ static void warn_unknown_variables(char *const environment[])
     }
 }
 
-static int read_environment(char *const environment[], struct assignments *list)
+/* The first of OpenTelemetry's variables for an option that is set and means something to it. */
+static int assign_standard(struct assignments *list, const struct option *option, char *const environment[])
+{
+    for (size_t s = 0; s < STANDARD_MAX && option->standard[s]; s++) {
+        const char *value = variable(environment, option->standard[s]);
+
+        if (value && option->translate)
+            value = option->translate(option->standard[s], value);
+        if (value)
+            return assign_variable(list, option, option->standard[s], value, true);
+    }
+    return 0;
+}
+
+static int read_environment(enum tt_command command, char *const environment[], struct assignments *list)
 {
     const char *protocol = variable(environment, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
 
     if (!protocol)
         protocol = variable(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
-    if (protocol && strcmp(protocol, "http/protobuf") != 0)
+    if (command == TT_COMMAND_RUN && protocol && strcmp(protocol, "http/protobuf") != 0)
         tt_warn(
             "OTEL_EXPORTER_OTLP_PROTOCOL is \"%s\", but tangotrace speaks http/protobuf only: the endpoint must be a "
             "collector's OTLP/HTTP port (4318)",
@@ -197,17 +211,12 @@ static int read_environment(char *const environment[], struct assignments *list)
         const struct option *option = &tt_option_table[i];
         char name[64];
         const char *value = variable(environment, tt_option_environment(option, name));
-        int err = 0;
+        int err;
 
-        if (option->scope == SCOPE_INVOCATION)
+        if (option->scope == SCOPE_INVOCATION || !(option->commands & command))
             continue;
-        if (value)
-            err = assign_variable(list, option, name, value);
-        for (size_t s = 0; s < STANDARD_MAX && option->standard[s] && !value && !err; s++) {
-            value = variable(environment, option->standard[s]);
-            if (value)
-                err = tt_assign(list, option, value, strlen(value), true, "%s", option->standard[s]);
-        }
+        err = value ? assign_variable(list, option, name, value, false)
+                    : assign_standard(list, option, environment);
         if (err)
             return err;
     }
@@ -292,32 +301,37 @@ static int read_short(enum tt_command command, char *const argv[], struct assign
     return err ? err : value == argv[1] ? 2 : 1;
 }
 
+/* Options and arguments in any order; what stands behind "--" are no arguments of ours. */
 static int read_command_line(struct tt_options *options, enum tt_command command, char *const argv[],
                              struct assignments *list, char **error)
 {
-    size_t i = 0;
+    size_t i = 0, count = 0;
 
-    while (argv[i] && argv[i][0] == '-' && argv[i][1]) {
-        int used;
+    while (argv[count])
+        count++;
+    options->arguments = calloc(count + 1, sizeof(*options->arguments));
+    if (!options->arguments)
+        return -ENOMEM;
+    count = 0;
+    while (argv[i] && strcmp(argv[i], "--") != 0) {
+        int used = 1;
 
-        if (!strcmp(argv[i], "--")) {
-            options->command = (char **)argv + i + 1;
+        if (argv[i][0] != '-' || !argv[i][1])
+            options->arguments[count++] = argv[i];
+        else
+            used = argv[i][1] == '-' ? read_long(command, argv + i, list, error)
+                                     : read_short(command, argv + i, list, error);
+        if (used < 0 && command == TT_COMMAND_RUN && count) {
+            /* "run ls -l": the "-l" is not what is wrong. */
+            free(TAKE_PTR(*error));
             break;
         }
-        used = argv[i][1] == '-' ? read_long(command, argv + i, list, error)
-                                 : read_short(command, argv + i, list, error);
         if (used < 0)
             return used;
         i += (size_t)used;
     }
-    options->arguments = (char **)argv + i;
-    if (!options->command)
-        return 0;
-    /* What stands behind "--" are no arguments of ours. */
-    options->arguments = options->command;
-    while (*options->arguments)
-        options->arguments++;
-    if (command != TT_COMMAND_RUN || !options->command[0]) {
+    options->command = argv[i] && !strcmp(argv[i], "--") ? (char **)argv + i + 1 : NULL;
+    if (options->command && (command != TT_COMMAND_RUN || !options->command[0])) {
         *error = tt_format(command != TT_COMMAND_RUN ? "\"--\" belongs to 'tangotrace run -- COMMAND'"
                                                      : "\"--\" is to be followed by the command to run");
         return -EINVAL;
@@ -368,11 +382,11 @@ static int read_all(struct tt_options *options, enum tt_command command, char *c
     if (!err)
         err = set_defaults(options, error);
     if (!err)
-        err = read_environment(environment, &variables);
+        err = read_environment(command, environment, &variables);
     if (err)
         return err;
     warn_unknown_variables(environment);
-    for (size_t i = 0; i < variables.count; i++)
+    for (size_t i = 0; i < variables.count; i++) /* of commands that take it */
         if (!strcmp(variables.items[i].option->name, "config"))
             config = variables.items[i].value;
     for (size_t i = 0; i < line.count; i++)
@@ -438,6 +452,21 @@ static char *otlp_target(const struct tt_options *options)
     return options->otlp_endpoint ? tt_format("otlp:%s", options->otlp_endpoint) : strdup("otlp");
 }
 
+/* "none" wins over nothing else and says nothing itself. */
+static void drop_none(struct tt_list *list)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], "none") != 0)
+            list->items[kept++] = list->items[i];
+        else
+            free(list->items[i]);
+    }
+    list->count = kept;
+    list->items[kept] = NULL;
+}
+
 static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
 {
     int err = 0;
@@ -452,6 +481,8 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
         if (!err && (options->otlp_endpoint || options->otlp_traces_endpoint))
             err = add_export(options, strdup("otlp"));
     }
+    if (!err)
+        drop_none(&options->exports);
     for (size_t i = 0; i < options->exports.count && !err; i++) {
         if (strcmp(options->exports.items[i], "otlp") != 0)
             continue;
@@ -480,6 +511,13 @@ int tt_options_parse(struct tt_options *options, enum tt_command command, char *
     return 0;
 }
 
+bool tt_options_given(const struct tt_options *options, const char *name)
+{
+    const struct option *option = tt_option_find(name, strlen(name));
+
+    return option && options->origin[option - tt_option_table];
+}
+
 void tt_options_free(struct tt_options *options)
 {
     for (size_t i = 0; i < tt_option_count; i++) {
@@ -492,6 +530,7 @@ void tt_options_free(struct tt_options *options)
     for (size_t i = 0; i < options->exports.count; i++)
         free(options->exports.items[i]);
     free(options->exports.items);
+    free(options->arguments);
     tt_selection_free(&options->selection);
     memset(options, 0, sizeof(*options));
 }

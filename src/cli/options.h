@@ -21,7 +21,10 @@ enum tt_command {
     TT_COMMAND_LIST = 2,
     TT_COMMAND_STATUS = 4,
     TT_COMMAND_DOCTOR = 8,
-    TT_COMMAND_ALL = 15,
+    TT_COMMAND_PLAN = 16,
+    TT_COMMAND_CONFIG = 32,
+    TT_COMMAND_REPLAY = 64,
+    TT_COMMAND_ALL = 127,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -42,9 +45,9 @@ struct tt_options {
     enum tt_native native; /* what of programs that are traced by native telemetry, too */
     bool all;              /* run -- COMMAND: show the traces of the whole host */
 
-    /* Where spans go: specifications for tt_exporter_new(), at least one after parsing. "otlp" has become
-     * "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used exactly as it
-     * is. */
+    /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
+     * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
+     * exactly as it is. */
     struct tt_list exports;
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
@@ -69,14 +72,16 @@ struct tt_options {
     unsigned join_wait; /* ms */
     bool command_lines;
     bool multi;    /* false: never use uprobe_multi */
+    char *record;  /* file that the raw events go to; NULL: none */
     char *control; /* path; never NULL after parsing */
     char *control_group;
     enum tt_log_level log_level;
 
     /* This invocation. */
     char *config;
-    bool print_config, json, help;
-    char **arguments; /* behind the options, NULL-ended, into argv; never NULL after parsing */
+    char *speed; /* replay: "max" or a factor */
+    bool print_config, json, brief, help;
+    char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */
     char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
 
     char *origin[TT_OPTIONS_MAX]; /* where the value of that row comes from; NULL: default */
@@ -91,6 +96,9 @@ struct tt_options {
 int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[],
                      char *const environment[], char **error);
 void tt_options_free(struct tt_options *options);
+
+/* Was the option of that name given by the user, anywhere? */
+bool tt_options_given(const struct tt_options *options, const char *name);
 
 /* Checks the YAML text of a configuration file; `path` is for messages. */
 int tt_options_check_yaml(const char *text, size_t size, const char *path, char **error);

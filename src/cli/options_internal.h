@@ -34,6 +34,11 @@ struct option {
     const char *const *choices;         /* NULL-ended */
     const char *standard[STANDARD_MAX]; /* variables of OpenTelemetry, the more specific first */
     const char *help;
+    /* What else a value must be (texts and lists), without opening anything: 0, or -EINVAL/-ENOMEM and *error
+     * (malloc'ed). NULL: nothing. */
+    int (*check)(const char *value, char **error);
+    /* What a standard variable's value means in ours; NULL: nothing. Without it they mean the same. */
+    const char *(*translate)(const char *variable, const char *value);
     size_t offset;     /* in struct tt_options */
     uint64_t min, max; /* of numbers; max 0: no limit but the type's */
     enum option_type type;
@@ -41,6 +46,7 @@ struct option {
     unsigned commands; /* enum tt_command, or-ed */
     char letter;       /* short option or 0 */
     bool secret;
+    bool strict; /* a bad value is an error from standard variables, too */
 };
 
 extern const struct option tt_option_table[];
@@ -55,7 +61,7 @@ struct assignment {
     const struct option *option;
     char *value;  /* owned */
     char *where;  /* owned: "option --ring-size", "TANGOTRACE_RING_SIZE", "/etc/tangotrace.yaml:12" */
-    bool lenient; /* a bad value is warned of and ignored */
+    bool lenient; /* from a standard variable: a bad value is warned of and ignored */
 };
 
 struct assignments {

@@ -133,11 +133,30 @@ static void print_selection(struct tt_text *out, const struct tt_selection *sele
 
 static void print_list(struct tt_text *out, const struct tt_list *list)
 {
+    if (!list->count)
+        print_quoted(out, "none");
     for (size_t i = 0; i < list->count; i++) {
         if (i)
             tt_text_puts(out, ", ");
         print_quoted(out, list->items[i]);
     }
+}
+
+/* "name=value,..." without the values. */
+static void print_secret(struct tt_text *out, const char *value)
+{
+    _cleanup_(tt_text_free) struct tt_text masked = {0};
+
+    for (const char *pair = value; *pair;) {
+        size_t length = strcspn(pair, ","), name = strcspn(pair, "=,");
+
+        tt_text_add(&masked, pair, name < length ? name : 0);
+        tt_text_puts(&masked, name < length ? "=****" : "");
+        pair += length;
+        if (*pair == ',')
+            tt_text_add(&masked, pair++, 1);
+    }
+    print_quoted(out, masked.data && !masked.failed ? masked.data : "");
 }
 
 static void print_value(struct tt_text *out, const struct tt_options *options, const struct option *option)
@@ -149,7 +168,7 @@ static void print_value(struct tt_text *out, const struct tt_options *options, c
         tt_text_puts(out, *(const bool *)field ? "yes" : "no");
         break;
     case OPTION_TEXT:
-        print_quoted(out, option->secret ? "********" : *(char *const *)field);
+        (option->secret ? print_secret : print_quoted)(out, *(char *const *)field);
         break;
     case OPTION_SIZE:
         print_size(out, *(const uint64_t *)field);
@@ -229,8 +248,8 @@ static void reference_one(const struct option *option, struct tt_text *out)
         tt_text_puts(out, "\n");
     }
     tt_text_puts(out, "* commands:");
-    for (size_t i = 0; i < 4; i++) {
-        static const char *const names[] = {"run", "list", "status", "doctor"};
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const names[] = {"run", "list", "status", "doctor", "plan", "config", "replay"};
 
         if (option->commands & (1u << i))
             tt_text_printf(out, " `%s`", names[i]);
@@ -251,8 +270,11 @@ void tt_options_reference(struct tt_text *out)
         "the environment, the environment before\nthe file. Lists are replaced, not extended: elements are "
         "separated by commas in the environment, written as\n`[a, b]` in the file and given by repeating "
         "the option. `--print-config` shows each effective value and its origin.\n\n"
-        "A bad value in one of OpenTelemetry's variables (`OTEL_*`) is warned of and ignored; everywhere "
-        "else it is an error.\n\n");
+        "A bad value in one of OpenTelemetry's variables (`OTEL_*`) is warned of and ignored, but for "
+        "endpoints and headers:\nspans are not sent elsewhere than was meant. Everywhere else it is an "
+        "error. Variables of OpenTelemetry that are not\nnamed here have no effect: `OTEL_SERVICE_NAME` "
+        "(it would be the agent's own name), the samplers (all calls are\nexported), the limits, the "
+        "propagators.\n\n");
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];
 

@@ -37,12 +37,24 @@ static int set_bool(void *field, const struct assignment *a, char **error)
     return 0;
 }
 
+static int check_value(const struct assignment *a, char **error)
+{
+    _cleanup_free_ char *why = NULL;
+    int err = a->option->check ? a->option->check(a->value, &why) : 0;
+
+    return err == -EINVAL ? refuse(a, error, "%s", why ? why : "bad value") : err;
+}
+
 static int set_text(void *field, const struct assignment *a, char **error)
 {
     char *copy;
+    int err;
 
     if (!*a->value)
         return refuse(a, error, "the value is empty");
+    err = check_value(a, error);
+    if (err)
+        return err;
     copy = strdup(a->value);
     if (!copy)
         return -ENOMEM;
@@ -124,9 +136,13 @@ static int set_list(void *field, const struct assignment *a, char **error)
 {
     struct tt_list *list = field;
     char **items, *copy;
+    int err;
 
     if (!*a->value)
         return refuse(a, error, "the value is empty");
+    err = check_value(a, error);
+    if (err)
+        return err;
     items = reallocarray(list->items, list->count + 2, sizeof(*items));
     if (!items)
         return -ENOMEM;

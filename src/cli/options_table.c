@@ -3,8 +3,13 @@
 #include <string.h>
 #include <ctype.h>
 
+#include <curl/curl.h>
+#include <strings.h>
+
 #include "base/cleanup.h"
 #include "cli/options_internal.h"
+#include "export/export.h"
+#include "export/url.h"
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
@@ -15,10 +20,55 @@
 #define GROUP_AGENT   "The agent"
 #define GROUP_CALL    "This invocation"
 
+/* Commands that export spans. */
+#define EXPORTING (TT_COMMAND_RUN | TT_COMMAND_REPLAY)
+
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const natives[] = {"join", "ignore", "skip", NULL}; /* enum tt_native */
 static const char *const compressions[] = {"none", "gzip", NULL};
+
+/* ---- values that only their users can judge: asked before anything starts ---- */
+
+#define EXPORT_NONE "none"
+
+static int check_url(const char *value, char **error)
+{
+    struct tt_url url = {0};
+    int err = tt_url_parse(value, NULL, &url, error);
+
+    tt_url_free(&url);
+    return err;
+}
+
+static int check_export(const char *value, char **error)
+{
+    static const char full[] = "otlp-traces:"; /* as --print-config shows --otlp-traces-endpoint */
+
+    if (!strcmp(value, EXPORT_NONE))
+        return 0;
+    if (!strncmp(value, full, strlen(full)))
+        return check_url(value + strlen(full), error);
+    return tt_exporter_check(value, error);
+}
+
+static int check_headers(const char *value, char **error)
+{
+    struct curl_slist *headers = NULL;
+    int err = tt_url_headers(value, &headers, error);
+
+    curl_slist_free_all(headers);
+    return err;
+}
+
+/* Files are asked for with --export only: a variable of OpenTelemetry that is meant for other programs must
+ * not name one. */
+static const char *translate_exporter(const char *variable, const char *value)
+{
+    if (!strcmp(variable, "OTEL_SDK_DISABLED"))
+        return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
+    return !strncmp(value, "file", 4) ? "?" : value;
+}
 
 const struct option tt_option_table[] = {
     {.name = "select",
@@ -27,7 +77,7 @@ const struct option tt_option_table[] = {
      FIELD(selection),
      .value = "PATTERN",
      .group = GROUP_SELECT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_DOCTOR,
      .initial_text = "every Tango process",
      .help =
          "Trace processes that match [KIND:]GLOB; KIND is server, exe, script, cmd, user, cgroup, netns or pid, without "
@@ -40,7 +90,7 @@ const struct option tt_option_table[] = {
      FIELD(selection),
      .value = "PATTERN",
      .group = GROUP_SELECT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_DOCTOR,
      .help = "Leave processes alone that match PATTERN (see --select)"},
     {.name = "native",
      .type = OPTION_CHOICE,
@@ -59,9 +109,10 @@ const struct option tt_option_table[] = {
      .scope = SCOPE_INVOCATION,
      FIELD(all),
      .group = GROUP_SELECT,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "no",
-     .help = "With -- COMMAND: show the traces of the whole host, not only those that begin in COMMAND"},
+     .help =
+         "With -- COMMAND, or the recording of one: show the traces of the whole host, not only those that begin in COMMAND"},
 
     {.name = "export",
      .letter = 'e',
@@ -69,17 +120,20 @@ const struct option tt_option_table[] = {
      FIELD(exports),
      .value = "TARGET",
      .group = GROUP_EXPORT,
-     .commands = TT_COMMAND_RUN,
-     .initial_text = "console; otlp where an endpoint is configured",
+     .commands = EXPORTING,
+     .initial_text = "console, and otlp where an endpoint is configured",
+     .standard = {"OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"},
+     .check = check_export,
+     .translate = translate_exporter,
      .help =
          "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
-         "/v1/traces is appended). May be given several times"},
+         "/v1/traces is appended), null (made and counted only), none. May be given several times. OTEL_SDK_DISABLED=true means none"},
     {.name = "queue-size",
      .type = OPTION_COUNT,
      FIELD(queue_size),
      .value = "SPANS",
      .group = GROUP_EXPORT,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "16384",
      .min = 1,
      .max = 1 << 22,
@@ -90,7 +144,7 @@ const struct option tt_option_table[] = {
      FIELD(batch_size),
      .value = "SPANS",
      .group = GROUP_EXPORT,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "8192",
      .min = 1,
      .max = 1 << 20,
@@ -101,7 +155,7 @@ const struct option tt_option_table[] = {
      FIELD(batch_delay),
      .value = "TIME",
      .group = GROUP_EXPORT,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "1s",
      .min = 1,
      .max = 3600000,
@@ -113,8 +167,10 @@ const struct option tt_option_table[] = {
      FIELD(otlp_endpoint),
      .value = "URL",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial_text = "http://localhost:4318",
+     .check = check_url,
+     .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_ENDPOINT"},
      .help = "Base URL of the collector; /v1/traces is appended"},
     {.name = "otlp-traces-endpoint",
@@ -122,7 +178,9 @@ const struct option tt_option_table[] = {
      FIELD(otlp_traces_endpoint),
      .value = "URL",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
      .help = "URL for traces, used as it is; before --otlp-endpoint"},
     {.name = "otlp-headers",
@@ -131,7 +189,9 @@ const struct option tt_option_table[] = {
      .value = "LIST",
      .group = GROUP_OTLP,
      .secret = true,
-     .commands = TT_COMMAND_RUN,
+     .check = check_headers,
+     .strict = true,
+     .commands = EXPORTING,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
      .help =
          "Headers of every request: name=value,name=value with values percent-encoded. Command lines are visible to "
@@ -141,7 +201,7 @@ const struct option tt_option_table[] = {
      FIELD(otlp_timeout),
      .value = "TIME",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "10s",
      .min = 1,
      .max = 3600000,
@@ -152,7 +212,7 @@ const struct option tt_option_table[] = {
      FIELD(otlp_compression),
      .value = "KIND",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "gzip",
      .choices = compressions,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"},
@@ -162,7 +222,7 @@ const struct option tt_option_table[] = {
      FIELD(otlp_certificate),
      .value = "FILE",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial_text = "the system's",
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"},
      .help = "PEM file of the certificate authorities that the collector's certificate is checked with"},
@@ -171,7 +231,7 @@ const struct option tt_option_table[] = {
      FIELD(otlp_client_certificate),
      .value = "FILE",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
      .help = "PEM file of the certificate chain shown to the collector"},
     {.name = "otlp-client-key",
@@ -179,7 +239,7 @@ const struct option tt_option_table[] = {
      FIELD(otlp_client_key),
      .value = "FILE",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"},
      .help = "PEM file of its private key"},
     {.name = "resource-attributes",
@@ -187,16 +247,17 @@ const struct option tt_option_table[] = {
      FIELD(resource_attributes),
      .value = "LIST",
      .group = GROUP_OTLP,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .standard = {"OTEL_RESOURCE_ATTRIBUTES"},
      .help =
-         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's"},
+         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's. OTEL_SERVICE_NAME is not used: it would be the agent's own name, and services "
+         "here are the traced programs"},
 
     {.name = "all-roots",
      .type = OPTION_BOOL,
      FIELD(all_roots),
      .group = GROUP_CONSOLE,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "no",
      .help = "Also print traces that do not begin with a client's call"},
     {.name = "console-rate",
@@ -204,7 +265,7 @@ const struct option tt_option_table[] = {
      FIELD(console_rate),
      .value = "TRACES",
      .group = GROUP_CONSOLE,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "0",
      .min = 0,
      .max = 1000000,
@@ -214,7 +275,7 @@ const struct option tt_option_table[] = {
      FIELD(color),
      .value = "WHEN",
      .group = GROUP_CONSOLE,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "auto",
      .choices = colors,
      .help = "Colours; auto: on a terminal"},
@@ -236,7 +297,7 @@ const struct option tt_option_table[] = {
      FIELD(join_wait),
      .value = "TIME",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "2s",
      .min = 1,
      .max = 600000,
@@ -256,13 +317,23 @@ const struct option tt_option_table[] = {
      .initial = "yes",
      .help =
          "Use uprobe_multi links where the kernel has them; --no-multi: single uprobes, as on kernels before 6.6"},
+    {.name = "record",
+     .type = OPTION_TEXT,
+     .scope = SCOPE_INVOCATION,
+     FIELD(record),
+     .value = "FILE",
+     .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN,
+     .help =
+         "Also write the raw events to FILE, for 'tangotrace replay'. 'tangotrace record FILE' is the same without "
+         "exporting"},
     {.name = "control",
      .letter = 'C',
      .type = OPTION_TEXT,
      FIELD(control),
      .value = "PATH",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
      .help = "The running agent's socket"},
     {.name = "control-group",
@@ -290,24 +361,41 @@ const struct option tt_option_table[] = {
      FIELD(config),
      .value = "FILE",
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS,
+     .commands = EXPORTING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .help = "YAML file with the long names of these options as keys"},
     {.name = "print-config",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,
      FIELD(print_config),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_RUN,
+     .commands = EXPORTING,
      .initial = "no",
      .help = "Print every effective value and where it comes from, and end"},
+    {.name = "speed",
+     .type = OPTION_TEXT,
+     .scope = SCOPE_INVOCATION,
+     FIELD(speed),
+     .value = "FACTOR",
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_REPLAY,
+     .initial = "max",
+     .help = "How fast to replay: max, or a factor: 1 as it was, 10 ten times as fast"},
     {.name = "json",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,
      FIELD(json),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN,
      .initial = "no",
      .help = "Print JSON"},
+    {.name = "brief",
+     .type = OPTION_BOOL,
+     .scope = SCOPE_INVOCATION,
+     FIELD(brief),
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_PLAN,
+     .initial = "no",
+     .help = "Only what cannot be covered, and the totals"},
     {.name = "help",
      .letter = 'h',
      .type = OPTION_BOOL,

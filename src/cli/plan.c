@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,16 +11,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/commands.h"
-
-static const char usage[] =
-    "usage: tangotrace plan FILE [--json] [--brief]\n"
-    "\n"
-    "Shows where FILE (libtango, libomniORB4, libstdc++, or a program that holds them) would be probed: every\n"
-    "function with its points (the instruction, whether the kernel emulates it or has to step it, the frame\n"
-    "address (CFA), conditions of exits, what is captured), what cannot be covered and why, and the totals.\n"
-    "\n"
-    "  --brief  only what cannot be covered, and the totals\n"
-    "  --json   everything, as JSON\n";
 
 static int print_json(const struct tt_plan *plan)
 {
@@ -65,35 +54,14 @@ static int show(const char *path, bool json, bool all)
     return 0;
 }
 
-int tt_cmd_plan(int argc, char **argv)
+int tt_cmd_plan(const struct tt_options *options)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"brief", no_argument, NULL, 'b'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    bool json = false, all = true;
-    int option;
+    const char *path = options->arguments[0];
 
-    optind = 0; /* a full restart of getopt: main has used it */
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            json = true;
-            break;
-        case 'b':
-            all = false;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            fputs(usage, stderr);
-            return 2;
-        }
+    if (!path) {
+        tt_error(
+            "which file? usage: tangotrace plan FILE; 'tangotrace list --json' and /proc/PID/maps name libraries");
+        return TT_EXIT_USAGE;
     }
-    if (argc - optind != 1) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    return show(argv[optind], json, all);
+    return show(path, options->json, !options->brief);
 }

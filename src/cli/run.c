@@ -209,6 +209,7 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
 {
     struct command command = {.go = -1};
     struct tt_control_server *control;
+    bool whole;
     int error;
 
     if (argv) {
@@ -235,7 +236,9 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
     notify("STOPPING=1");
     tt_control_server_free(&control);
     tt_agent_stop(agent);
-    tt_agent_report(agent);
+    tt_agent_report(agent, &whole);
+    if (!whole && (!argv || !command.status))
+        return TT_EXIT_FAILURE;
     return argv ? command.status : 0;
 }
 
@@ -282,4 +285,16 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     result = trace(options, command, agent, signals, &before);
     tt_agent_free(&agent);
     return result < 0 ? TT_EXIT_FAILURE : result;
+}
+
+int tt_cmd_record(const struct tt_options *options)
+{
+    struct tt_options own = *options; /* not freed: it shares everything */
+
+    if (!options->arguments[0] || options->record)
+        return tt_err(TT_EXIT_USAGE, "which file to record to? usage: tangotrace record FILE [OPTION...]");
+    own.record = options->arguments[0];
+    if (!tt_options_given(options, "export"))
+        own.exports.count = 0;
+    return tt_cmd_run(&own, options->command);
 }

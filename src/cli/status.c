@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* status.c: `tangotrace status`: the running agent's own figures, shown as they come. */
+/*
+ * status.c: `tangotrace status`: the running agent's own figures. For people the few that matter, without
+ * zeros; --json is the agent's reply as it came (docs/status.md).
+ */
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,80 +15,230 @@
 #include "cli/commands.h"
 #include "control/control.h"
 
-#define DEPTH_MAX 8
+#define NAME_WIDTH 10
 
-static void print_value(struct tt_text *out, const char *key, struct json_object *value, int depth);
-
-static void print_key(struct tt_text *out, const char *key, int depth)
+/* The value at a path like "attach.points", or NULL. */
+static struct json_object *value_at(struct json_object *root, const char *path)
 {
-    tt_text_printf(out, "%*s", depth * 2, "");
-    for (; *key; key++)
-        tt_text_add(out, *key == '_' ? " " : key, 1);
-}
+    char key[64];
 
-static void print_scalar(struct tt_text *out, struct json_object *value)
-{
-    double number;
+    while (root && *path) {
+        size_t length = strcspn(path, ".");
+        struct json_object *next = NULL;
 
-    switch (json_object_get_type(value)) {
-    case json_type_null:
-        tt_text_puts(out, "-");
-        break;
-    case json_type_boolean:
-        tt_text_puts(out, json_object_get_boolean(value) ? "yes" : "no");
-        break;
-    case json_type_double:
-        number = json_object_get_double(value);
-        tt_text_printf(out, number >= 100 || number <= -100 ? "%.0f" : "%.3g", number);
-        break;
-    default:
-        tt_text_safe(out, json_object_get_string(value));
+        snprintf(key, sizeof(key), "%.*s", (int)length, path);
+        if (!json_object_is_type(root, json_type_object) || !json_object_object_get_ex(root, key, &next))
+            return NULL;
+        root = next;
+        path += length + (path[length] == '.');
     }
+    return root;
 }
 
-static void print_members(struct tt_text *out, struct json_object *object, int depth)
+static uint64_t count_at(struct json_object *root, const char *path)
 {
-    json_object_object_foreach(object, key, value) print_value(out, key, value, depth);
+    return json_object_get_uint64(value_at(root, path));
 }
 
-static void print_elements(struct tt_text *out, struct json_object *array, int depth)
+static double number_at(struct json_object *root, const char *path)
 {
-    for (size_t i = 0; i < json_object_array_length(array); i++) {
-        struct json_object *item = json_object_array_get_idx(array, i), *name;
+    return json_object_get_double(value_at(root, path));
+}
 
-        /* An object with a name is headed by it. */
-        if (json_object_is_type(item, json_type_object) && json_object_object_get_ex(item, "name", &name)) {
-            tt_text_printf(out, "%*s", depth * 2, "");
-            print_scalar(out, name);
-            tt_text_puts(out, "\n");
-            json_object_object_foreach(item, key, value) if (strcmp(key, "name") != 0)
-                print_value(out, key, value, depth + 1);
-        } else {
-            print_value(out, "-", item, depth);
-        }
+/* ---- lines of counts, as data: only what is not zero appears ---- */
+
+struct figure {
+    const char *path;
+    const char *one, *many; /* behind the number; `many` NULL: the same */
+};
+
+static const struct figure traced[] = {
+    {"attach.processes", "process", "processes"},
+    {"attach.points", "probe point", "probe points"},
+    {"attach.files", "file", "files"},
+    {0},
+};
+
+static const struct figure seen[] = {
+    {"spans.made", "span", "spans"},
+    {"spans.hidden", "of them not shown (not of COMMAND)", NULL},
+    {"events.total", "event", "events"},
+    {0},
+};
+
+static const struct figure joined[] = {
+    {"correlate.joined", "call with both sides", "calls with both sides"},
+    {"correlate.client_unmatched", "client side alone", "client sides alone"},
+    {"correlate.server_unmatched", "server side alone", "server sides alone"},
+    {"correlate.ambiguous", "in doubt", NULL},
+    {"correlate.late", "too late for its other side", "too late for their other side"},
+    {"correlate.split", "trace split", "traces split"},
+    {0},
+};
+
+/* As the last line of `run` names them. */
+static const struct figure losses[] = {
+    {"drops.total", "ring buffer full", NULL},
+    {"kernel.no_thread", "no thread storage", NULL},
+    {"kernel.no_point", "no point", NULL},
+    {"assemble.malformed", "malformed events", NULL},
+    {"assemble.dropped_frames", "frames not kept", NULL},
+    {"spans.enrich_failures", "spans not made", NULL},
+    {0},
+};
+
+static const struct figure troubles[] = {
+    {"attach.failures", "failure to attach", "failures to attach"},
+    {"attach.unverified", "point not verified", "points not verified"},
+    {"attach.foreign", "point with another's breakpoint", "points with another's breakpoint"},
+    {"attach.lease_breaks", "file overwritten under its probes", "files overwritten under their probes"},
+    {"attach.stale", "file changed since it was planned", "files changed since they were planned"},
+    {"attach.waiting", "file open for writing, tried again", "files open for writing, tried again"},
+    {"follow.lost", "process event lost (a scan makes up for it)",
+     "process events lost (a scan makes up for them)"},
+    {0},
+};
+
+static const struct figure exported[] = {
+    {"figures.exported", "span exported", "spans exported"},
+    {"figures.waiting", "waiting", NULL},
+    {"figures.retries", "retry", "retries"},
+    {"figures.dropped_queue", "lost: queue full", NULL},
+    {"figures.dropped_refused", "lost: refused by the receiver", NULL},
+    {"figures.dropped_timeout", "lost: not delivered in time", NULL},
+    {"figures.dropped_error", "lost: not written", NULL},
+    {0},
+};
+
+static void put_name(struct tt_text *out, const char *name)
+{
+    tt_text_printf(out, "%-*s ", NAME_WIDTH, name);
+}
+
+/* "3 processes, 118 probe points"; `none` where all are zero. */
+static void put_figures(struct tt_text *out, struct json_object *root, const struct figure *figures,
+                        const char *none)
+{
+    bool any = false;
+
+    for (; figures->path; figures++) {
+        uint64_t count = count_at(root, figures->path);
+
+        if (!count)
+            continue;
+        tt_text_printf(out, "%s%" PRIu64 " %s", any ? ", " : "", count,
+                       count != 1 && figures->many ? figures->many : figures->one);
+        any = true;
     }
+    tt_text_printf(out, "%s\n", any ? "" : none);
 }
 
-static void print_value(struct tt_text *out, const char *key, struct json_object *value, int depth)
+static bool any_of(struct json_object *root, const struct figure *figures)
 {
-    bool object = json_object_is_type(value, json_type_object),
-         array = json_object_is_type(value, json_type_array);
-    size_t start = out->size;
+    for (; figures->path; figures++)
+        if (count_at(root, figures->path))
+            return true;
+    return false;
+}
 
-    if (depth > DEPTH_MAX)
-        return;
-    print_key(out, key, depth);
-    if (object || array) {
-        tt_text_puts(out, "\n");
-        if (object)
-            print_members(out, value, depth + 1);
-        else
-            print_elements(out, value, depth + 1);
-        return;
-    }
-    tt_text_printf(out, "%*s", out->size - start < 32 ? (int)(32 - (out->size - start)) : 1, "");
-    print_scalar(out, value);
+/* ---- the lines ---- */
+
+static void put_span_of_time(struct tt_text *out, double seconds)
+{
+    if (seconds < 120)
+        tt_text_printf(out, "%.0f s", seconds);
+    else if (seconds < 7200)
+        tt_text_printf(out, "%.0f min", seconds / 60);
+    else if (seconds < 172800)
+        tt_text_printf(out, "%.0f h", seconds / 3600);
+    else
+        tt_text_printf(out, "%.0f days", seconds / 86400);
+}
+
+static void put_head(struct tt_text *out, struct json_object *root)
+{
+    const char *version = json_object_get_string(value_at(root, "version"));
+
+    put_name(out, "agent");
+    tt_text_puts(out, "tangotrace ");
+    tt_text_safe(out, version ? version : "?");
+    tt_text_printf(out, ", pid %" PRIu64 ", runs for ", count_at(root, "pid"));
+    put_span_of_time(out, number_at(root, "uptime_seconds"));
+    tt_text_printf(out, ", ready after %.1f s\n", number_at(root, "ready_seconds"));
+}
+
+/* What all hits together took from the traced programs. */
+static void put_cost(struct tt_text *out, struct json_object *root)
+{
+    uint64_t traps = count_at(root, "kernel.traps");
+    double ns = number_at(root, "trap_ns"), uptime = number_at(root, "uptime_seconds");
+
+    put_name(out, "cost");
+    tt_text_printf(out, "%" PRIu64 " trap%s of the traced programs", traps, traps == 1 ? "" : "s");
+    if (ns > 0)
+        tt_text_printf(out, ", %.2f us each (%.2g %% of one CPU since start)", ns / 1e3,
+                       uptime > 0 ? (double)traps * ns / 1e7 / uptime : 0);
     tt_text_puts(out, "\n");
+}
+
+static const struct figure recorded[] = {
+    {"recording.events", "event", "events"},
+    {"recording.bytes", "bytes", NULL},
+    {"recording.dropped", "records lost", NULL},
+    {0},
+};
+
+static void put_recording(struct tt_text *out, struct json_object *root)
+{
+    const char *file = json_object_get_string(value_at(root, "recording.file"));
+    const char *error = json_object_get_string(value_at(root, "recording.error"));
+
+    if (!file)
+        return;
+    put_name(out, "recording");
+    tt_text_safe(out, file);
+    tt_text_puts(out, ": ");
+    if (error && *error) {
+        tt_text_safe(out, error);
+        tt_text_puts(out, "; ");
+    }
+    put_figures(out, root, recorded, "nothing yet");
+}
+
+static void put_exporters(struct tt_text *out, struct json_object *root)
+{
+    struct json_object *exporters = value_at(root, "exporters");
+    size_t count = json_object_is_type(exporters, json_type_array) ? json_object_array_length(exporters) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *exporter = json_object_array_get_idx(exporters, i);
+        const char *name = json_object_get_string(value_at(exporter, "name"));
+
+        put_name(out, "exporter");
+        tt_text_safe(out, name ? name : "?");
+        tt_text_puts(out, ": ");
+        put_figures(out, exporter, exported, "nothing yet");
+    }
+}
+
+static void put_status(struct tt_text *out, struct json_object *root)
+{
+    put_head(out, root);
+    put_name(out, "traced");
+    put_figures(out, root, traced, "nothing yet: 'tangotrace list' shows the processes");
+    put_name(out, "seen");
+    put_figures(out, root, seen, "no calls yet");
+    put_name(out, "joined");
+    put_figures(out, root, joined, "nothing yet");
+    put_cost(out, root);
+    put_name(out, "lost");
+    put_figures(out, root, losses, "nothing");
+    if (any_of(root, troubles)) {
+        put_name(out, "trouble");
+        put_figures(out, root, troubles, "");
+    }
+    put_exporters(out, root);
+    put_recording(out, root);
 }
 
 static int print_reply(const char *reply)
@@ -98,7 +252,7 @@ static int print_reply(const char *reply)
     } else if (json_object_object_get_ex(root, "error", &refusal)) {
         tt_error("the agent says: %s", json_object_get_string(refusal));
     } else {
-        print_members(&out, root, 0);
+        put_status(&out, root);
         if (!out.failed && out.data)
             fputs(out.data, stdout);
         code = out.failed ? TT_EXIT_FAILURE : TT_EXIT_OK;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define ROUND_NS 10000000L
@@ -23,18 +24,10 @@ struct tt_collector {
     bool stop;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void round_once(struct tt_collector *collector)
 {
     tt_host_consume(collector->host, collector->ops.event, collector->ops.context);
-    collector->ops.tick(collector->ops.context, now_ns());
+    collector->ops.tick(collector->ops.context, tt_now_ns());
 }
 
 /* Waits for the next round; runs calls meanwhile. False: stop. */

@@ -10,9 +10,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/control.h"
 #include "control/socket.h"
@@ -37,14 +37,6 @@ struct tt_control_server {
     bool running;
     struct client clients[TT_CONTROL_CLIENTS];
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void hang_up(struct client *client)
 {
@@ -198,7 +190,7 @@ static int prepare(const struct tt_control_server *server, struct pollfd *fds, u
 
 static void serve(struct tt_control_server *server, const struct pollfd *fds)
 {
-    uint64_t now = now_ns();
+    uint64_t now = tt_now_ns();
 
     for (size_t i = 0; i < TT_CONTROL_CLIENTS; i++) {
         struct client *client = &server->clients[i];
@@ -222,7 +214,7 @@ static void *work(void *argument)
     struct pollfd fds[2 + TT_CONTROL_CLIENTS];
 
     for (;;) {
-        int timeout = prepare(server, fds, now_ns());
+        int timeout = prepare(server, fds, tt_now_ns());
         int n = poll(fds, TT_ARRAY_SIZE(fds), timeout);
 
         if (n < 0 && errno != EINTR) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CLOCK_GRAIN_NS 1000
+#define GRAIN_NS 1000
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -13,9 +13,13 @@ static int64_t clock_ns(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t tt_clock_unix_offset(void *context, uint64_t now)
+/*
+ * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread
+ * preempted between them would shift a whole trace. What the uncertainty explains is no change, so that
+ * traces that follow each other stay in order.
+ */
+int64_t tt_unix_clock_measure(struct tt_unix_clock *clock)
 {
-    struct tt_unix_clock *clock = context;
     int64_t offset = 0, width = INT64_MAX;
     for (int i = 0; i < 3; i++) {
         int64_t before = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME),
@@ -25,7 +29,7 @@ int64_t tt_clock_unix_offset(void *context, uint64_t now)
         width = after - before;
         offset = real - before - width / 2;
     }
-    if (!clock->known || llabs(offset - clock->offset) > width / 2 + CLOCK_GRAIN_NS)
+    if (!clock->known || llabs(offset - clock->offset) > width / 2 + GRAIN_NS)
         clock->offset = offset;
     clock->known = true;
     return clock->offset;

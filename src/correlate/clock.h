@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* clock.h: unix time minus monotonic time, without jitter. */
+/* clock.h: unix time minus CLOCK_MONOTONIC. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,9 +11,5 @@ struct tt_unix_clock {
     int64_t offset;
 };
 
-/*
- * One clock is read between two readings of the other, and the tightest of a few tries counts: a thread
- * preempted between them would shift a whole trace. What the uncertainty explains is no change, so that
- * traces that follow each other stay in order. `context` is the struct tt_unix_clock.
- */
-int64_t tt_clock_unix_offset(void *context, uint64_t now);
+/* ns to add to a monotonic time. What the uncertainty of the measurement explains is no change. */
+int64_t tt_unix_clock_measure(struct tt_unix_clock *clock);

@@ -39,6 +39,11 @@ struct tt_correlator {
     struct tt_correlator_stats stats;
 };
 
+static int64_t measure_unix_offset(void *context, uint64_t now)
+{
+    return tt_unix_clock_measure(context);
+}
+
 static uint64_t choose_seed(void)
 {
     uint64_t seed;
@@ -64,7 +69,7 @@ struct tt_correlator *tt_correlator_new(const struct tt_correlator_config *confi
     c->max_keys = c->max_keys ?: DEFAULT_MAX_KEYS;
     c->max_pending = c->max_pending ?: DEFAULT_MAX_PENDING;
     if (!c->unix_offset) {
-        c->unix_offset = tt_clock_unix_offset;
+        c->unix_offset = measure_unix_offset;
         c->unix_context = &correlator->clock;
     }
     correlator->emit = emit;
@@ -554,6 +559,8 @@ static void span_close(void *context, struct tt_span *span)
         span->sent = request->sent_next;
         request->span = NULL;
         request->sent_previous = request->sent_next = NULL;
+        request->until = span->end;
+        tt_keys_renew(correlator->keys, request, span->end);
     }
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
@@ -610,9 +617,13 @@ void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now)
 {
     struct tt_request *oldest;
     uint64_t wait = correlator->config.join_wait_ns;
-    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->time < now &&
-           now - oldest->time > wait)
-        give_up_client(correlator, oldest);
+    while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)) && oldest->seen < now &&
+           now - oldest->seen > wait) {
+        if (oldest->span) /* the call is open still, its server may be busy */
+            tt_keys_renew(correlator->keys, oldest, now);
+        else
+            give_up_client(correlator, oldest);
+    }
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)) && oldest->time < now &&
            now - oldest->time > wait)
         decide_root(correlator, oldest, 0);

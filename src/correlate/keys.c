@@ -105,7 +105,7 @@ bool tt_keys_fill(struct tt_request *request, enum tt_side side, const struct tt
     struct tt_key_identity *identity = &request->identity;
     memset(request, 0, sizeof(*request));
     request->side = side;
-    request->time = time;
+    request->time = request->until = request->seen = time;
     identity->family = connection->family;
     identity->request_id = key->request_id;
 
@@ -131,6 +131,36 @@ struct tt_request *tt_keys_oldest(const struct tt_keys *keys, enum tt_side side)
     return keys->side[side].oldest;
 }
 
+static void queue_add(struct tt_keys *keys, struct tt_request *request)
+{
+    request->newer = NULL;
+    request->older = keys->side[request->side].newest;
+    if (request->older)
+        request->older->newer = request;
+    else
+        keys->side[request->side].oldest = request;
+    keys->side[request->side].newest = request;
+}
+
+static void queue_remove(struct tt_keys *keys, struct tt_request *request)
+{
+    if (request->older)
+        request->older->newer = request->newer;
+    else
+        keys->side[request->side].oldest = request->newer;
+    if (request->newer)
+        request->newer->older = request->older;
+    else
+        keys->side[request->side].newest = request->older;
+}
+
+void tt_keys_renew(struct tt_keys *keys, struct tt_request *request, uint64_t now)
+{
+    request->seen = now;
+    queue_remove(keys, request);
+    queue_add(keys, request);
+}
+
 struct tt_request *tt_keys_add(struct tt_keys *keys, const struct tt_request *filled)
 {
     struct tt_request *request = keys->spare;
@@ -143,13 +173,7 @@ struct tt_request *tt_keys_add(struct tt_keys *keys, const struct tt_request *fi
     struct tt_request **bucket = &keys->bucket[request->hash & (keys->buckets - 1)];
     request->chain = *bucket;
     *bucket = request;
-    request->newer = NULL;
-    request->older = keys->side[request->side].newest;
-    if (request->older)
-        request->older->newer = request;
-    else
-        keys->side[request->side].oldest = request;
-    keys->side[request->side].newest = request;
+    queue_add(keys, request);
     keys->side[request->side].count++;
     return request;
 }
@@ -161,14 +185,7 @@ void tt_keys_remove(struct tt_keys *keys, struct tt_request *request)
         at = &(*at)->chain;
     *at = request->chain;
 
-    if (request->older)
-        request->older->newer = request->newer;
-    else
-        keys->side[request->side].oldest = request->newer;
-    if (request->newer)
-        request->newer->older = request->older;
-    else
-        keys->side[request->side].newest = request->older;
+    queue_remove(keys, request);
     keys->side[request->side].count--;
     request->chain = keys->spare;
     keys->spare = request;
@@ -192,6 +209,13 @@ static bool fits(const struct tt_request *a, const struct tt_request *b)
            !both_known_differ(a->server_inode, b->server_inode);
 }
 
+/* Connection and id mean this call as long as it is open: a server that is busy may take it up late. */
+static bool too_late(const struct tt_request *a, const struct tt_request *b, uint64_t wait)
+{
+    const struct tt_request *client = a->side == TT_SIDE_CLIENT ? a : b, *server = client == a ? b : a;
+    return server->time + wait < client->time || (!client->span && server->time > client->until + wait);
+}
+
 struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side,
                                   const struct tt_request *request, uint64_t wait)
 {
@@ -200,9 +224,7 @@ struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side,
          other = other->chain) {
         if (other == request || other->side != side || !fits(other, request))
             continue;
-        uint64_t apart = other->time > request->time ? other->time - request->time
-                                                     : request->time - other->time;
-        if (apart > wait) {
+        if (too_late(other, request, wait)) {
             found.late++;
         } else {
             if (found.count++)

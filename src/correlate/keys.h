@@ -35,6 +35,8 @@ struct tt_request {
     bool loopback;
     enum tt_side side;
     uint64_t time;
+    uint64_t until; /* CLIENT: when the call ended; while `span` is open it has not */
+    uint64_t seen;  /* the age by which the queue is ordered */
     /* The caller's. */
     struct tt_trace *trace;
     struct tt_span *span; /* CLIENT and settled: NULL once closed */
@@ -60,13 +62,16 @@ bool tt_keys_full(const struct tt_keys *keys, enum tt_side side);
 void tt_keys_remove(struct tt_keys *keys, struct tt_request *request);
 struct tt_request *tt_keys_oldest(const struct tt_keys *keys, enum tt_side side);
 
+/* Makes it the newest of its side. */
+void tt_keys_renew(struct tt_keys *keys, struct tt_request *request, uint64_t now);
+
 struct tt_keys_found {
     struct tt_request *match; /* the first that fits */
     unsigned count;           /* that fit: 0, 1, or 2 for more than one */
     unsigned late;            /* would fit but for the time */
 };
 
-/* Requests of `side` that fit `request` (filled; a member of the table or not; itself excluded) within `wait`
- * ns. */
+/* Requests of `side` that fit `request` (filled; a member of the table or not; itself excluded), a server's
+ * not more than `wait` ns outside the time of the client's call. */
 struct tt_keys_found tt_keys_find(const struct tt_keys *keys, enum tt_side side,
                                   const struct tt_request *request, uint64_t wait);

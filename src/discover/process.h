@@ -44,8 +44,10 @@ struct tt_process {
     char *cgroup;     /* path in the unified hierarchy, or NULL */
     uint64_t netns;   /* inode of its network namespace */
     bool tango;       /* maps a file that exports cppTango */
+    bool corba;       /* maps libomniORB but no cppTango: none of our business, but libomniORB is probed */
     bool native;      /* native telemetry is built in, and switched on in its environment */
-    bool switches_stacks; /* maps greenlet: one thread has many stacks */
+    bool switches_stacks; /* atomic; maps a greenlet whose switching cannot be seen: any thread may have many
+                             stacks */
     bool selected;
     char *
         rule; /* which rule decided, for people: "include server:TangoTest", "default: every Tango process" */
@@ -55,7 +57,7 @@ struct tt_process {
     bool exited;         /* atomic */
 };
 
-/* Once the table hands a process out, nothing of it changes but `refs` and `exited`.
+/* Once the table hands a process out, nothing of it changes but `refs`, `exited` and `switches_stacks`.
  * Takes a reference (returns its argument); drops one and frees with the last, *process becomes NULL. */
 struct tt_process *tt_process_get(struct tt_process *process);
 void tt_process_put(struct tt_process **process);

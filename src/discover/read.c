@@ -5,9 +5,9 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "discover/naming.h"
 #include "plan/identity.h"
@@ -145,19 +145,11 @@ static char *user_name(struct tt_reader *reader, uid_t uid)
     return name;
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* start_ticks counts from boot, with the time spent suspended (CLOCK_BOOTTIME). */
 static uint64_t start_unix(uint64_t ticks)
 {
     long hz = sysconf(_SC_CLK_TCK);
-    uint64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
+    uint64_t boot = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_BOOTTIME);
 
     return boot + ticks * (1000000000 / (uint64_t)(hz > 0 ? hz : 100));
 }
@@ -218,8 +210,8 @@ static void drop_files(struct tt_process *process)
 }
 
 /* greenlet (gevent) moves stacks about within a thread: then nesting proves little. Its extension is called
- * so. */
-static bool switches_stacks(const struct tt_mapping *mapping)
+ * so; one that exports the function which switches is probed there, and tells for which threads. */
+static bool is_greenlet(const struct tt_mapping *mapping)
 {
     const char *slash = strrchr(mapping->path, '/');
 
@@ -230,10 +222,10 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
 {
     for (size_t i = 0; i < glance->maps.count; i++) {
         struct tt_file_facts facts;
-
-        process->switches_stacks |= switches_stacks(&glance->maps.items[i]);
         int err = tt_file_cache_get(reader->files, dir, &glance->maps.items[i], &facts);
 
+        if (is_greenlet(&glance->maps.items[i]))
+            process->switches_stacks |= err || !facts.library[TT_LIBRARY_GREENLET];
         if (err == -ENOMEM)
             return err;
         if (err)
@@ -244,6 +236,8 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
             return err;
     }
     /* C++ and CORBA programs that are not Tango are none of our business. */
+    for (size_t i = 0; i < process->file_count && !process->tango; i++)
+        process->corba |= process->files[i].library[TT_LIBRARY_OMNIORB];
     if (!process->tango)
         drop_files(process);
     return 0;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -64,20 +65,20 @@ void tt_selection_free(struct tt_selection **selection)
     free(TAKE_PTR(*selection));
 }
 
-/* The kind before the first ':'. A prefix that is no lower-case word belongs to the pattern ("[[:alpha:]]*").
- */
+/* The kind before the first ':', in any letter case. A prefix that is no word belongs to the pattern
+ * ("[[:alpha:]]*"). */
 static int parse_kind(struct rule *rule, char **error)
 {
     size_t length = 0;
 
     rule->kind = KIND_BARE;
     rule->pattern = rule->text;
-    while (islower((unsigned char)rule->text[length]))
+    while (isalpha((unsigned char)rule->text[length]))
         length++;
     if (!length || rule->text[length] != ':')
         return 0;
     for (size_t i = 0; i < TT_ARRAY_SIZE(kinds); i++) {
-        if (strlen(kinds[i].name) != length || strncmp(kinds[i].name, rule->text, length) != 0)
+        if (strlen(kinds[i].name) != length || strncasecmp(kinds[i].name, rule->text, length) != 0)
             continue;
         rule->kind = kinds[i].kind;
         rule->pattern = rule->text + length + 1;

@@ -184,7 +184,8 @@ static bool same_files(const struct tt_process *a, const struct tt_process *b)
 /* Does the difference matter to who traces? */
 static bool differs(const struct tt_process *a, const struct tt_process *b)
 {
-    return a->start_ticks != b->start_ticks || a->tango != b->tango || a->selected != b->selected ||
+    return a->start_ticks != b->start_ticks || a->tango != b->tango || a->corba != b->corba ||
+           a->switches_stacks != b->switches_stacks || a->selected != b->selected ||
            !same_text(a->exe, b->exe) || !same_text(a->name, b->name) || !same_text(a->server, b->server) ||
            !same_files(a, b);
 }
@@ -218,7 +219,8 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.start_ticks = process->start_ticks;
     fresh.fingerprint = fingerprint;
     fresh.from = start_monotonic(process->start_ticks);
-    *changed = old && old->process ? differs(old->process, process) : process->tango || !old;
+    *changed = old && old->process ? differs(old->process, process)
+                                   : process->tango || process->corba || !old;
     slot->could_serve = process->serves_as && !process->server;
     if (old && old->start_ticks == process->start_ticks) {
         /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
@@ -429,7 +431,7 @@ int tt_process_table_scan(struct tt_process_table *table,
         pthread_mutex_unlock(&table->updates);
         if (err == -ESRCH)
             tt_process_table_exit(table, pids[i]);
-        if (!err && f->process && f->process->tango && seen)
+        if (!err && f->process && (f->process->tango || f->process->corba) && seen)
             used++;
         else
             tt_process_put(&f->process);

@@ -9,57 +9,26 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 /* The Itanium C++ ABI's, in libstdc++; its header is for C++ only. */
 char *__cxa_demangle(const char *mangled, char *buffer, size_t *size, int *status);
 
 #define MASK "***"
 
-static const char replacement[] = {'\xef', '\xbf', '\xbd'}; /* U+FFFD */
-
-/* Length of the valid UTF-8 sequence at `s` (RFC 3629), 0 if there is none. The text ends with NUL, which is
- * no continuation byte: nothing is read behind it. */
-static size_t utf8_length(const unsigned char *s)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t length;
-
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (s[0] == 0xe0)
-        low = 0xa0; /* shorter forms exist */
-    else if (s[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f; /* beyond U+10FFFF */
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++) {
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return 0;
-    }
-    return length;
-}
-
 /* Copies into `out` (of `limit` bytes) and returns the bytes written. */
 static size_t repair(const char *text, char *out, size_t limit)
 {
-    const unsigned char *s = (const unsigned char *)text;
     size_t used = 0;
 
-    while (*s) {
-        size_t length = utf8_length(s), add = length ? length : sizeof(replacement);
+    while (*text) {
+        size_t length = tt_utf8_length(text, SIZE_MAX), add = length ? length : strlen(TT_UTF8_REPLACEMENT);
 
         if (used + add > limit)
             break;
-        memcpy(out + used, length ? (const char *)s : replacement, add);
+        memcpy(out + used, length ? text : TT_UTF8_REPLACEMENT, add);
         used += add;
-        s += length ? length : 1;
+        text += length ? length : 1;
     }
     return used;
 }
@@ -129,6 +98,27 @@ static bool grows(const char *s)
     return length > 256 || count > 16;
 }
 
+/* What people write std::string, in place. */
+static void fold_strings(char *text)
+{
+    static const char *const forms[] = {
+        "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+        "std::basic_string<char, std::char_traits<char>, std::allocator<char> >",
+    };
+    static const char name[] = "std::string";
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(forms); i++) {
+        for (char *at = text; (at = strstr(at, forms[i])); at += sizeof(name) - 1) {
+            const char *rest = at + strlen(forms[i]);
+
+            /* The blank between two closing brackets is not needed any more. */
+            rest += !strncmp(rest, " >", 2);
+            memcpy(at, name, sizeof(name) - 1);
+            memmove(at + sizeof(name) - 1, rest, strlen(rest) + 1);
+        }
+    }
+}
+
 const char *tt_convert_type(struct tt_arena *arena, const char *mangled)
 {
     char joined[256];
@@ -141,6 +131,8 @@ const char *tt_convert_type(struct tt_arena *arena, const char *mangled)
         return tt_convert_copy(arena, joined, sizeof(joined));
     if (!grows(mangled))
         demangled = __cxa_demangle(mangled, NULL, NULL, &status);
+    if (demangled)
+        fold_strings(demangled);
     return tt_convert_copy(arena, demangled ? demangled : mangled, 256);
 }
 

@@ -10,12 +10,16 @@ struct tt_enricher;
 
 struct tt_enrich_config {
     const char *host_name; /* NULL = gethostname */
+    const char *host_arch; /* NULL = this host's; copied */
     bool command_lines;    /* full command lines leave the host (process.command_args); default no */
     const char *resource_attributes; /* OTEL_RESOURCE_ATTRIBUTES form, or NULL: added everywhere, overrides
                                         nothing of ours */
 };
 
 /* `find` gives a reference to the process of a pid at a monotonic time (tt_process_table_find), or NULL. */
+/* host.arch of this host, or NULL. */
+const char *tt_host_arch(void);
+
 struct tt_enricher *tt_enricher_new(const struct tt_enrich_config *config,
                                     struct tt_process *(*find)(void *context, uint32_t pid, uint64_t time),
                                     void *context);

@@ -44,10 +44,12 @@ void tt_otel_span_put(struct tt_otel_span **span)
 
 struct tt_otel_resource *tt_otel_resource_new(void)
 {
+    static uint64_t last;
     struct tt_otel_resource *resource = calloc(1, sizeof(*resource));
 
     if (!resource)
         return NULL;
+    resource->number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
     resource->refs = 1;
     resource->service_name = resource->instance = "";
     return resource;

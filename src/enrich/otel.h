@@ -38,7 +38,8 @@ struct tt_otel_event {
 /* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by
  * pointer. */
 struct tt_otel_resource {
-    int refs; /* atomic */
+    int refs;        /* atomic */
+    uint64_t number; /* in order of creation: exporters sort by it, so that a replay writes the same twice */
     struct tt_arena arena;
     struct tt_otel_attribute *attributes;
     size_t attribute_count;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "enrich/build.h"
 #include "enrich/convert.h"
 
@@ -146,7 +147,7 @@ static void parse_extra(struct tt_resources *resources, const char *text)
     }
 }
 
-static const char *host_arch(void)
+const char *tt_host_arch(void)
 {
     struct utsname name;
 
@@ -169,7 +170,9 @@ struct tt_resources *tt_resources_new(const struct tt_enrich_config *config)
     else if (gethostname(host, sizeof(host) - 1))
         host[0] = '\0';
     resources->host = tt_convert_copy(&resources->arena, *host ? host : "localhost", TT_ATTR_LENGTH);
-    resources->arch = host_arch();
+    resources->arch = config->host_arch
+                          ? tt_convert_copy(&resources->arena, config->host_arch, TT_ATTR_LENGTH)
+                          : tt_host_arch();
     resources->command_lines = config->command_lines;
     parse_extra(resources, config->resource_attributes);
     if (!resources->host)
@@ -178,13 +181,6 @@ struct tt_resources *tt_resources_new(const struct tt_enrich_config *config)
 }
 
 /* ---- one resource ---------------------------------------------------------------------------- */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path;
-}
 
 static const char *language(const struct tt_process *process)
 {
@@ -212,7 +208,7 @@ static const char *program(struct tt_arena *arena, const struct tt_process *proc
         return process->script;
     if (process && process->name)
         return process->name;
-    return process && process->exe ? base_name(process->exe) : "unknown_service";
+    return process && process->exe ? tt_basename(process->exe) : "unknown_service";
 }
 
 static void build_service(const struct tt_resources *resources, struct tt_build *build,
@@ -271,7 +267,7 @@ static void build_process(const struct tt_resources *resources, struct tt_build 
     if (process->start_unix_ns)
         tt_build_ready(build, TT_ATTR_PROCESS_CREATION,
                        tt_convert_time(build->arena, process->start_unix_ns));
-    tt_build_string(build, TT_ATTR_PROCESS_EXE_NAME, base_name(process->exe));
+    tt_build_string(build, TT_ATTR_PROCESS_EXE_NAME, process->exe ? tt_basename(process->exe) : NULL);
     tt_build_string(build, TT_ATTR_PROCESS_EXE_PATH, process->exe);
     tt_build_string(build, TT_ATTR_PROCESS_OWNER, process->user);
     build_command(resources, build, process);
@@ -287,7 +283,7 @@ static void build_rest(const struct tt_resources *resources, struct tt_build *bu
     if (process)
         build_process(resources, build, process, device);
     tt_build_string(build, TT_ATTR_HOST_NAME, resources->host);
-    tt_build_ready(build, TT_ATTR_HOST_ARCH, resources->arch);
+    tt_build_string(build, TT_ATTR_HOST_ARCH, resources->arch); /* copied: a resource may outlive it */
     tt_build_ready(build, TT_ATTR_OS_TYPE, "linux");
     tt_build_ready(build, TT_ATTR_SDK_NAME, "tangotrace");
     tt_build_ready(build, TT_ATTR_SDK_LANGUAGE, language(process));

@@ -8,7 +8,7 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/output.h"
 #include "export/ratelog.h"
 
@@ -41,6 +41,8 @@ struct console_sink {
     uint64_t second; /* begin of the second that `shown` and `skipped` count */
     unsigned shown;
     uint64_t skipped;
+    uint64_t spans, unwanted; /* since the last tree: came; traces that no traced client began */
+    bool any;                 /* a tree was shown */
     uint64_t last_output, next_silence;
     struct tt_text text;
     struct tt_ratelog failures;
@@ -80,25 +82,52 @@ static void say_skipped(struct console_sink *sink)
 
     if (!sink->skipped)
         return;
-    snprintf(line, sizeof(line), "%s %llu traces not shown (more than %u a second)",
+    snprintf(line, sizeof(line), "%s %llu traces not shown (more than %u a second; --console-rate)",
              sink->options.style.utf8 ? "…" : "...", (unsigned long long)sink->skipped, sink->options.rate);
     sink->skipped = 0;
     put_dim(sink, line);
     write_text(sink);
 }
 
+/* What came and was not shown, into `line`. */
+static void describe_unwanted(const struct console_sink *sink, char *line, size_t size)
+{
+    if (sink->unwanted == 1)
+        snprintf(line, size, "1 call seen, it does not begin in a traced client (--all-roots shows it)");
+    else
+        snprintf(line, size, "%llu calls seen, none begins in a traced client (--all-roots shows them)",
+                 (unsigned long long)sink->unwanted);
+}
+
 static void say_silence(struct console_sink *sink, uint64_t now)
 {
-    char line[512] = "";
+    char processes[256] = "", seen[128] = "no calls seen", line[sizeof(processes) + sizeof(seen) + 2];
 
     if (!sink->options.silence || now < sink->next_silence)
         return;
-    sink->options.silence(sink->options.silence_context, line, sizeof(line));
-    if (*line) {
+    if (sink->spans && !sink->unwanted)
+        return; /* calls are under way: a tree comes, or there is something to say about it */
+    if (sink->unwanted)
+        describe_unwanted(sink, seen, sizeof(seen));
+    sink->options.silence(sink->options.silence_context, processes, sizeof(processes));
+    snprintf(line, sizeof(line), "%s; %s", processes, seen);
+    if (*processes) {
         put_dim(sink, line);
         write_text(sink);
     }
     sink->next_silence = now + REPEAT_NS;
+}
+
+/* At the end: nothing was shown, but there was something. */
+static void say_unwanted(struct console_sink *sink)
+{
+    char line[128];
+
+    if (sink->any || !sink->unwanted)
+        return;
+    describe_unwanted(sink, line, sizeof(line));
+    put_dim(sink, line);
+    write_text(sink);
 }
 
 /* ---- traces ------------------------------------------------------------------------------------------ */
@@ -146,8 +175,12 @@ static void turn_second(struct console_sink *sink, uint64_t now)
 static int show(struct console_sink *sink, const struct trace *trace)
 {
     turn_second(sink, sink->options.now());
-    if (!is_wanted(sink, trace))
+    if (!is_wanted(sink, trace)) {
+        sink->unwanted++;
         return 0;
+    }
+    sink->any = true;
+    sink->spans = sink->unwanted = 0;
     if (sink->shown >= sink->options.rate) {
         sink->skipped++;
         return 0;
@@ -233,6 +266,7 @@ static void console_write(struct tt_sink *base, struct tt_otel_span **spans, siz
     struct console_sink *sink = (struct console_sink *)base;
     uint64_t now = sink->options.now();
 
+    sink->spans += count;
     for (size_t i = 0; i < count; i++)
         add_span(sink, spans[i], now);
 }
@@ -260,6 +294,7 @@ static void console_finish(struct tt_sink *base)
     HASH_ITER(hh, sink->traces, trace, next)
     end_trace(sink, trace);
     say_skipped(sink);
+    say_unwanted(sink);
 }
 
 static void console_stopping(struct tt_sink *base, uint64_t deadline)
@@ -315,6 +350,14 @@ int tt_console_new(const struct tt_console_options *options, struct tt_sink_coun
     return 0;
 }
 
+static int console_check(const char *target, char **error)
+{
+    if (!target)
+        return 0;
+    *error = strdup("console takes no argument");
+    return -EINVAL;
+}
+
 static int console_open(const char *target, const struct tt_export_config *config,
                         struct tt_sink_counters *counters, struct tt_sink **sink, char **error)
 {
@@ -325,15 +368,10 @@ static int console_open(const char *target, const struct tt_export_config *confi
         .rate = config->console_rate ? config->console_rate : DEFAULT_RATE,
         .silence = config->silence,
         .silence_context = config->silence_context,
-        .now = tt_export_now,
+        .now = tt_now_ns,
     };
-    int err;
+    int err = tt_console_new(&options, counters, sink);
 
-    if (target) {
-        *error = strdup("console takes no argument");
-        return -EINVAL;
-    }
-    err = tt_console_new(&options, counters, sink);
     if (err < 0)
         *error = strdup("out of memory");
     return err;
@@ -342,6 +380,7 @@ static int console_open(const char *target, const struct tt_export_config *confi
 const struct tt_sink_ops tt_console_sink = {
     .scheme = "console",
     .delay_ms = 100,
+    .check = console_check,
     .open = console_open,
     .write = console_write,
     .tick = console_tick,

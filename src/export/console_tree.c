@@ -14,7 +14,7 @@
 
 #include "base/cleanup.h"
 #include "export/console.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 
 #define DEPTH_MAX   63  /* deeper spans are drawn at this depth: a bit per level */
 #define LINES_MAX   200 /* spans of one trace that are drawn */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 #define POOL_BLOCK (256 * 1024)
@@ -129,10 +129,12 @@ static int compare(const void *a, const void *b)
     const struct tt_otel_span *x = *(struct tt_otel_span *const *)a, *y = *(struct tt_otel_span *const *)b;
 
     if (x->resource != y->resource)
-        return COMPARE((uintptr_t)x->resource, (uintptr_t)y->resource);
-    if (x->scope != y->scope)
+        return COMPARE(x->resource->number, y->resource->number);
+    if (x->scope != y->scope) /* of one table, in order of appearance */
         return COMPARE((uintptr_t)x->scope, (uintptr_t)y->scope);
-    return COMPARE(x->start, y->start);
+    if (x->start != y->start)
+        return COMPARE(x->start, y->start);
+    return memcmp(x->span_id, y->span_id, sizeof(x->span_id));
 }
 
 void tt_encode_sort(struct tt_otel_span **spans, size_t count)

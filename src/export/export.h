@@ -25,7 +25,9 @@ struct tt_export_config {
     const char *headers;   /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
     bool full_url;         /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
-    /* console: text for "still here" after 10 s of silence, into buffer; may be NULL */
+    bool wait; /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
+    /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
+     * the console adds what it has seen. May be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
 };
@@ -45,13 +47,16 @@ struct tt_export_stats {
 
 /* At any time: handed over = queued + dropped_queue, and queued = exported + the other drops + waiting. */
 
-/* `spec`: "console", "file:PATH" ("file:-" = standard output), "otlp", "otlp:URL" (base URL: /v1/traces is
- * appended; default http://localhost:4318). The config is copied. 0 and *exporter, or a negative errno with
- * *error saying what to do. */
+/* `spec`: "console", "file:PATH" ("file:-" = standard output), "null" (counts only), "otlp", "otlp:URL" (base
+ * URL: /v1/traces is appended; default http://localhost:4318). The config is copied. 0 and *exporter, or a
+ * negative errno with *error saying what to do. */
 int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
                     char **error);
 
-/* Hands a span over: takes its own reference. Never blocks. */
+/* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
+int tt_exporter_check(const char *spec, char **error);
+
+/* Hands a span over: takes its own reference. Never blocks, unless the config says `wait`. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
 
 /* Sends what is queued, for at most `wait_ms`, then ends the thread; what is left is counted as

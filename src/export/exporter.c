@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/queue.h"
 #include "export/sink.h"
 
@@ -28,13 +28,15 @@ struct tt_exporter {
     size_t batch;
     struct tt_otel_span **spans; /* of the batch in hand */
     unsigned delay_ms;
+    bool wait; /* for room in the queue */
     _Atomic uint64_t queued, dropped_queue;
     pthread_t thread;
     bool running; /* the thread is to be joined */
     bool stuck;   /* the thread did not end: it, and all it uses, is left alone */
 };
 
-static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sink, &tt_otlp_sink};
+static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sink, &tt_null_sink,
+                                                  &tt_otlp_sink};
 
 static void *run(void *arg)
 {
@@ -102,6 +104,7 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     exporter->ops = ops;
     exporter->batch = ops->batch && ops->batch < config->batch ? ops->batch : config->batch;
     exporter->delay_ms = ops->delay_ms && ops->delay_ms < config->delay_ms ? ops->delay_ms : config->delay_ms;
+    exporter->wait = config->wait;
     exporter->queue = tt_queue_new(config->queue, exporter->batch);
     exporter->spans = calloc(exporter->batch, sizeof(struct tt_otel_span *));
     if (!exporter->queue || !exporter->spans)
@@ -109,20 +112,36 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     return exporter;
 }
 
+/* The kind of exporter a specification means, its target checked. */
+static int parse_spec(const char *spec, const struct tt_sink_ops **ops, const char **target, char **error)
+{
+    *ops = find_ops(spec, target);
+    if (*ops)
+        return (*ops)->check(*target, error);
+    if (asprintf(error, "unknown exporter '%s': use console, file:PATH, otlp or otlp:URL", spec) < 0)
+        *error = NULL;
+    return -EINVAL;
+}
+
+int tt_exporter_check(const char *spec, char **error)
+{
+    const struct tt_sink_ops *ops;
+    const char *target;
+
+    return parse_spec(spec, &ops, &target, error);
+}
+
 int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
                     char **error)
 {
     struct tt_export_config effective = *config;
     const char *target = NULL;
-    const struct tt_sink_ops *ops = find_ops(spec, &target);
+    const struct tt_sink_ops *ops;
     struct tt_exporter *new;
-    int err;
+    int err = parse_spec(spec, &ops, &target, error);
 
-    if (!ops) {
-        if (asprintf(error, "unknown exporter '%s': use console, file:PATH, otlp or otlp:URL", spec) < 0)
-            *error = NULL;
-        return -EINVAL;
-    }
+    if (err)
+        return err;
     set_defaults(&effective);
     new = allocate(ops, &effective);
     if (!new) {
@@ -145,14 +164,15 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
 
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
 {
-    bool taken = tt_queue_push(exporter->queue, span);
+    bool taken = exporter->wait ? tt_queue_push_wait(exporter->queue, span)
+                                : tt_queue_push(exporter->queue, span);
 
     tt_sink_add(taken ? &exporter->queued : &exporter->dropped_queue, 1);
 }
 
 void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms)
 {
-    uint64_t deadline = tt_export_now() + wait_ms * TT_NS_PER_MS;
+    uint64_t deadline = tt_now_ns() + wait_ms * TT_NS_PER_MS;
     struct timespec end;
 
     if (!exporter->running)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/encode.h"
 #include "export/output.h"
 #include "export/ratelog.h"
@@ -130,16 +130,20 @@ static void file_free(struct tt_sink *base)
     free(sink);
 }
 
+static int file_check(const char *target, char **error)
+{
+    if (target && *target)
+        return 0;
+    *error = strdup("file: needs a path, as in file:/tmp/traces.jsonl (file:- is standard output)");
+    return -EINVAL;
+}
+
 static int file_open(const char *target, const struct tt_export_config *config,
                      struct tt_sink_counters *counters, struct tt_sink **out, char **error)
 {
     struct file_sink *sink;
     int fd = STDOUT_FILENO;
 
-    if (!target || !*target) {
-        *error = strdup("file: needs a path, as in file:/tmp/traces.jsonl (file:- is standard output)");
-        return -EINVAL;
-    }
     if (strcmp(target, "-") != 0)
         fd = open_path(target);
     if (fd < 0) {
@@ -167,6 +171,7 @@ static int file_open(const char *target, const struct tt_export_config *config,
 const struct tt_sink_ops tt_file_sink = {
     .scheme = "file",
     .batch = 2048, /* some 4 MB of JSON a line */
+    .check = file_check,
     .open = file_open,
     .write = file_write,
     .stopping = file_stopping,

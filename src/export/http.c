@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/ratelog.h"
 #include "export/reply.h"
 
@@ -185,7 +185,7 @@ int tt_http_new(struct tt_http_config *config, struct tt_http **http, char **err
     new->stop = TT_NEVER;
     new->backoff_ms = BACKOFF_MIN_MS;
     if (getrandom(&new->seed, sizeof(new->seed), GRND_NONBLOCK) < 0)
-        new->seed = (unsigned)tt_export_now();
+        new->seed = (unsigned)tt_now_ns();
     new->easy = curl_easy_init();
     new->multi = curl_multi_init();
     if (!new->easy || !new->multi)
@@ -217,7 +217,7 @@ static CURLcode perform(struct tt_http *http, uint64_t deadline)
         return CURLE_OUT_OF_MEMORY;
     while (!done) {
         int running, queued;
-        uint64_t now = tt_export_now(), end = earlier(deadline, http->stop);
+        uint64_t now = tt_now_ns(), end = earlier(deadline, http->stop);
         const CURLMsg *message;
 
         if (curl_multi_perform(http->multi, &running) != CURLM_OK) {
@@ -232,7 +232,7 @@ static CURLcode perform(struct tt_http *http, uint64_t deadline)
         }
         if (done || now >= end)
             break;
-        curl_multi_poll(http->multi, NULL, 0, tt_export_ms_until(now, end, 60000), NULL);
+        curl_multi_poll(http->multi, NULL, 0, tt_ms_until(now, end, 60000), NULL);
     }
     curl_multi_remove_handle(http->multi, http->easy);
     return code;
@@ -357,11 +357,11 @@ static enum verdict attempt(struct tt_http *http, uint64_t deadline, struct tt_h
 static void sleep_until(struct tt_http *http, uint64_t then)
 {
     for (;;) {
-        uint64_t now = tt_export_now(), end = earlier(then, http->stop);
+        uint64_t now = tt_now_ns(), end = earlier(then, http->stop);
 
         if (now >= end)
             return;
-        curl_multi_poll(http->multi, NULL, 0, tt_export_ms_until(now, end, 60000), NULL);
+        curl_multi_poll(http->multi, NULL, 0, tt_ms_until(now, end, 60000), NULL);
     }
 }
 
@@ -376,7 +376,7 @@ static uint64_t next_pause(struct tt_http *http)
     if (seconds > 0) {
         uint64_t pause = (uint64_t)(seconds < RETRY_AFTER_MAX ? seconds : RETRY_AFTER_MAX) * TT_NS_PER_S;
 
-        http->not_before = tt_export_now() + pause;
+        http->not_before = tt_now_ns() + pause;
         return pause;
     }
     return (ms / 2 + (unsigned)rand_r(&http->seed) % (ms / 2 + 1)) * TT_NS_PER_MS;
@@ -385,7 +385,7 @@ static uint64_t next_pause(struct tt_http *http)
 static void note_failure(struct tt_http *http, const char *error)
 {
     if (!http->failing_since)
-        http->failing_since = tt_export_now();
+        http->failing_since = tt_now_ns();
     if (tt_ratelog_warn(&http->retries, TT_RATELOG_S, "%s: %s; trying again", http->name, error))
         http->told = true;
 }
@@ -394,7 +394,7 @@ static void note_success(struct tt_http *http)
 {
     if (http->failing_since && http->told)
         tt_info("%s: accepts spans again after %.1f s", http->name,
-                (double)(tt_export_now() - http->failing_since) / (double)TT_NS_PER_S);
+                (double)(tt_now_ns() - http->failing_since) / (double)TT_NS_PER_S);
     http->failing_since = 0;
     http->told = false;
     http->backoff_ms = BACKOFF_MIN_MS;
@@ -402,7 +402,7 @@ static void note_success(struct tt_http *http)
 
 static bool may_try(const struct tt_http *http, uint64_t deadline)
 {
-    uint64_t now = tt_export_now();
+    uint64_t now = tt_now_ns();
 
     return now >= http->not_before && now < earlier(deadline, http->stop);
 }
@@ -417,7 +417,7 @@ void tt_http_post(struct tt_http *http, const void *body, size_t size, struct tt
     sleep_until(http, http->not_before);
     curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
-    deadline = tt_export_now() + http->timeout_ms * TT_NS_PER_MS;
+    deadline = tt_now_ns() + http->timeout_ms * TT_NS_PER_MS;
     while (may_try(http, deadline)) {
         uint64_t pause;
 
@@ -425,10 +425,10 @@ void tt_http_post(struct tt_http *http, const void *body, size_t size, struct tt
         if (verdict != RETRY)
             break;
         pause = next_pause(http);
-        if (tt_export_now() + pause >= earlier(deadline, http->stop))
+        if (tt_now_ns() + pause >= earlier(deadline, http->stop))
             break;
         note_failure(http, reply->error);
-        sleep_until(http, tt_export_now() + pause);
+        sleep_until(http, tt_now_ns() + pause);
     }
     if (verdict == ACCEPTED)
         note_success(http);

@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "base/cleanup.h"
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/encode.h"
 #include "export/http.h"
 #include "export/ratelog.h"
@@ -159,6 +159,15 @@ static int set_up(struct otlp_sink *sink, const char *target, const struct tt_ex
     return sink->encoder && sink->base.name && sink->gzip == config->gzip ? 0 : -ENOMEM;
 }
 
+static int otlp_check(const char *target, char **error)
+{
+    struct tt_url url = {0};
+    int err = tt_url_parse(target && *target ? target : DEFAULT_URL, TRACES_PATH, &url, error);
+
+    tt_url_free(&url);
+    return err;
+}
+
 static int otlp_open(const char *target, const struct tt_export_config *config,
                      struct tt_sink_counters *counters, struct tt_sink **out, char **error)
 {
@@ -184,6 +193,7 @@ static int otlp_open(const char *target, const struct tt_export_config *config,
 
 const struct tt_sink_ops tt_otlp_sink = {
     .scheme = "otlp",
+    .check = otlp_check,
     .open = otlp_open,
     .write = otlp_write,
     .stopping = otlp_stopping,

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 
 /*
  * A pipe or terminal may have no room for minutes, and O_NONBLOCK would change the open file that other
@@ -20,8 +20,8 @@ static int wait_room(struct tt_output *output)
 {
     for (;;) {
         struct pollfd p = {.fd = output->fd, .events = POLLOUT};
-        uint64_t now = tt_export_now(), deadline = atomic_load(&output->deadline);
-        int n = poll(&p, 1, tt_export_ms_until(now, deadline, POLL_MS));
+        uint64_t now = tt_now_ns(), deadline = atomic_load(&output->deadline);
+        int n = poll(&p, 1, tt_ms_until(now, deadline, POLL_MS));
 
         if (n > 0)
             return 0;

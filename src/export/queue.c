@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 
 struct tt_queue {
     pthread_mutex_t lock;
@@ -14,6 +14,7 @@ struct tt_queue {
     size_t first, count;
     uint64_t since; /* when the oldest came that was not there at the last take; valid if count > 0 */
     bool closed;
+    pthread_cond_t room; /* a writer that waits */
 };
 
 struct tt_queue *tt_queue_new(size_t capacity, size_t batch)
@@ -34,6 +35,7 @@ struct tt_queue *tt_queue_new(size_t capacity, size_t batch)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&queue->wake, &attr);
+    pthread_cond_init(&queue->room, NULL);
     pthread_condattr_destroy(&attr);
     return queue;
 }
@@ -47,6 +49,7 @@ void tt_queue_free(struct tt_queue **queue)
     for (size_t i = 0; i < q->count; i++)
         tt_otel_span_put(&q->ring[(q->first + i) % q->capacity]);
     pthread_cond_destroy(&q->wake);
+    pthread_cond_destroy(&q->room);
     pthread_mutex_destroy(&q->lock);
     free(q->ring);
     free(q);
@@ -62,7 +65,7 @@ bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
     if (room) {
         queue->ring[(queue->first + queue->count++) % queue->capacity] = tt_otel_span_get(span);
         if (queue->count == 1)
-            queue->since = tt_export_now();
+            queue->since = tt_now_ns();
         /* Only the first (its delay starts) and the one that fills a batch concern the waiting reader. */
         wake = queue->count == 1 || queue->count == queue->batch;
     }
@@ -70,6 +73,15 @@ bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
     if (wake)
         pthread_cond_signal(&queue->wake);
     return room;
+}
+
+bool tt_queue_push_wait(struct tt_queue *queue, struct tt_otel_span *span)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closed && queue->count == queue->capacity)
+        pthread_cond_wait(&queue->room, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+    return tt_queue_push(queue, span); /* there is but one who writes */
 }
 
 static bool wait_until(struct tt_queue *queue, uint64_t deadline)
@@ -83,10 +95,10 @@ static bool wait_until(struct tt_queue *queue, uint64_t deadline)
 /* With the lock held: waits until a batch is due; false when there is nothing to take. */
 static bool wait_due(struct tt_queue *queue, unsigned delay_ms, unsigned idle_ms)
 {
-    uint64_t idle_end = tt_export_now() + idle_ms * TT_NS_PER_MS;
+    uint64_t idle_end = tt_now_ns() + idle_ms * TT_NS_PER_MS;
 
     for (;;) {
-        uint64_t now = tt_export_now(), due;
+        uint64_t now = tt_now_ns(), due;
 
         if (queue->closed || queue->count >= queue->batch)
             return queue->count > 0;
@@ -109,7 +121,8 @@ size_t tt_queue_take(struct tt_queue *queue, struct tt_otel_span **spans, unsign
             spans[n] = queue->ring[queue->first];
             queue->first = (queue->first + 1) % queue->capacity;
         }
-        queue->since = tt_export_now();
+        queue->since = tt_now_ns();
+        pthread_cond_signal(&queue->room);
     }
     pthread_mutex_unlock(&queue->lock);
     return n;
@@ -119,6 +132,7 @@ void tt_queue_close(struct tt_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->closed = true;
+    pthread_cond_broadcast(&queue->room);
     pthread_mutex_unlock(&queue->lock);
     pthread_cond_signal(&queue->wake);
 }

@@ -19,6 +19,9 @@ void tt_queue_free(struct tt_queue **queue);
 /* Takes a reference of its own; false when full or closed (none taken). Never waits for the reader. */
 bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span);
 
+/* The same, but waits while the queue is full; false when closed. One thread only may push then. */
+bool tt_queue_push_wait(struct tt_queue *queue, struct tt_otel_span *span);
+
 /*
  * Moves up to `batch` spans (with their references) into `spans`, oldest first: as soon as a batch is full,
  * or the oldest waited `delay_ms`, or the queue is closed. 0 when none came within `idle_ms`, or the queue is

@@ -5,11 +5,11 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "export/clock.h"
+#include "base/clock.h"
 
 bool tt_ratelog_warn(struct tt_ratelog *log, unsigned interval_s, const char *format, ...)
 {
-    uint64_t now = tt_export_now();
+    uint64_t now = tt_now_ns();
     char message[1536];
     va_list args;
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 /* protobuf-c allocates for every unknown field, some 30 times the bytes on the wire. */

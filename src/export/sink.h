@@ -32,7 +32,11 @@ struct tt_sink_ops {
     unsigned delay_ms;  /* replaces the configured delay; 0 = does not */
     size_t batch;       /* upper bound of the batch; 0 = none */
 
-    /* `target` is NULL without colon. 0 and *sink, or a negative errno and *error (malloc'ed). */
+    /* Refuses a target that makes no sense, without opening anything: 0, or -EINVAL/-ENOMEM and *error
+     * (malloc'ed). */
+    int (*check)(const char *target, char **error);
+    /* `target` is NULL without colon, and passed the check. 0 and *sink, or a negative errno and *error
+     * (malloc'ed). */
     int (*open)(const char *target, const struct tt_export_config *config, struct tt_sink_counters *counters,
                 struct tt_sink **sink, char **error);
     /* The array may be reordered; references that are kept are the sink's own. Counts each span, now or
@@ -50,4 +54,4 @@ struct tt_sink {
     char *name; /* as shown to people: no secrets */
 };
 
-extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_otlp_sink;
+extern const struct tt_sink_ops tt_console_sink, tt_file_sink, tt_null_sink, tt_otlp_sink;

@@ -236,20 +236,17 @@ int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
     return 0;
 }
 
-int tt_host_hits(struct tt_host *host, uint32_t first, uint64_t *hits, size_t count)
+int tt_host_test_hits(struct tt_host *host, uint64_t *hits)
 {
     _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus, sizeof(*values));
+    uint32_t zero = 0;
 
     if (!values)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = first + i;
-
-        if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.hits), &index, values))
-            return -errno;
-        hits[i] = 0;
-        for (int cpu = 0; cpu < host->cpus; cpu++)
-            hits[i] += values[cpu];
-    }
+    if (bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.hits), &zero, values))
+        return -errno;
+    *hits = 0;
+    for (int cpu = 0; cpu < host->cpus; cpu++)
+        *hits += values[cpu];
     return 0;
 }

@@ -53,7 +53,8 @@ int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_poi
 int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state);
 /* Sums over all CPUs. */
 int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS]);
-int tt_host_hits(struct tt_host *host, uint32_t first, uint64_t *hits, size_t count);
+/* Hits of points of kind TT_POINT_TEST. */
+int tt_host_test_hits(struct tt_host *host, uint64_t *hits);
 
 /* Calls `event` for every event in the ring buffer, then returns; does not wait. Number of events, or
  * negative errno. Only one thread may consume. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
@@ -43,6 +44,20 @@ static struct tt_link *link_alloc(size_t count)
     return link;
 }
 
+/*
+ * When this process is killed, the kernel ends its files by falling descriptor (delayed fput works through a
+ * stack): the link must go before the lease on the file, whose end lets a writer in.
+ */
+static int above(int file, int link)
+{
+    int moved = link > file ? link : fcntl(link, F_DUPFD_CLOEXEC, file + 1);
+
+    if (moved < 0 || moved == link)
+        return link;
+    close(link);
+    return moved;
+}
+
 int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
                   pid_t pid, struct tt_link **link)
 {
@@ -66,7 +81,7 @@ int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *
     made_fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
     if (made_fd < 0)
         return -errno;
-    made->fds[made->count++] = made_fd;
+    made->fds[made->count++] = above(fd, made_fd);
     *link = TAKE_PTR(made);
     return 0;
 }

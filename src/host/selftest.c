@@ -120,7 +120,7 @@ int tt_selftest(struct tt_host *host, bool multi, bool *fires, bool *threads, do
         child(start, result);
     error = pid < 0 ? -errno : try_link(host, multi, pid, point.offset, &link);
     if (!error)
-        error = tt_host_hits(host, TT_SELFTEST_POINT, &before, 1);
+        error = tt_host_test_hits(host, &before);
     close(result[1]);
     if (!error && (write(start[1], "g", 1) != 1 || read(result[0], ns, sizeof(ns)) != sizeof(ns)))
         error = -EIO;
@@ -130,7 +130,7 @@ int tt_selftest(struct tt_host *host, bool multi, bool *fires, bool *threads, do
     if (pid > 0)
         waitpid(pid, &status, 0);
     if (!error)
-        error = tt_host_hits(host, TT_SELFTEST_POINT, &after, 1);
+        error = tt_host_test_hits(host, &after);
     if (link)
         tt_host_unlink(&link, 1);
     if (error) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* captures.h: a row's arguments as the kernel is told to read them in the build at hand. */
+/* captures.h (private to plan): a row's arguments as the kernel is told to read them in the build at hand. */
 #pragma once
 
 #include <stdbool.h>

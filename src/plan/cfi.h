@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cfi.h: what .eh_frame tells of a function: its extent, the expression of its canonical frame address (CFA)
- * at each instruction, and where exceptions land in it. DWARF 5 section 6.4; Linux Standard Base 5.0, Core,
- * section 10.6 (.eh_frame, .eh_frame_hdr); Itanium C++ ABI, exception handling tables (LSDA).
+ * cfi.h (private to plan): what .eh_frame tells of a function: its extent, the expression of its canonical
+ * frame address (CFA) at each instruction, and where exceptions land in it. DWARF 5 section 6.4; Linux
+ * Standard Base 5.0, Core, section 10.6 (.eh_frame, .eh_frame_hdr); Itanium C++ ABI, exception handling
+ * tables (LSDA).
  */
 #pragma once
 

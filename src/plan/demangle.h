@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* demangle.h: symbol names to the signatures of the catalogue. */
+/* demangle.h (private to plan): symbol names to the signatures of the catalogue. */
 #pragma once
 
 #include <stdbool.h>

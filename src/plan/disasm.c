@@ -244,6 +244,17 @@ int tt_insn_decode(const uint8_t *bytes, size_t size, uint64_t address, struct t
 
 void tt_insn_text(const uint8_t *bytes, size_t size, uint64_t address, char *text, size_t text_size)
 {
+    /* As objdump writes it: 0x24b4fa. */
+    static const struct {
+        ZydisFormatterProperty property;
+        ZyanUPointer value;
+    } style[] = {
+        {ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE},
+        {ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_PADDING_DISABLED},
+        {ZYDIS_FORMATTER_PROP_ADDR_PADDING_RELATIVE, ZYDIS_PADDING_DISABLED},
+        {ZYDIS_FORMATTER_PROP_DISP_PADDING, ZYDIS_PADDING_DISABLED},
+        {ZYDIS_FORMATTER_PROP_IMM_PADDING, ZYDIS_PADDING_DISABLED},
+    };
     ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
     ZydisDecodedInstruction zi;
     ZydisFormatter formatter;
@@ -253,6 +264,8 @@ void tt_insn_text(const uint8_t *bytes, size_t size, uint64_t address, char *tex
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder(&storage), bytes, size, &zi, op)) ||
         !ZYAN_SUCCESS(ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL)))
         return;
+    for (size_t i = 0; i < TT_ARRAY_SIZE(style); i++)
+        ZydisFormatterSetProperty(&formatter, style[i].property, style[i].value);
     ZydisFormatterFormatInstruction(&formatter, &zi, op, zi.operand_count_visible, text, text_size, address,
                                     NULL);
     text[text_size - 1] = '\0';

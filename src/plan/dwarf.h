@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* dwarf.h: the constants of .eh_frame. DWARF 5 sections 6.4.2, 7.24; LSB 5.0 Core sections 10.5, 10.6. */
+/* dwarf.h (private to plan): the constants of .eh_frame. DWARF 5 sections 6.4.2, 7.24; LSB 5.0 Core
+ * sections 10.5, 10.6. */
 #pragma once
 
 enum {

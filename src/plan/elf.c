@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "plan/bound.h"
 
 #define CHUNK     (64u << 10)
 #define SIZE_MAX_ (4ull << 30) /* larger files are refused */
@@ -503,34 +504,17 @@ void tt_elf_close(struct tt_elf *elf)
 
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address)
 {
-    size_t low = 0, high = elf->symbol_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (elf->symbols[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < elf->symbol_count && elf->symbols[low].address == address; low++) {
-        if (!strstr(elf->symbols[low].name, ".cold"))
-            return &elf->symbols[low];
+    for (size_t i = TT_LOWER_BOUND(elf->symbols, elf->symbol_count, address, address);
+         i < elf->symbol_count && elf->symbols[i].address == address; i++) {
+        if (!strstr(elf->symbols[i].name, ".cold"))
+            return &elf->symbols[i];
     }
     return NULL;
 }
 
 const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address)
 {
-    size_t low = 0, high = elf->slot_count;
+    size_t i = TT_LOWER_BOUND(elf->slots, elf->slot_count, address, address);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (elf->slots[middle].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < elf->slot_count && elf->slots[low].address == address ? elf->slots[low].name : NULL;
+    return i < elf->slot_count && elf->slots[i].address == address ? elf->slots[i].name : NULL;
 }

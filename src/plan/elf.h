@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * elf.h: a bounded reader of one untrusted ELF file: segments, symbols, PLT slots. What the dynamic linker
- * uses (program headers, PT_DYNAMIC) is believed before section headers, which serve for .symtab only.
+ * elf.h (private to plan): a bounded reader of one untrusted ELF file: segments, symbols, PLT slots. What the
+ * dynamic linker uses (program headers, PT_DYNAMIC) is believed before section headers, which serve for
+ * .symtab only.
  *
  * The file is read by pread in chunks when first touched, never mapped: a file that is truncated while it is
  * being read would kill a mapping's reader by SIGBUS, and most files are only asked for their symbols.

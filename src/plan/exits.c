@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "plan/bound.h"
 #include "plan/flow.h"
 #include "tangotrace/event.h"
 
@@ -52,17 +53,7 @@ static int add_exit(struct exits *exits, uint32_t insn, uint8_t edges, bool tail
 /* First edge that leads to `insn`, or edge_count. */
 static size_t first_edge(const struct tt_flow *flow, uint32_t insn)
 {
-    size_t low = 0, high = flow->edge_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (flow->edges[middle].to < insn)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return TT_LOWER_BOUND(flow->edges, flow->edge_count, to, insn);
 }
 
 unsigned tt_flow_other_ways(const struct tt_flow *flow, uint32_t insn)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "plan/bound.h"
 #include "tangotrace/event.h"
 
 #define INSNS_MAX  50000 /* of one function with all its parts */
@@ -49,20 +50,13 @@ int64_t tt_flow_find(const struct tt_flow *flow, uint64_t address)
 {
     for (size_t i = 0; i < flow->part_count; i++) {
         const struct tt_flow_part *part = &flow->parts[i];
-        size_t low = part->first, high = low + part->count;
+        size_t at;
 
         if (address < part->fde.begin || address >= part->fde.end)
             continue;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-
-            if (flow->insns[middle].insn.address < address)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        return low < part->first + part->count && flow->insns[low].insn.address == address ? (int64_t)low
-                                                                                           : -EINVAL;
+        at = part->first + TT_LOWER_BOUND(flow->insns + part->first, part->count, insn.address, address);
+        return at < part->first + part->count && flow->insns[at].insn.address == address ? (int64_t)at
+                                                                                         : -EINVAL;
     }
     return -ENOENT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * flow.h: the control flow of one function: all its instructions, which of them can be reached, and from
- * these the places where entry and exit can be seen without touching the stack.
+ * flow.h (private to plan): the control flow of one function: all its instructions, which of them can be
+ * reached, and from these the places where entry and exit can be seen without touching the stack.
  *
  * Two decodes have to agree: linear from the start of each part (.eh_frame entry), and along the flow. A
  * function where the flow leads into the middle of a linearly decoded instruction is refused.

@@ -8,25 +8,19 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #define MARKS_MAX 16 /* symbols asked for by all layouts together */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 char *tt_identity_version(const char *name)
 {
-    const char *so = strstr(base_name(name), ".so."), *version = so ? so + 4 : NULL;
+    const char *so = strstr(tt_basename(name), ".so."), *version = so ? so + 4 : NULL;
     char *text;
 
     if (!version || !*version || strspn(version, "0123456789.") != strlen(version))
         return NULL;
     /* omniORB's major version is part of its name: libomniORB4.so.2.5 is 4.2.5 */
-    if (strncmp(base_name(name), "libomniORB4", 11))
+    if (strncmp(tt_basename(name), "libomniORB4", 11))
         return strdup(version);
     return asprintf(&text, "4.%s", version) < 0 ? NULL : text;
 }
@@ -116,7 +110,7 @@ static const struct tt_layout *find_layout(const struct tt_elf *elf)
 
 static const struct tt_omni_layout *find_omni(const char *name)
 {
-    name = name ? base_name(name) : "";
+    name = name ? tt_basename(name) : "";
     for (size_t i = 0; i < tt_omni_layout_count; i++) {
         const char *suffix = tt_omni_layouts[i].soname_suffix, *at = strstr(name, suffix);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* identity.h: what a file is: names, version, build id, and the layouts that fit it. */
+/* identity.h (plan, and discover for versions): what a file is: names, version, build id, and the layouts
+ * that fit it. */
 #pragma once
 
 #include "plan/elf.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * insn.h: one decoded instruction, as far as planning needs it. disasm.c fills it and is the only file of the
- * planner that knows the architecture's instructions.
+ * insn.h (private to plan): one decoded instruction, as far as planning needs it. disasm.c fills it and is
+ * the only file of the planner that knows the architecture's instructions.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* match.h: which functions of a file the catalogue's rows name. */
+/* match.h (private to plan): which functions of a file the catalogue's rows name. */
 #pragma once
 
 #include <stdint.h>

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -26,6 +26,7 @@ struct job {
     uint32_t row_index, function; /* index into tt_rows, into plan->functions */
     struct tt_flow flow;
     char note[TEXT_MAX], refused[TEXT_MAX];
+    bool again; /* the entry point lies in a loop */
     bool keeps; /* its frame has a beginning: exits are looked for */
 };
 
@@ -48,7 +49,8 @@ static void say(char *text, const char *format, ...)
 
 static bool is_key(const struct tt_row *row)
 {
-    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH;
+    return row->role == TT_ROLE_REQUEST || row->role == TT_ROLE_UPCALL || row->role == TT_ROLE_CATCH ||
+           row->role == TT_ROLE_SWITCH;
 }
 
 static __u8 entry_kind(const struct tt_row *row)
@@ -60,6 +62,8 @@ static __u8 entry_kind(const struct tt_row *row)
         return TT_POINT_UPCALL;
     case TT_ROLE_CATCH:
         return TT_POINT_CATCH;
+    case TT_ROLE_SWITCH:
+        return TT_POINT_SWITCH;
     default:
         return TT_POINT_ENTER;
     }
@@ -132,6 +136,12 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
 
 /* ---- entry ---------------------------------------------------------------------------------------- */
 
+/* May the function's entry be seen more than once per call? Only what a client calls is told apart again. */
+static bool may_loop(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY;
+}
+
 /* Instruction for the entry point, or -1 with the reason in job->refused. */
 static int64_t find_entry(struct job *job)
 {
@@ -141,7 +151,8 @@ static int64_t find_entry(struct job *job)
     for (uint32_t i = 0; i < flow->parts[0].count && i < ENTRY_REACH; i++) {
         const struct tt_insn *insn = &flow->insns[i].insn;
 
-        if (tt_flow_other_ways(flow, i) || (i && flow->insns[i].root)) {
+        job->again |= tt_flow_other_ways(flow, i) || (i && flow->insns[i].root);
+        if (job->again && !may_loop(job->row)) {
             say(job->refused, "entry: reached again by a jump to 0x%llx", (unsigned long long)insn->address);
             return -1;
         }
@@ -150,8 +161,10 @@ static int64_t find_entry(struct job *job)
         if (insn->kind != TT_INSN_OTHER)
             break;
     }
-    if (job->row->seldom && !tt_flow_other_ways(flow, first))
+    if (job->row->seldom && !tt_flow_other_ways(flow, first)) {
+        job->again = false;
         return first;
+    }
     say(job->refused, "entry: no instruction the kernel emulates in the first block");
     return -1;
 }
@@ -194,7 +207,7 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
-    if (job->row->role == TT_ROLE_CATCH)
+    if (job->row->role == TT_ROLE_CATCH || job->row->role == TT_ROLE_SWITCH)
         return true;
     if (!job->plan->omni) {
         say(job->refused, "omniORB version not known");
@@ -220,6 +233,8 @@ static int plan_entry(struct job *job)
         return 0;
     }
     point.kind = entry_kind(job->row);
+    if (job->again)
+        point.condition = TT_COND_AGAIN;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,
@@ -405,19 +420,11 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     return r;
 }
 
-static double now(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
-    double start = now();
+    uint64_t start = tt_now_ns();
     struct tt_elf elf;
     int r;
 
@@ -437,7 +444,7 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
             *error = NULL;
         return r;
     }
-    plan->seconds = now() - start;
+    plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
 }

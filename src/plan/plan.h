@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * plan.h: from the catalogue to concrete probe points of one ELF file. Reads the file only (no process, no
- * rights); every byte of it is untrusted.
+ * plan.h: the folder plan/, from the catalogue to concrete probe points of one ELF file. Reads the file only
+ * (no process, no rights); every byte of it is untrusted. The only header of the folder that other stages
+ * need; the way through it:
+ *
+ *   elf       segments, symbols, PLT slots of the file, by bounded reads
+ *   match     which of its functions the catalogue's rows name; demangle: symbols to signatures
+ *   identity  what it is: version, build id, layouts
+ *   flow      instructions and control flow of one function, and in exits.c where it is left; below it
+ *             insn and disasm (decoding), cfi and dwarf (.eh_frame), reader (bounded values), bound
+ *   values    in which register an argument lies at a point
+ *   captures  what the kernel is told to read there
+ *   plan      all of it put together; report.c shows it
  */
 #pragma once
 

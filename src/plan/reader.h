@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * reader.h: reads little-endian values out of a bounded range of untrusted bytes. A read past the end gives
- * 0, marks the reader as failed and leaves it at its end, so that loops end and callers may check once.
+ * reader.h (private to plan): reads little-endian values out of a bounded range of untrusted bytes. A read
+ * past the end gives 0, marks the reader as failed and leaves it at its end, so that loops end and callers
+ * may check once.
  */
 #pragma once
 

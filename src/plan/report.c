@@ -14,13 +14,14 @@ static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",
     [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",
+    [TT_LIBRARY_GREENLET] = "greenlet",
 };
 
 static const char *kind_name(unsigned kind)
 {
     static const char *const names[] = {
         [TT_POINT_ENTER] = "enter",     [TT_POINT_EXIT] = "exit",     [TT_POINT_CATCH] = "catch",
-        [TT_POINT_REQUEST] = "request", [TT_POINT_UPCALL] = "upcall",
+        [TT_POINT_REQUEST] = "request", [TT_POINT_UPCALL] = "upcall", [TT_POINT_SWITCH] = "switch",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
@@ -31,6 +32,7 @@ static const char *role_name(enum tt_role role)
     static const char *const names[] = {
         [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
         [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_SWITCH] = "switch",
     };
 
     return names[role];
@@ -112,13 +114,16 @@ static struct totals count(const struct tt_plan *plan)
 static void print_point(const struct tt_plan_point *point)
 {
     const struct tt_point *p = &point->point;
-    char cfa[32], when[32] = "";
+    char cfa[32], when[32] = "", rest[64];
 
     snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
-    if (p->condition != TT_COND_ALWAYS)
+    if (p->condition == TT_COND_AGAIN)
+        snprintf(when, sizeof(when), " in a loop");
+    else if (p->condition != TT_COND_ALWAYS)
         snprintf(when, sizeof(when), " if %s", tt_insn_condition_name(p->condition));
-    printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-8s%s%s\n", kind_name(p->kind), point->offset, point->text,
-           cfa, point->emulated ? "" : "  single-stepped", when);
+    snprintf(rest, sizeof(rest), "%s%s", point->emulated ? "" : "  single-stepped", when);
+    printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-*s%s\n", kind_name(p->kind), point->offset, point->text,
+           *rest ? 8 : 0, cfa, rest);
     for (unsigned i = 0; i < p->captures; i++) {
         char place[64];
 
@@ -148,6 +153,8 @@ static void print_function(const struct tt_plan *plan, const struct tt_plan_func
            role_name(tt_rows[function->row].role), function->address, function->size);
     if (state)
         printf("    %s: %s\n", state, function->refused);
+    if (state && tt_rows[function->row].substitute)
+        printf("    left to %s\n", tt_rows[function->row].substitute);
     if (function->note)
         printf("    note: %s\n", function->note);
     for (uint32_t i = 0; all_points && i < function->count; i++)
@@ -183,12 +190,14 @@ void tt_plan_print(const struct tt_plan *plan, bool all_points)
     print_head(plan);
     for (size_t i = 0; i < plan->function_count; i++)
         print_function(plan, &plan->functions[i], all_points);
-    printf("%s%zu functions: %zu covered, %zu with some exits missing, %zu by entry only, %zu not covered\n",
-           all_points || totals.covered < totals.functions ? "\n" : "", totals.functions, totals.covered,
-           totals.partly, totals.entry_only, totals.uncovered);
+    printf("%s%zu function%s: %zu covered, %zu with some exits missing, %zu by entry only, %zu not covered\n",
+           all_points || totals.covered < totals.functions ? "\n" : "", totals.functions,
+           totals.functions == 1 ? "" : "s", totals.covered, totals.partly, totals.entry_only,
+           totals.uncovered);
     printf(
-        "%zu points: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
-        totals.points, totals.points - totals.stepped, totals.stepped, totals.calls, plan->seconds * 1e3);
+        "%zu point%s: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
+        totals.points, totals.points == 1 ? "" : "s", totals.points - totals.stepped, totals.stepped,
+        totals.calls, plan->seconds * 1e3);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */
@@ -221,6 +230,7 @@ static void point_to_json(const struct tt_plan_point *point, struct tt_json *jso
     tt_json_bool(json, "call", point->is_call);
     tt_json_string(json, "cfa", cfa);
     tt_json_string(json, "condition", tt_insn_condition_name(p->condition));
+    tt_json_bool(json, "in_loop", p->condition == TT_COND_AGAIN);
     tt_json_array(json, "captures");
     for (unsigned i = 0; i < p->captures; i++)
         capture_to_json(&p->capture[i], json);
@@ -243,6 +253,8 @@ static void function_to_json(const struct tt_plan *plan, const struct tt_plan_fu
     tt_json_string(json, "refused", function->refused);
     tt_json_string(json, "note", function->note);
     tt_json_bool(json, "entry_only", function->entry_only);
+    tt_json_bool(json, "seldom", row->seldom);
+    tt_json_string(json, "substitute", row->substitute);
     tt_json_array(json, "points");
     for (uint32_t i = 0; i < function->count; i++)
         point_to_json(&plan->points[function->first + i], json);

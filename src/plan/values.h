@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * values.h: follows values through straight-line code, to know at a probe point in which register an argument
- * still lies, or from where the returned value will be taken.
+ * values.h (private to plan): follows values through straight-line code, to know at a probe point in which
+ * register an argument still lies, or from where the returned value will be taken.
  */
 #pragma once
 

@@ -4,6 +4,7 @@ C++ and PyTango clients; TangoTest, a C++ server that fails in every way and a P
 (no database) and unix sockets (found through a database). The client's log and omniORB's own log of requests say what
 happened; the spans must say the same, to the last call.
 """
+import bed as beds
 import parts
 import plans
 import spans as otlp
@@ -18,9 +19,10 @@ PYTANGO_AUX = ("Tango::Connection::command_query", "Tango::DeviceProxy::command_
                "Tango::DeviceProxy::attribute_query")
 
 
-def system(bed, database):
+def system(bed, database, server_python=beds.PYTHON, root=None):
     """Three servers: TangoTest, the C++ thrower, a PyTango Follower."""
-    return [parts.tangotest(bed, database), parts.thrower(bed, database), parts.follower(bed, database)]
+    return [parts.tangotest(bed, database, root=root), parts.thrower(bed, database, root=root),
+            parts.follower(bed, database, python=server_python, root=root)]
 
 
 def plan_for(servers, calls, threads, seed, python=False):
@@ -41,13 +43,17 @@ def minus(after, before):
     return +result
 
 
-def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4):
+def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
+                leave_out=(), roots=(None, None)):
+    """`roots`: of other systems, for the client and for the servers."""
     need_agent()
     database = parts.Database(bed) if use_database else None
-    servers = system(bed, database)
-    plan = plan_for(servers, calls, threads, seed=7, python=python)
+    servers = system(bed, database, server_python, roots[1])
+    plan = [[c for c in thread if (c[0], c[2]) not in leave_out]
+            for thread in plan_for(servers, calls, threads, seed=7, python=python)]
+    calls = sum(map(len, plan))
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
-    client = parts.Client(bed, plan, python=python, gate=True, flags=flags)
+    client = parts.Client(bed, plan, python=python, gate=True, flags=flags, root=roots[0])
     agent = Agent(bed)
     before = [s.dispatched() for s in servers], client.invoked()
     client.release()
@@ -161,9 +167,10 @@ def inner_call(bed, client_call, outer, inner, name, inner_name, device, inner_d
     truth.check_none_lost(final, agent)
 
 
-def python_leader(bed, command, inner, fails=False, database=None):
-    follower = parts.follower(bed, database)
-    leader = parts.leader(bed, follower, database)
+def python_leader(bed, command, inner, fails=False, database=None, pythons=(beds.PYTHON, beds.PYTHON)):
+    """`pythons`: of the Leader and of the Follower."""
+    follower = parts.follower(bed, database, python=pythons[1])
+    leader = parts.leader(bed, follower, database, python=pythons[0])
     call = ("command", leader.url("test/leader/1"), command, "void", "")
     inner_call(bed, call, leader, follower, command, inner, "test/leader/1", "test/follower/1", fails)
 

@@ -112,6 +112,70 @@ def test_doctor(bed):
     check(code != 0, "a process without Tango cannot be traced", code)
 
 
+def test_doctor_selection(bed):
+    """`doctor PID` goes by the rules that are given; without any by the running agent's."""
+    need_agent()
+    server = parts.tangotest(bed)
+    code, out, err = command("doctor", "--exclude", "SERVER:TangoTest", server.pid)
+    equal(code, 1, "excluded by a rule (stdout %r, stderr %r)" % (out, err))
+    check("exclude SERVER:TangoTest" in out, "it names the rule", out)
+    agent = Agent(bed, "--exclude", "pid:%d" % server.pid)
+    code, out, err = command("doctor", server.pid, "--control", agent.control)
+    equal(code, 1, "excluded by the agent (stdout %r, stderr %r)" % (out, err))
+    check("not selected by the running agent" in out and "exclude pid:%d" % server.pid in out, "the agent's rule", out)
+    code, out, err = command("doctor", "--select", "TangoTest/*", server.pid, "--control", agent.control)
+    equal(code, 0, "rules that are given are tried out (stdout %r, stderr %r)" % (out, err))
+    agent.stop()
+    code, out, _ = command("doctor", 1)
+    check("user ?" not in out, "the user has a name", out)
+
+
+def test_status(bed):
+    """For people some ten lines without zeros; every key of --json is explained in docs/status.md."""
+    need_agent()
+    server = parts.tangotest(bed)
+    agent = Agent(bed, "--select", "pid:%d" % server.pid, "--record", bed.path("status.ttr"))
+    parts.Client(bed, [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]).finish()
+    code, out, err = command("status", "--control", agent.control)
+    equal(code, 0, "exit code (stderr %r)" % err)
+    lines = out.splitlines()
+    check(7 <= len(lines) <= 15, "a screenful", out)
+    for word in ("agent ", "traced ", "seen ", "lost ", "exporter ", "recording "):
+        check(any(line.startswith(word) for line in lines), "a line %r" % word, out)
+    check(", 0 " not in out, "zeros are hidden", out)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "status.md")) as f:
+        text = f.read()
+
+    def keys(value):
+        if isinstance(value, dict):
+            return set(value) | set().union(*[keys(v) for v in value.values()])
+        return set().union(*[keys(v) for v in value]) if isinstance(value, list) else set()
+    missing = sorted(k for k in keys(agent.status()) if "`%s`" % k not in text and ".%s`" % k not in text)
+    check(not missing, "keys that docs/status.md does not explain", missing)
+    agent.stop()
+
+
+def test_config_check(bed):
+    """What `run` refuses `config check` refuses, with the line."""
+    need_agent()
+    path = bed.path("tangotrace.yaml")
+    for text, line in (("export: 5", 1), ("multi: no\nexport: [otlp:foo]", 2), ("otlp-endpoint: localhost", 1),
+                       ("otlp-headers: nonsense", 1), ("select: [\"sever:x\"]", 1), ("queue-siz: 1", 1)):
+        with open(path, "w") as f:
+            f.write(text + "\n")
+        refused = command("config", "check", path), command("run", "--config", path)
+        for code, out, err in refused:
+            equal(code, 2, "exit code for %r (stderr %r)" % (text, err))
+            check("%s:%d:" % (path, line) in err and not out, "file and line", err, out)
+        equal(refused[0][2], refused[1][2], "both say the same")
+    with open(path, "w") as f:
+        f.write('select: ["!Databaseds/*", "*"]\nexport: [otlp]\notlp-endpoint: http://collector:4318\n')
+    code, out, err = command("config", "check", path)
+    equal(code, 0, "a good file (stderr %r)" % err)
+    code, out, err = command("config", "check", "--help")
+    equal(code, 0, "help (stderr %r)" % err)
+
+
 def test_without_rights(bed):
     """A user without rights: exit 77 and a word about what is missing."""
     need_agent()

@@ -49,11 +49,12 @@ def breakpoints(proc):
 class Load:
     """Clients that repeat a plan of which half the calls fail, and count their rounds."""
 
-    def __init__(self, bed, servers):
+    KINDS = [("cpp", False, []), ("cpp-shared", False, ["--shared"]), ("python", True, []),
+             ("gevent", True, ["--gevent"])]
+
+    def __init__(self, bed, servers, kinds=KINDS):
         self.flag = bed.path("repeat")
         open(self.flag, "w").close()
-        kinds = [("cpp", False, []), ("cpp-shared", False, ["--shared"]), ("python", True, []),
-                 ("gevent", True, ["--gevent"])]
         self.clients, self.firsts = [], []
         for number, (name, python, flags) in enumerate(kinds):
             plan = half_failing(servers, 400, 4, number, python)
@@ -116,36 +117,40 @@ def one_cycle(bed, dice, kill, procs, slowest):
     check_alive(procs)
 
 
-def test_attach_detach_kill(bed):
-    need_agent()
-    servers = system(bed, None)
+def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
+    """Agents come and go by the dozen under load: every answer as without any, nobody dies, all code is as it was."""
     warm = plans.warm_up(plan_for(servers, 400, 4, 1))
     parts.Client(bed, warm, witness=False, name="warm-up").finish()
     bystander = bed.start("bystander", [beds.test_program("bystander")])
-    load = Load(bed, servers)
+    load = Load(bed, servers, kinds)
     procs = [s.proc for s in servers] + [bystander] + load.procs
     wait_for(lambda: load.calls() > 0, 60, "the first round")
     memory = {p.name: procmem.private_dirty_kb(p.pid) for p in procs}
     dice, slowest = random.Random(5), []
-    order = [False] * ATTACH + [True] * KILL
+    order = [False] * attach + [True] * kill
     dice.shuffle(order)
     begin = time.monotonic()
-    for number, kill in enumerate(order):
-        one_cycle(bed, dice, kill, procs, slowest)
+    for number, killed in enumerate(order):
+        one_cycle(bed, dice, killed, procs, slowest)
         check(not procmem.differing_bytes(bystander.pid), "the bystander's code is its own, cycle %d" % number)
-    wait_for(lambda: load.calls() >= CALLS or not all(p.alive() for p in load.procs), 600, "%d calls" % CALLS, 0.2)
+    wait_for(lambda: load.calls() >= calls or not all(p.alive() for p in load.procs), 900, "%d calls" % calls, 0.2)
     check_alive(procs)
     check_text_clean(procs)
     added = {p.name: procmem.private_dirty_kb(p.pid) - memory[p.name] for p in procs}
-    calls = load.calls()
+    made = load.calls()
     load.end()
     check_alive([s.proc for s in servers] + [bystander])
     figure("%d calls, half of them failing, %d attaches, %d kills, %.0f s: all answers equal, nobody died" % (
-        calls, ATTACH, KILL, time.monotonic() - begin))
+        made, attach, kill, time.monotonic() - begin))
     figure("ready up to %.2f s, stop up to %.2f s; no differing byte of code left" % tuple(
         max(x) for x in zip(*slowest)))
     figure("private memory added, kB: " + ", ".join("%s %+d" % item for item in added.items()))
     check(added[bystander.name] < 256, "the bystander's memory does not grow", added)
+
+
+def test_attach_detach_kill(bed):
+    need_agent()
+    attach_detach_kill(bed, system(bed, None), Load.KINDS, CALLS, ATTACH, KILL)
 
 
 def test_points_are_there(bed):

@@ -13,6 +13,8 @@ from agent import Agent, need_agent
 from harness import check, equal, figure, scaled, wait_for
 
 SERVERS = scaled("TT_SERVERS", 50)
+FLEET = scaled("TT_FLEET", 12)  # servers of four devices each; 50 in make check-long
+FLEET_CALLS = scaled("TT_FLEET_CALLS", 150000)
 
 
 def test_many_servers(bed):
@@ -37,6 +39,76 @@ def test_many_servers(bed):
     figure("%d servers: ready %.2f s, stop %.2f s, checked clean after %.2f s" % (
         SERVERS, agent.ready_seconds, agent.stop_seconds, time.monotonic() - begin))
     check(agent.ready_seconds < 10, "ready in time", agent.ready_seconds)
+    check(agent.stop_seconds < 2, "stop within 2 s", agent.stop_seconds)
+
+
+class Stalls:
+    """How long the calls of one busy client took while something went on: from its log, by time."""
+
+    def __init__(self, log):
+        self.calls = sorted((line.start, line.end - line.start) for line in log)
+
+    def between(self, begin, end):
+        took = sorted(took for start, took in self.calls if start < end and start + took > begin)
+        check(len(took) >= 100, "calls to judge by", len(took))
+        return took
+
+    def text(self, what, begin, end):
+        took = self.between(begin, end)
+        return "%s %.2f ms, longest %.2f ms (%d calls)" % (
+            what, took[len(took) * 999 // 1000] / 1e6, took[-1] / 1e6, len(took))
+
+
+def agent_figures(agent, begin_cpu, seconds):
+    """CPU share since begin_cpu, resident memory now and at most, in MB."""
+    with open("/proc/%d/status" % agent.proc.pid) as f:
+        memory = {key: int(value.split()[0]) / 1024 for key, value in
+                  (line.split(":", 1) for line in f if line.startswith("Vm"))}
+    busy = (procmem.cpu_ns(agent.proc.pid) - begin_cpu) / 1e9 / seconds
+    return "%.1f %% of a CPU, %.0f MB resident, %.0f MB at most" % (100 * busy, memory["VmRSS"], memory["VmHWM"])
+
+
+def test_fleet(bed):
+    """Many servers of four devices, one client that calls without a pause: what attach and detach cost the targets and
+    the agent."""
+    need_agent()
+    names = [tuple("sys/fleet/%d-%d" % (i, j) for j in range(4)) for i in range(FLEET)]
+    # not TangoTest: 200 of its devices keep two processors busy with making up data
+    servers = [parts.thrower(bed, instance="f%d" % i, devices=names[i], witness=False, wait=False)
+               for i in range(FLEET)]
+    for server in servers:
+        server.proc.wait_text(parts.READY, 60)
+    plan = [[("read", servers[0].url(names[0][0]), "number", "", "")] * FLEET_CALLS]
+    client = parts.Client(bed, plan, gate=True, witness=False)
+    visitors = [("ping", s.url(d), "", "", "") for s, devices in zip(servers, names) for d in devices]
+    client.release()
+    time.sleep(1)  # the measuring times are the point: calls of an untraced system first
+    marks = [time.time_ns()]
+    agent = Agent(bed)
+    marks.append(time.time_ns())
+    cpu = procmem.cpu_ns(agent.proc.pid)
+    visit = parts.Client(bed, [visitors], witness=False, name="visitor").finish()
+    time.sleep(1)
+    marks.append(time.time_ns())
+    figures = agent_figures(agent, cpu, (marks[2] - marks[1]) / 1e9)
+    final = agent.stop()
+    marks.append(time.time_ns())
+    time.sleep(0.2)
+    alive = client.proc.alive()
+    stalls = Stalls(client.finish())
+    check(alive, "the client called until the end", len(stalls.calls))
+    check(not any(line.reason for line in visit), "every device answers", *visit[:3])
+    figure("%d servers, %d devices: ready %.2f s, stop %.2f s" % (
+        FLEET, len(visitors), agent.ready_seconds, agent.stop_seconds))
+    figure("p99.9 of a call: %s; %s; %s; %s" % (
+        stalls.text("untraced", 0, marks[0]), stalls.text("attaching", marks[0], marks[1]),
+        stalls.text("traced", marks[1], marks[2]), stalls.text("detaching", marks[2], marks[3])))
+    figure("agent at %.0f calls/s: %s; %d of %d spans lost" % (
+        len(stalls.between(marks[1], marks[2])) / ((marks[2] - marks[1]) / 1e9), figures, final["lost"], final["spans"]))
+    served = {s.device for s in agent.spans() if s.kind == otlp.SERVER and s.operation == "ping"}
+    # a client without any pause may be more than a busy machine exports: what is lost is counted, above
+    check(final["lost"] or len(served) == len(visitors), "devices seen", len(served), len(visitors))
+    check(agent.ready_seconds < 3, "ready within 3 s", agent.ready_seconds)
     check(agent.stop_seconds < 2, "stop within 2 s", agent.stop_seconds)
 
 

@@ -9,7 +9,7 @@
 
 #include "export/reply.h"
 #include "export/url.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

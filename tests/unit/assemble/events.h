@@ -20,18 +20,20 @@
 #include "correlate/correlate.h"
 
 enum {
-    READ,         /* client, one */
-    READ_CHAR,    /* client, one: calls READ */
-    COMMAND,      /* client, one */
-    CONNECT,      /* client, many */
-    CONSTRUCT,    /* client, many */
-    READ_5,       /* server */
-    WRITE_READ_5, /* server: calls READ_5 */
-    COMMAND_4,    /* server: jumps to COMMAND_2 */
-    COMMAND_2,    /* server */
+    READ,          /* client, one */
+    READ_CHAR,     /* client, one: calls READ */
+    COMMAND,       /* client, one */
+    CONNECT,       /* client, many */
+    CONSTRUCT,     /* client, many */
+    READ_5,        /* server */
+    WRITE_READ_5,  /* server: calls READ_5 */
+    COMMAND_4,     /* server: jumps to COMMAND_2 */
+    COMMAND_2,     /* server */
+    ON_CONNECTION, /* client, one: perhaps no DeviceProxy */
     SEND,
     UPCALL,
     CATCH,
+    SWITCH,
     ROWS,
 };
 
@@ -47,9 +49,14 @@ static const struct tt_row test_rows[ROWS] = {
     [WRITE_READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::write_read_attributes_5"},
     [COMMAND_4] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"},
     [COMMAND_2] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_2Impl::command_inout_2", .verb = "command"},
+    [ON_CONNECTION] = {.role = TT_ROLE_CLIENT,
+                       .name = "Tango::Connection::command_inout",
+                       .verb = "command",
+                       .argument = {{TT_FIELD_DEVICE, TT_VALUE_CONNECTION_NAME, 0}}},
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL},
     [CATCH] = {.role = TT_ROLE_CATCH},
+    [SWITCH] = {.role = TT_ROLE_SWITCH},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)

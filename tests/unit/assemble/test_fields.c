@@ -80,6 +80,33 @@ static void cut_and_unreadable(void **state)
     assert_int_equal(span->incomplete, TT_INCOMPLETE_CUT | TT_INCOMPLETE_FAULT);
 }
 
+/* A Database has anything where a DeviceProxy has its name: no name, and no doubt either. */
+static void connection_without_name(void **state)
+{
+    static const struct {
+        enum tt_status status;
+        const char *data;
+        const char *want;
+    } cases[] = {{TT_STATUS_FAULT, "", NULL},
+                 {TT_STATUS_BAD, "", NULL},
+                 {TT_STATUS_OK, "\x01\x02", NULL},
+                 {TT_STATUS_CUT, "\x7f", NULL},
+                 {TT_STATUS_OK, "a/b/c", "a/b/c"}};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
+        struct draft *d = draft(&e, TT_EVENT_ENTER, 11, ON_CONNECTION, 0x8000, 0x8000);
+        draft_field(d, TT_FIELD_DEVICE, cases[i].status, 0, 0, cases[i].data, strlen(cases[i].data));
+        feed(&e, d);
+        leave(&e, 11, ON_CONNECTION, 0x8000);
+        assert_int_equal(e.count, i + 1);
+        assert_int_equal(e.spans[i]->incomplete, 0);
+        if (cases[i].want)
+            assert_string_equal(e.spans[i]->device, cases[i].want);
+        else
+            assert_null(e.spans[i]->device);
+    }
+}
+
 static void full_event_is_cut(void **state)
 {
     struct draft *d = begin();
@@ -176,6 +203,7 @@ int main(void)
         TEST(all_kinds),
         TEST(nothing_captured),
         TEST(cut_and_unreadable),
+        TEST(connection_without_name),
         TEST(full_event_is_cut),
         TEST(wrong_sizes),
         TEST(more_attributes_than_fit),

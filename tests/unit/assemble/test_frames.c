@@ -105,6 +105,44 @@ static void retries_are_counted(void **state)
     assert_int_equal(e.spans[0]->key.connection.local_port, 4000);
 }
 
+static void enter_in_loop(uint32_t row, uint64_t frame)
+{
+    struct draft *d = draft(&e, TT_EVENT_ENTER, 11, row, frame, frame - 64);
+    d->header.flags = TT_EVENT_AGAIN;
+    feed(&e, d);
+}
+
+/* The entry point lies in the loop that tries again: still one call. */
+static void a_round_is_no_call(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        enter_in_loop(READ, 0x9000);
+        sends(&e, 11, 0x7000, 4000, 2);
+        catches(&e, 11, 0x8000);
+        enter_in_loop(READ, 0x9000);
+        sends(&e, 11, 0x7000, 4001, 2);
+        leave(&e, 11, READ, 0x9000);
+    }
+    assert_int_equal(e.count, 2);
+    assert_int_equal(e.spans[1]->requests, 2);
+    assert_false(e.spans[1]->failed);
+    assert_int_equal(e.spans[1]->incomplete, 0);
+}
+
+/* .. but another function at the same address is another call, and so is one after an exception that left. */
+static void a_round_is_of_the_same_call(void **state)
+{
+    enter_in_loop(READ, 0x9000);
+    catches(&e, 11, 0x9100);
+    enter_in_loop(READ, 0x9000);
+    leave(&e, 11, READ, 0x9000);
+    enter_in_loop(COMMAND, 0x9000);
+    leave(&e, 11, COMMAND, 0x9000);
+    assert_int_equal(e.count, 3);
+    assert_true(span_of(&e, READ, 0)->failed);
+    assert_false(span_of(&e, READ, 1)->failed);
+}
+
 static void request_outside_any_call(void **state)
 {
     sends(&e, 11, 0x7000, 4000, 2);
@@ -429,6 +467,8 @@ int main(void)
         TEST(many_has_a_child_per_call),
         TEST(reconnect_inside_a_call),
         TEST(retries_are_counted),
+        TEST(a_round_is_no_call),
+        TEST(a_round_is_of_the_same_call),
         TEST(request_outside_any_call),
         TEST(refused_call),
         TEST(caught_and_rethrown),

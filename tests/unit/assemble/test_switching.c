@@ -301,6 +301,36 @@ static void far_stack_is_found_out(void **state)
 }
 
 /* The same without knowing that greenlet is mapped: what the evidence shows in time is still right. */
+static void switches_now(uint32_t tid)
+{
+    feed(&e, draft(&e, TT_EVENT_SWITCH, tid, SWITCH, 0, 0x78000));
+}
+
+/* greenlet is mapped but probed: a thread that has not switched is a plain one, up to its first switch. */
+static void seen_to_switch(void **state)
+{
+    e.switching = false;
+    enter(&e, 11, CONSTRUCT, 0x79000);
+    enter(&e, 11, READ, 0x78800);
+    leave(&e, 11, READ, 0x78800);
+    leave(&e, 11, CONSTRUCT, 0x79000);
+    assert_memory_equal(span_of(&e, READ, 0)->parent_id, span_of(&e, CONSTRUCT, 0)->span_id, 8);
+    enter(&e, 11, READ, 0x789e8);
+    switches_now(11);
+    enter(&e, 11, COMMAND, 0x78778);
+    leave(&e, 11, COMMAND, 0x78778);
+    leave(&e, 11, READ, 0x789e8);
+    assert_true(is_root(span_of(&e, COMMAND, 0)));
+    assert_int_equal(span_of(&e, COMMAND, 0)->incomplete, TT_INCOMPLETE_PARENT);
+    assert_int_equal(span_of(&e, READ, 1)->incomplete, 0);
+    enter(&e, 12, CONSTRUCT, 0x89000); /* another thread knows nothing of it */
+    enter(&e, 12, READ, 0x88800);
+    leave(&e, 12, READ, 0x88800);
+    leave(&e, 12, CONSTRUCT, 0x89000);
+    assert_int_equal(span_of(&e, READ, 2)->incomplete, 0);
+    assert_false(is_root(span_of(&e, READ, 2)));
+}
+
 static void unknown_switching(void **state)
 {
     e.switching = false;
@@ -334,6 +364,7 @@ int main(void)
         TEST(pair_suspended_and_revived),
         TEST(many_suspended_are_bounded),
         TEST(far_stack_is_found_out),
+        TEST(seen_to_switch),
         TEST(unknown_switching),
         cmocka_unit_test_setup_teardown(nesting_in_a_function_that_holds, setup_holding, teardown),
         cmocka_unit_test_setup_teardown(catch_of_functions_that_hold, setup_holding, teardown),

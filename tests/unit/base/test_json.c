@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,25 @@ static void numbers(void **state)
                         "0.33333333333333331,null,null,\"001fff\"]");
 }
 
+/* Every byte at every place of two machine words, against what a reader of single bytes makes of it. */
+static void every_byte_everywhere(void **state)
+{
+    for (unsigned c = 1; c < 256; c++) {
+        for (size_t at = 0; at < 17; at++) {
+            _cleanup_(tt_json_free) struct tt_json json = {0};
+            char value[18] = "aaaaaaaaaaaaaaaaa", one[2] = {(char)c}, wanted[64];
+            _cleanup_(tt_json_free) struct tt_json single = {0};
+
+            value[at] = (char)c;
+            tt_json_string(&json, NULL, value);
+            tt_json_string(&single, NULL, one);
+            snprintf(wanted, sizeof(wanted), "\"%.*s%.*s%s\"", (int)at, "aaaaaaaaaaaaaaaaa",
+                     (int)strlen(single.data) - 2, single.data + 1, value + at + 1);
+            assert_string_equal(json.data, wanted);
+        }
+    }
+}
+
 static void becomes(const char *value, size_t size, const char *text)
 {
     _cleanup_(tt_json_free) struct tt_json json = {0};
@@ -99,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(separators_and_keys),
+        cmocka_unit_test(every_byte_everywhere),
         cmocka_unit_test(numbers),
         cmocka_unit_test(strings_are_always_valid),
         cmocka_unit_test(it_grows),

@@ -108,11 +108,27 @@ static void test_command_line(void **state)
     assert_string_equal(o.command[2], "-x");
     assert_null(o.arguments[0]);
     tt_options_free(&o);
-    o = parse(ARGS("./scan", "--all"), NO_ENV); /* no "--": arguments, which `run` refuses */
+    o = parse(ARGS("./scan", "--all", "-l"), NO_ENV); /* no "--": arguments, which `run` refuses */
     assert_string_equal(o.arguments[0], "./scan");
+    assert_null(o.arguments[1]); /* "-l" is not looked at any more */
     assert_null(o.command);
-    assert_false(o.all);
+    assert_true(o.all); /* options may stand behind: record FILE --all */
     tt_options_free(&o);
+    {
+        char *error = NULL, **argv = ARGS("file", "--brief", "-", "--json");
+
+        /* Elsewhere options may follow arguments. */
+        assert_int_equal(tt_options_parse(&o, TT_COMMAND_PLAN, argv, NO_ENV, &error), 0);
+        assert_string_equal(o.arguments[0], "file");
+        assert_string_equal(o.arguments[1], "-");
+        assert_null(o.arguments[2]);
+        assert_true(o.brief && o.json);
+        tt_options_free(&o);
+        /* A variable of `run` is none of its business. */
+        assert_int_equal(
+            tt_options_parse(&o, TT_COMMAND_PLAN, ARGS(), ARGS("TANGOTRACE_QUEUE_SIZE=x"), &error), 0);
+        tt_options_free(&o);
+    }
     o = parse(ARGS("--multi=no", "--all-roots=yes", "--no-all-roots"), NO_ENV);
     assert_false(o.multi);
     assert_false(o.all_roots);
@@ -206,8 +222,36 @@ static void test_opentelemetry(void **state)
     assert_string_equal(o.exports.items[0], "otlp-traces:http://c:1/other");
     tt_options_free(&o);
 
-    /* Bad values: a warning and the default. */
+    /* Which exporters; files are ours alone. */
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=otlp,console", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1"));
+    assert_int_equal(o.exports.count, 2);
+    assert_string_equal(o.exports.items[0], "otlp:http://c:1");
+    assert_string_equal(o.exports.items[1], "console");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=none"));
+    assert_int_equal(o.exports.count, 0);
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_SDK_DISABLED=True", "OTEL_TRACES_EXPORTER=otlp"));
+    assert_int_equal(o.exports.count, 0);
+    tt_options_free(&o);
+    o = parse(ARGS("--export", "console"), ARGS("OTEL_SDK_DISABLED=true"));
+    assert_int_equal(o.exports.count, 1);
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_SDK_DISABLED=false", "OTEL_TRACES_EXPORTER=otlp"));
+    assert_string_equal(o.exports.items[0], "otlp");
+    tt_options_free(&o);
+
+    /* Bad values: a warning and the default; but spans do not go elsewhere than was meant. */
+    refused(
+        TT_COMMAND_RUN, ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=c:4318"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT: 'c:4318' is not an OTLP/HTTP URL: it must begin with http:// or https://");
     tt_log_set_level(TT_LOG_ERROR);
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=zipkin"));
+    assert_string_equal(o.exports.items[0], "console");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=file:/tmp/x"));
+    assert_string_equal(o.exports.items[0], "console");
+    tt_options_free(&o);
     o = parse(ARGS(),
               ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1",
                    "OTEL_EXPORTER_OTLP_COMPRESSION=zip", "OTEL_EXPORTER_OTLP_TIMEOUT=99999999999999999999",
@@ -251,6 +295,11 @@ static void test_errors(void **state)
         TT_COMMAND_RUN, ARGS("--select", "sever:x"), NO_ENV,
         "option --select: \"sever:x\": there is no kind \"sever\"; use one of: server exe script cmd user cgroup netns "
         "pid, or a bare pattern for server, executable and script names");
+    refused(TT_COMMAND_RUN, ARGS("--export", "5"), NO_ENV,
+            "option --export: unknown exporter '5': use console, file:PATH, otlp or otlp:URL");
+    refused(
+        TT_COMMAND_RUN, ARGS("--otlp-headers", "a b=c"), NO_ENV,
+        "option --otlp-headers: OTLP header 'a b': its name is empty or has characters that headers cannot have");
     refused(TT_COMMAND_RUN, ARGS("--config", "/nonexistent/x.yaml"), NO_ENV,
             "configuration file /nonexistent/x.yaml: No such file or directory");
     refused(TT_COMMAND_RUN, ARGS("--"), NO_ENV, "\"--\" is to be followed by the command to run");
@@ -284,6 +333,11 @@ static void test_yaml(void **state)
     yaml("queue-size:\n  a: 1\n", "x.yaml:2: queue-size takes a value, not a mapping");
     yaml("select:\n  - a\n  - [b]\n", "x.yaml:3: select: the elements of the list are to be plain values");
     yaml("select:\n  - a\n  - sever:b\n", "x.yaml:3: select: \"sever:b\": there is no kind");
+    yaml("multi: no\nexport: [console, 'otlp:foo']\n", "x.yaml:2: export: 'foo' is not an OTLP/HTTP URL");
+    yaml("export: 5\n", "x.yaml:1: export: unknown exporter '5'");
+    yaml("otlp-endpoint: foo\n", "x.yaml:1: otlp-endpoint: 'foo' is not an OTLP/HTTP URL");
+    yaml("otlp-headers: a\n", "x.yaml:1: otlp-headers: OTLP header");
+    yaml("export: none\n", NULL);
     yaml("ring-size: 1M\nqueue-size: x\n", "x.yaml:2: queue-size: \"x\" is no number");
     yaml("select:\n  - !user:x\n", "x.yaml:2: select: put quotes around a value that begins with '!'");
     yaml("ring-size: 1M\nselect: [*Test]\n", "x.yaml:2: no valid YAML: ");
@@ -324,7 +378,7 @@ static void test_print_config(void **state)
     assert_non_null(strstr(out.data, "export: [\"otlp:http://****@c:1\"]"));
     assert_non_null(strstr(out.data, "queue-size: 16384                        # default\n"));
     assert_non_null(
-        strstr(out.data, "otlp-headers: \"********\"                 # OTEL_EXPORTER_OTLP_HEADERS\n"));
+        strstr(out.data, "otlp-headers: \"authorization=****\"       # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));
     assert_null(strstr(out.data, "secret"));
     assert_null(strstr(out.data, "pw"));

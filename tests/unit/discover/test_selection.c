@@ -57,6 +57,7 @@ static const struct sample samples[] = {
     {{"+basler/b107a-AA01"}, true, false, "include basler/b107a-AA01"},
     {{"+basler"}, true, false, "include basler"}, /* the exec part, whatever the instance */
     {{"+server:basler"}, true, false, "include server:basler"},
+    {{"+SERVER:Basler/*"}, true, false, "include SERVER:Basler/*"}, /* kinds in any letter case */
     {{"+server:*"}, true, false, "include server:*"},
     {{"+server:scan"}, false, false, "default: no include matches"},
     {{"+python3.11"}, true, false, "include python3.11"},
@@ -161,6 +162,7 @@ static void test_errors(void **state)
     memset(large, 'x', 4000);
     refused("sever:TangoTest", "server exe script cmd user cgroup netns pid");
     refused("sever:TangoTest", "no kind \"sever\"");
+    refused("Sever:TangoTest", "no kind \"Sever\"");
     refused("device:sys/tg_test/1", "no kind \"device\"");
     refused("pid:abc", "decimal number");
     refused("pid:-1", "decimal number");

@@ -10,7 +10,7 @@
 
 static unsigned probes;
 
-/* "\177ELFT": cppTango, N: with native telemetry, O: omniORB, C: C++ exceptions. */
+/* "\177ELFT": cppTango, N: with native telemetry, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
 static int probe(int fd, bool holds[TT_HOLDS])
 {
     char text[8] = "";
@@ -22,6 +22,7 @@ static int probe(int fd, bool holds[TT_HOLDS])
     holds[TT_HOLDS_TELEMETRY] = strchr(text + 4, 'N') != NULL;
     holds[TT_LIBRARY_OMNIORB] = strchr(text + 4, 'O') != NULL;
     holds[TT_LIBRARY_CXXABI] = strchr(text + 4, 'C') != NULL;
+    holds[TT_LIBRARY_GREENLET] = strchr(text + 4, 'G') != NULL;
     return 0;
 }
 
@@ -56,6 +57,8 @@ static void set_up(struct bed *bed)
     make_file(bed, "libstdc++.so.6", "\177ELFC");
     make_file(bed, "libc.so.6", "\177ELF-");
     make_file(bed, "data", "no ELF: T");
+    make_file(bed, "_greenlet.cpython-311.so", "\177ELFG");
+    make_file(bed, "greenlet.so", "\177ELF-"); /* exports nothing */
     bed->selection = tt_selection_new();
     bed->table = tt_process_table_new_probe(bed->fake.root, bed->selection, probe);
     assert_non_null(bed->table);
@@ -157,6 +160,29 @@ static void test_tango_process(void **state)
     process = update(&bed, 10, true);
     tt_process_put(&process);
     assert_int_equal(probes, 4);
+    tear_down(&bed);
+}
+
+/* A greenlet whose switching can be seen says nothing about any thread; another makes all suspect. */
+static void test_greenlet(void **state)
+{
+    static const char *const seen[] = {"libtango.so.9.3.4", "_greenlet.cpython-311.so", NULL};
+    static const char *const unseen[] = {"libtango.so.9.3.4", "greenlet.so", NULL};
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, seen);
+    process = update(&bed, 9, true);
+    assert_false(process->switches_stacks);
+    assert_int_equal(process->file_count, 2);
+    assert_true(process->files[1].library[TT_LIBRARY_GREENLET]);
+    tt_process_put(&process);
+    start(&bed, 10, 501, unseen);
+    process = update(&bed, 10, true);
+    assert_true(process->switches_stacks);
+    assert_int_equal(process->file_count, 1);
+    tt_process_put(&process);
     tear_down(&bed);
 }
 
@@ -485,7 +511,8 @@ int main(void)
         cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_by_path),
         cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
         cmocka_unit_test(test_scan),           cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_recheck),        cmocka_unit_test(test_native),
+        cmocka_unit_test(test_greenlet),       cmocka_unit_test(test_recheck),
+        cmocka_unit_test(test_native),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

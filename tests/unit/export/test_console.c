@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/console.h"
 
 /* Leader's command reads a follower; the follower's command fails; a part of a span could not be read. */
@@ -284,7 +284,8 @@ static void test_sink_rate(void **state)
     for (unsigned i = 0; i < 42; i++)
         give(&c, fixture_span(c.client, i + 1, 1, 0, 3, "read", "a/b/c", 0, 1));
     assert_int_equal(count_of(after(&c, 1300), "CLIENT   read"), 5);
-    assert_int_equal(count_of(after(&c, 1000), "... 37 traces not shown (more than 5 a second)\n"), 1);
+    assert_int_equal(
+        count_of(after(&c, 1000), "... 37 traces not shown (more than 5 a second; --console-rate)\n"), 1);
     give(&c, fixture_span(c.client, 99, 1, 0, 3, "read", "a/b/c", 0, 1));
     assert_int_equal(count_of(after(&c, 400), "CLIENT   read"), 1);
     assert_int_equal(c.counters.exported, 43);
@@ -324,13 +325,43 @@ static void test_sink_silence(void **state)
 
     console_setup(&c, false, 20);
     assert_string_equal(after(&c, 9900), "");
-    assert_string_equal(after(&c, 100), "3 processes are traced\n");
+    assert_string_equal(after(&c, 100), "3 processes are traced; no calls seen\n");
     assert_string_equal(after(&c, 10000), "");
-    assert_string_equal(after(&c, 50000), "3 processes are traced\n");
+    assert_string_equal(after(&c, 50000), "3 processes are traced; no calls seen\n");
     give(&c, fixture_span(c.client, 1, 1, 0, 3, "read", "a/b/c", 0, 1));
     assert_int_equal(count_of(after(&c, 400), "processes"), 0);
     assert_string_equal(after(&c, 9000), "");
-    assert_string_equal(after(&c, 1000), "3 processes are traced\n");
+    assert_string_equal(after(&c, 1000), "3 processes are traced; no calls seen\n");
+    console_teardown(&c);
+}
+
+/* Calls that are not shown are not "no calls". */
+static void test_sink_silence_unwanted(void **state)
+{
+    struct console c;
+
+    console_setup(&c, false, 20);
+    give(&c, fixture_span(c.server, 1, 1, 0, 2, "read", "a/b/c", 0, 1));
+    assert_string_equal(after(&c, 9000), "");
+    assert_string_equal(
+        after(&c, 1000),
+        "3 processes are traced; 1 call seen, it does not begin in a traced client (--all-roots shows it)\n");
+    give(&c, fixture_span(c.server, 2, 1, 0, 2, "read", "a/b/c", 0, 1));
+    after(&c, 400);
+    assert_string_equal(
+        after(&c, 60000),
+        "3 processes are traced; 2 calls seen, none begins in a traced client (--all-roots shows them)\n");
+    give(&c, fixture_span(c.client, 3, 1, 0, 3, "read", "a/b/c", 0, 1));
+    assert_int_equal(count_of(after(&c, 400), "CLIENT   read"), 1);
+    assert_string_equal(after(&c, 10000), "3 processes are traced; no calls seen\n");
+    console_teardown(&c);
+
+    /* At the end, when nothing was shown. */
+    console_setup(&c, false, 20);
+    give(&c, fixture_span(c.server, 1, 1, 0, 2, "read", "a/b/c", 0, 1));
+    c.sink->ops->finish(c.sink);
+    assert_string_equal(after(&c, 0),
+                        "1 call seen, it does not begin in a traced client (--all-roots shows it)\n");
     console_teardown(&c);
 }
 
@@ -348,12 +379,11 @@ static void test_sink_full_pipe(void **state)
     while (write(fds[1], page, sizeof(page)) > 0)
         ;
     assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
-    assert_int_equal(
-        tt_console_new(&(struct tt_console_options){.fd = fds[1], .rate = 20, .now = tt_export_now},
-                       &c.counters, &c.sink),
-        0);
+    assert_int_equal(tt_console_new(&(struct tt_console_options){.fd = fds[1], .rate = 20, .now = tt_now_ns},
+                                    &c.counters, &c.sink),
+                     0);
     give(&c, fixture_span(c.client, 1, 1, 0, 3, "read", "a/b/c", 0, 1));
-    c.sink->ops->stopping(c.sink, tt_export_now() + 200 * TT_NS_PER_MS);
+    c.sink->ops->stopping(c.sink, tt_now_ns() + 200 * TT_NS_PER_MS);
     c.sink->ops->finish(c.sink);
     assert_int_equal(c.counters.exported, 0);
     assert_int_equal(c.counters.dropped_timeout, 1);
@@ -372,11 +402,17 @@ static int group_setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree_utf8),      cmocka_unit_test(test_tree_ascii),
-        cmocka_unit_test(test_tree_color),     cmocka_unit_test(test_tree_broken),
-        cmocka_unit_test(test_sink_settles),   cmocka_unit_test(test_sink_waits_for_root),
-        cmocka_unit_test(test_sink_roots),     cmocka_unit_test(test_sink_rate),
-        cmocka_unit_test(test_sink_bounds),    cmocka_unit_test(test_sink_silence),
+        cmocka_unit_test(test_tree_utf8),
+        cmocka_unit_test(test_tree_ascii),
+        cmocka_unit_test(test_tree_color),
+        cmocka_unit_test(test_tree_broken),
+        cmocka_unit_test(test_sink_settles),
+        cmocka_unit_test(test_sink_waits_for_root),
+        cmocka_unit_test(test_sink_roots),
+        cmocka_unit_test(test_sink_rate),
+        cmocka_unit_test(test_sink_bounds),
+        cmocka_unit_test(test_sink_silence),
+        cmocka_unit_test(test_sink_silence_unwanted),
         cmocka_unit_test(test_sink_full_pipe),
     };
 

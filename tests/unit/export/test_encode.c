@@ -6,9 +6,9 @@
 #include <sys/wait.h>
 #include <zlib.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/encode.h"
-#include "export/utf8.h"
+#include "base/utf8.h"
 #include "otlp.pb-c.h"
 
 static Tt__Otlp__TraceRequest *decode(const struct tt_bytes *bytes)
@@ -377,16 +377,16 @@ static void test_speed(void **state)
     for (unsigned i = 0; i < COUNT; i++)
         spans[i] = fixture_real_span(resources[i % 20], i);
     assert_int_equal(spans[0]->attribute_count, 25);
-    start = tt_export_now();
+    start = tt_now_ns();
     tt_encode_sort(spans, COUNT);
     assert_int_equal(tt_encode_protobuf(encoder, spans, COUNT, 64 << 20, &bytes, &taken), 0);
-    encoded = tt_export_now();
+    encoded = tt_now_ns();
     assert_int_equal(taken, COUNT);
     deflateInit2(&zip, 1, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
     zip.next_in = bytes.data;
     zip.avail_in = (uInt)bytes.size;
     assert_int_equal(deflate(&zip, Z_FINISH), Z_STREAM_END);
-    packed = tt_export_now();
+    packed = tt_now_ns();
     print_message(
         "25 attributes: %.0f bytes/span, %.0f gzipped; encode %.2f us/span, gzip %.2f us/span: %.0f spans/s\n",
         (double)bytes.size / COUNT, (double)zip.total_out / COUNT, (double)(encoded - start) / 1e3 / COUNT,

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "export/clock.h"
+#include "base/clock.h"
 #include "export/queue.h"
 
 static struct tt_otel_span *plain_span(void)
@@ -57,26 +57,26 @@ static void test_free_puts(void **state)
 
 static uint64_t ms_since(uint64_t start)
 {
-    return (tt_export_now() - start) / TT_NS_PER_MS;
+    return (tt_now_ns() - start) / TT_NS_PER_MS;
 }
 
 static void test_delay(void **state)
 {
     struct tt_queue *queue = tt_queue_new(10, 4);
     struct tt_otel_span *span = plain_span(), *taken[4];
-    uint64_t start = tt_export_now();
+    uint64_t start = tt_now_ns();
 
     assert_int_equal(tt_queue_take(queue, taken, 1000, 50), 0); /* idle */
     assert_true(ms_since(start) >= 50);
     tt_queue_push(queue, span);
-    start = tt_export_now();
+    start = tt_now_ns();
     assert_int_equal(tt_queue_take(queue, taken, 60, 10), 0); /* there, but not due within the idle time */
     assert_int_equal(tt_queue_take(queue, taken, 60, 1000), 1);
     assert_true(ms_since(start) >= 59);
     tt_otel_span_put(&taken[0]);
     for (unsigned i = 0; i < 4; i++)
         tt_queue_push(queue, span);
-    start = tt_export_now();
+    start = tt_now_ns();
     assert_int_equal(tt_queue_take(queue, taken, 5000, 5000), 4); /* a full batch does not wait */
     assert_true(ms_since(start) < 1000);
     for (unsigned i = 0; i < 4; i++)

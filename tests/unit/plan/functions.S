@@ -55,6 +55,19 @@
 	jmp helper2@PLT
 	.cfi_restore_state
 	endfn _ZN5Tango11DeviceProxy5stateEv
+	/* nothing emulated before the loop in which it tries again */
+	fn _ZN5Tango11DeviceProxy4nameEv
+	sub $0x18,%rsp
+	.cfi_def_cfa_offset 32
+	mov %rdi,%r10
+1:	mov %r10,%rdi
+	call helper
+	test %eax,%eax
+	jne 1b
+	add $0x18,%rsp
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN5Tango11DeviceProxy4nameEv
 	fn _ZN5Tango12Device_4Impl15command_inout_4EPKcRKN5CORBA3AnyENS_9DevSourceERKNS_9ClntIdentE
 	endbr64
 	push %r12

@@ -114,6 +114,13 @@ static void rows_become_points(void **state)
     assert_int_equal(point->capture[0].off[0], 512);
     assert_int_equal(point->capture[1].reg, TT_REG_RDX);
 
+    function = function_of(plan, "Tango::DeviceProxy::name()");
+    point = point_of(plan, function, 0); /* in a loop: says so */
+    assert_int_equal(point->condition, TT_COND_AGAIN);
+    assert_true(plan->points[function->first].emulated);
+    assert_int_equal(point->cfa_off, 32);
+    assert_int_equal(point->capture[0].reg, TT_REG_RSI);
+
     function = function_of(plan, "omni::omni_is_a_CallDesc::lcfn(omniCallDescriptor*, omniServant*)");
     assert_int_equal(function->count, 2); /* called seldom: both are stepped */
     assert_false(plan->points[function->first].emulated || plan->points[function->first + 1].emulated);

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* U+FFFD: each byte that is not part of a valid sequence becomes one, as base/json.c does it. */
+/* U+FFFD: each byte that is not part of a valid sequence becomes one. */
 #define TT_UTF8_REPLACEMENT "\xef\xbf\xbd"
 
-/* Length of the valid sequence (RFC 3629) at `text`, which has `size` > 0 bytes left; 0 if there is none. */
+/* Length of the valid sequence (RFC 3629) at `text`, which has `size` > 0 bytes left; 0 if there is none. Of
+ * a text that ends in NUL, SIZE_MAX may be given: NUL is no continuation byte, so nothing is read behind it.
+ */
 size_t tt_utf8_length(const char *text, size_t size);
 
 bool tt_utf8_valid(const char *text, size_t size);

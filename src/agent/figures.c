@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* figures.c: what the pipeline counted: one table per group of figures, and the last line. */
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "agent/pipeline.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+void tt_pipeline_figures(const struct tt_pipeline *pipeline, struct tt_pipeline_figures *figures)
+{
+    figures->assemble = *tt_assembler_stats(pipeline->assembler);
+    figures->correlate = *tt_correlator_stats(pipeline->correlator);
+    figures->spans = pipeline->spans;
+    figures->hidden = pipeline->hidden;
+    figures->unknown = pipeline->unknown;
+    figures->enrich_failures = tt_enricher_failures(pipeline->enricher);
+}
+
+void tt_figures_json(struct tt_json *json, const char *key, const struct tt_figure *figures, const void *from)
+{
+    tt_json_object(json, key);
+    for (; figures->name; figures++)
+        tt_json_uint(json, figures->name, *(const uint64_t *)((const char *)from + figures->offset));
+    tt_json_object_end(json);
+}
+
+static const struct tt_figure assemble_figures[] = {
+    TT_FIGURE(tt_assembler_stats, events),
+    TT_FIGURE(tt_assembler_stats, malformed),
+    TT_FIGURE(tt_assembler_stats, gaps),
+    TT_FIGURE(tt_assembler_stats, lost),
+    TT_FIGURE(tt_assembler_stats, orphan_exits),
+    TT_FIGURE(tt_assembler_stats, early_exits),
+    TT_FIGURE(tt_assembler_stats, mismatched_exits),
+    TT_FIGURE(tt_assembler_stats, suspended),
+    TT_FIGURE(tt_assembler_stats, revived),
+    TT_FIGURE(tt_assembler_stats, buried),
+    TT_FIGURE(tt_assembler_stats, exceptions),
+    TT_FIGURE(tt_assembler_stats, upcalls),
+    TT_FIGURE(tt_assembler_stats, upcalls_bare),
+    TT_FIGURE(tt_assembler_stats, requests),
+    TT_FIGURE(tt_assembler_stats, requests_bare),
+    TT_FIGURE(tt_assembler_stats, spans),
+    TT_FIGURE(tt_assembler_stats, open),
+    TT_FIGURE(tt_assembler_stats, threads),
+    TT_FIGURE(tt_assembler_stats, dropped_frames),
+    {0},
+};
+
+static const struct tt_figure correlate_figures[] = {
+    TT_FIGURE(tt_correlator_stats, joined),
+    TT_FIGURE(tt_correlator_stats, client_unmatched),
+    TT_FIGURE(tt_correlator_stats, server_unmatched),
+    TT_FIGURE(tt_correlator_stats, ambiguous),
+    TT_FIGURE(tt_correlator_stats, late),
+    TT_FIGURE(tt_correlator_stats, split),
+    TT_FIGURE(tt_correlator_stats, evicted),
+    TT_FIGURE(tt_correlator_stats, native_joined),
+    TT_FIGURE(tt_correlator_stats, native_hidden),
+    TT_FIGURE(tt_correlator_stats, native_malformed),
+    TT_FIGURE(tt_correlator_stats, traces),
+    TT_FIGURE(tt_correlator_stats, pending),
+    TT_FIGURE(tt_correlator_stats, emitted),
+    {0},
+};
+
+static const struct tt_figure export_figures[] = {
+    TT_FIGURE(tt_export_stats, queued),
+    TT_FIGURE(tt_export_stats, exported),
+    TT_FIGURE(tt_export_stats, requests),
+    TT_FIGURE(tt_export_stats, retries),
+    TT_FIGURE(tt_export_stats, bytes),
+    TT_FIGURE(tt_export_stats, dropped_queue),
+    TT_FIGURE(tt_export_stats, dropped_refused),
+    TT_FIGURE(tt_export_stats, dropped_timeout),
+    TT_FIGURE(tt_export_stats, dropped_error),
+    TT_FIGURE(tt_export_stats, waiting),
+    {0},
+};
+
+static void put_exporters(struct tt_json *json, struct tt_pipeline *pipeline)
+{
+    tt_json_array(json, "exporters");
+    for (size_t i = 0; i < pipeline->exporter_count; i++) {
+        struct tt_export_stats stats;
+
+        tt_exporter_stats(pipeline->exporters[i], &stats);
+        tt_json_object(json, NULL);
+        tt_json_string(json, "name", tt_exporter_name(pipeline->exporters[i]));
+        tt_figures_json(json, "figures", export_figures, &stats);
+        tt_json_object_end(json);
+    }
+    tt_json_array_end(json);
+}
+
+void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
+                      const struct tt_pipeline_figures *figures)
+{
+    tt_figures_json(json, "assemble", assemble_figures, &figures->assemble);
+    tt_figures_json(json, "correlate", correlate_figures, &figures->correlate);
+    tt_json_object(json, "spans");
+    tt_json_uint(json, "made", figures->spans);
+    tt_json_uint(json, "hidden", figures->hidden);
+    tt_json_uint(json, "hidden_unknown", figures->unknown);
+    tt_json_uint(json, "enrich_failures", figures->enrich_failures);
+    tt_json_object_end(json);
+    put_exporters(json, pipeline);
+}
+
+/* ---- the last line ---- */
+
+struct reasons {
+    char text[512];
+    size_t used;
+    uint64_t lost;
+};
+
+static void add_losses(struct reasons *reasons, const struct tt_loss *losses)
+{
+    for (; losses->reason; losses++) {
+        if (!losses->count)
+            continue;
+        reasons->lost += losses->count;
+        if (reasons->used < sizeof(reasons->text) - 64)
+            reasons->used += (size_t)snprintf(reasons->text + reasons->used,
+                                              sizeof(reasons->text) - reasons->used, "%s%s %" PRIu64,
+                                              reasons->used ? ", " : " (", losses->reason, losses->count);
+    }
+}
+
+/* "190 spans", or with several exporters "190 spans to console, 190 to file:x". */
+static void put_exported(struct tt_pipeline *pipeline, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < pipeline->exporter_count && used < size; i++) {
+        struct tt_export_stats e;
+
+        tt_exporter_stats(pipeline->exporters[i], &e);
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 "%s", i ? ", " : "", e.exported,
+                                 i ? "" : " spans");
+        if (pipeline->exporter_count > 1 && used < size)
+            used += (size_t)snprintf(text + used, size - used, " to %s",
+                                     tt_exporter_name(pipeline->exporters[i]));
+    }
+}
+
+static void put_hidden(const struct tt_pipeline_figures *figures, char *text, size_t size)
+{
+    if (figures->hidden)
+        snprintf(text, size, " (%" PRIu64 " not asked for%s)", figures->hidden,
+                 figures->unknown ? ", some of processes that ended before they could be looked at" : "");
+}
+
+uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses)
+{
+    struct reasons reasons = {.text = ""};
+    struct tt_pipeline_figures figures;
+    struct tt_export_stats sum = {0};
+    char exported[512] = "0 spans", hidden[128] = "";
+
+    tt_pipeline_figures(pipeline, &figures);
+    for (size_t i = 0; i < pipeline->exporter_count; i++) {
+        struct tt_export_stats e;
+
+        tt_exporter_stats(pipeline->exporters[i], &e);
+        sum.dropped_queue += e.dropped_queue;
+        sum.dropped_refused += e.dropped_refused;
+        sum.dropped_timeout += e.dropped_timeout;
+        sum.dropped_error += e.dropped_error;
+    }
+    const struct tt_loss own[] = {
+        {"malformed events", figures.assemble.malformed},
+        {"frames not kept", figures.assemble.dropped_frames},
+        {"spans not made", figures.enrich_failures},
+        {"export queue full", sum.dropped_queue},
+        {"refused by the receiver", sum.dropped_refused},
+        {"not delivered in time", sum.dropped_timeout},
+        {"not written", sum.dropped_error},
+        {0},
+    };
+    add_losses(&reasons, losses);
+    add_losses(&reasons, own);
+    put_exported(pipeline, exported, sizeof(exported));
+    put_hidden(&figures, hidden, sizeof(hidden));
+    tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen,
+           figures.spans, hidden, exported, reasons.lost, reasons.text, reasons.used ? ")" : "");
+    return reasons.lost;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/pipeline.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/options.h"
+
+/* ---- what the stages ask ---- */
+
+static const struct tt_row *row_of(void *context, uint32_t point)
+{
+    const struct tt_pipeline *pipeline = context;
+
+    return pipeline->world.row(pipeline->world.context, point);
+}
+
+static struct tt_process *find_process(void *context, uint32_t pid, uint64_t time)
+{
+    const struct tt_pipeline *pipeline = context;
+
+    return pipeline->world.process(pipeline->world.context, pid, time);
+}
+
+static unsigned look_at_traits(void *context, uint32_t pid)
+{
+    struct tt_process *process = find_process(context, pid, 0);
+    unsigned traits = process && __atomic_load_n(&process->switches_stacks, __ATOMIC_RELAXED)
+                          ? TT_TRAIT_SWITCHES
+                          : 0;
+
+    if (process && process->native)
+        traits |= TT_TRAIT_NATIVE;
+    tt_process_put(&process);
+    return traits;
+}
+
+static bool switches_stacks(void *context, uint32_t pid)
+{
+    struct tt_pipeline *pipeline = context;
+
+    return tt_activity_traits(pipeline->activity, pid, look_at_traits, pipeline) & TT_TRAIT_SWITCHES;
+}
+
+static bool is_native_server(void *context, uint32_t pid)
+{
+    struct tt_pipeline *pipeline = context;
+
+    return tt_activity_traits(pipeline->activity, pid, look_at_traits, pipeline) & TT_TRAIT_NATIVE;
+}
+
+/* Switched on by other means than its environment (tangorc): with --native skip it is left alone from here
+ * on. */
+static void native_client(void *context, uint32_t pid)
+{
+    struct tt_pipeline *pipeline = context;
+
+    if (pipeline->skip_native && tt_activity_native_seen(pipeline->activity, pid) && pipeline->world.native)
+        pipeline->world.native(pipeline->world.context, pid);
+}
+
+/* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
+ * here. */
+static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
+{
+    struct tt_process *process = find_process(pipeline, span->tgid, span->start);
+    /* One that ended before it could be looked at: where there are rules, they may have meant it. */
+    bool wanted = process ? process->selected : !pipeline->rules;
+
+    if (!process && wanted)
+        span->incomplete |= TT_INCOMPLETE_PROCESS;
+    pipeline->unknown += !process && !wanted;
+    tt_process_put(&process);
+    if (pipeline->skip_native && tt_activity_is_native(pipeline->activity, span->tgid))
+        return false;
+    if (wanted && pipeline->world.shown)
+        wanted = pipeline->world.shown(pipeline->world.context, span->root_tgid);
+    return wanted;
+}
+
+static void on_span(void *context, struct tt_span *span)
+{
+    struct tt_pipeline *pipeline = context;
+    bool wanted = is_wanted(pipeline, span);
+    struct tt_otel_span *out;
+
+    pipeline->spans++;
+    pipeline->hidden += !wanted;
+    if (!wanted || (!pipeline->exporter_count && !pipeline->enrich_always)) {
+        tt_span_free(&span);
+        return;
+    }
+    out = tt_enrich(pipeline->enricher, &span);
+    if (!out)
+        return;
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        tt_exporter_span(pipeline->exporters[i], out);
+    tt_otel_span_put(&out);
+}
+
+/* ---- the way ---- */
+
+void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t size)
+{
+    const struct tt_event *event = data;
+
+    if (size >= sizeof(*event))
+        tt_activity_count(pipeline->activity, event->tgid, event->time);
+    tt_assembler_event(pipeline->assembler, data, size);
+}
+
+void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
+{
+    tt_assembler_tick(pipeline->assembler, now);
+    tt_correlator_tick(pipeline->correlator, now);
+    tt_enricher_tick(pipeline->enricher, now);
+    tt_activity_tick(pipeline->activity);
+}
+
+void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
+{
+    tt_assembler_forget(pipeline->assembler, pid);
+    tt_activity_forget(pipeline->activity, pid);
+}
+
+void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now)
+{
+    tt_assembler_flush(pipeline->assembler, now);
+    tt_correlator_flush(pipeline->correlator);
+}
+
+bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline)
+{
+    size_t closed = 0;
+
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        closed += tt_exporter_is_closed(pipeline->exporters[i]);
+    return pipeline->exporter_count && closed == pipeline->exporter_count;
+}
+
+void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms)
+{
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        tt_exporter_stop(pipeline->exporters[i], wait_ms);
+}
+
+/* ---- construction ---- */
+
+/* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is. */
+#define FULL_URL "otlp-traces:"
+
+static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec)
+{
+    _cleanup_free_ char *why = NULL, *otlp = NULL;
+    int error;
+
+    if (!strcmp(spec, "none"))
+        return 0;
+    if (pipeline->exporter_count == TT_EXPORTERS_MAX)
+        return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
+    if (!strncmp(spec, FULL_URL, strlen(FULL_URL))) {
+        if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
+            return -ENOMEM;
+        config.full_url = true;
+    }
+    error = tt_exporter_new(otlp ? otlp : spec, &config, &pipeline->exporters[pipeline->exporter_count],
+                            &why);
+    if (error) /* whatever it is: the command line asked for it */
+        return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
+                      why ? why : strerror(-error));
+    pipeline->exporter_count++;
+    return 0;
+}
+
+#define CONSOLE_RATE 20 /* traces per second: what a person can read */
+
+/* Of a command, and of a recording, all are wanted. */
+static unsigned console_rate(const struct tt_pipeline_config *config)
+{
+    const struct tt_options *options = config->options;
+
+    if (options->console_rate)
+        return options->console_rate;
+    return config->batch_by_count || options->command ? UINT_MAX : CONSOLE_RATE;
+}
+
+static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    const struct tt_options *o = config->options;
+    struct tt_export_config export = {
+        .queue = o->queue_size,
+        .batch = o->batch_size,
+        .delay_ms = config->batch_by_count ? UINT_MAX : o->batch_delay,
+        .timeout_ms = o->otlp_timeout,
+        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
+        .all_roots = o->all_roots,
+        .console_rate = console_rate(config),
+        .headers = o->otlp_headers,
+        .certificate = o->otlp_certificate,
+        .client_certificate = o->otlp_client_certificate,
+        .client_key = o->otlp_client_key,
+        .wait = config->wait_for_exporters,
+        .silence = config->silence,
+        .silence_context = config->silence_context,
+    };
+
+    for (size_t i = 0; i < o->exports.count; i++) {
+        int error = make_exporter(pipeline, export, o->exports.items[i]);
+
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    struct tt_correlator_config correlate = {
+        .join_wait_ns = config->join_wait_ns,
+        .seed = config->seed,
+        .unix_offset = pipeline->world.unix_offset,
+        .unix_context = pipeline->world.context,
+        .native = config->options->native != TT_NATIVE_IGNORE,
+        .native_server = is_native_server,
+        .native_client = native_client,
+        .native_context = pipeline,
+    };
+    struct tt_assembler_ops ops;
+
+    pipeline->activity = tt_activity_new();
+    pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
+    pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
+    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator)
+        return -ENOMEM;
+    ops = tt_correlator_ops(pipeline->correlator);
+    pipeline->assembler = tt_assembler_new(&ops, row_of, pipeline);
+    if (!pipeline->assembler)
+        return -ENOMEM;
+    tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
+    return 0;
+}
+
+int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
+{
+    struct tt_pipeline *made = calloc(1, sizeof(*made));
+    int error;
+
+    if (!made)
+        return -ENOMEM;
+    made->world = config->world;
+    made->rules = config->rules;
+    made->skip_native = config->options->native == TT_NATIVE_SKIP;
+    made->enrich_always = config->enrich_always;
+    error = make_stages(made, config);
+    if (!error)
+        error = make_exporters(made, config);
+    if (error) {
+        tt_pipeline_free(&made);
+        return error;
+    }
+    *pipeline = made;
+    return 0;
+}
+
+void tt_pipeline_free(struct tt_pipeline **pipeline)
+{
+    struct tt_pipeline *p = *pipeline;
+
+    if (!p)
+        return;
+    tt_assembler_free(&p->assembler);
+    tt_correlator_free(&p->correlator);
+    for (size_t i = 0; i < p->exporter_count; i++)
+        tt_exporter_free(&p->exporters[i]);
+    tt_enricher_free(&p->enricher);
+    tt_activity_free(&p->activity);
+    free(p);
+    *pipeline = NULL;
+}

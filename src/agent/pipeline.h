@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * pipeline.h: the way of the data behind the ring buffer or a recording: event -> assembler -> correlator ->
+ * enricher -> exporters. The running agent and `replay` build the same one and differ in the `tt_world` they
+ * give it, which answers what the events alone do not tell. One thread feeds it; all functions but
+ * tt_pipeline_failures and those of the exporters belong to that thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "assemble/assemble.h"
+#include "base/json.h"
+#include "correlate/correlate.h"
+#include "discover/process.h"
+#include "enrich/enrich.h"
+#include "export/export.h"
+
+#define TT_EXPORTERS_MAX 8
+
+struct tt_options;
+struct tt_activity;
+
+/* What the pipeline asks; called on the feeding thread. */
+struct tt_world {
+    /* Catalogue row of a point index; NULL: unknown. */
+    const struct tt_row *(*row)(void *context, uint32_t point);
+    /* A reference to the process of a pid at a monotonic time, or NULL. */
+    struct tt_process *(*process)(void *context, uint32_t pid, uint64_t time);
+    /* Unix time minus CLOCK_MONOTONIC in ns at the monotonic time `now`; NULL: measured. */
+    int64_t (*unix_offset)(void *context, uint64_t now);
+    /* Are traces shown whose root is of that process? NULL: all are. */
+    bool (*shown)(void *context, uint32_t root_tgid);
+    /* Native telemetry was found in a process that is to be left alone then (--native skip); may be NULL. */
+    void (*native)(void *context, uint32_t pid);
+    void *context;
+};
+
+struct tt_pipeline_config {
+    struct tt_world world;
+    const struct tt_options *options; /* exporters and their settings; must outlive the pipeline */
+    struct tt_enrich_config enrich;
+    uint64_t join_wait_ns;
+    uint64_t seed; /* of ids; 0: random */
+    bool rules;    /* the user selects: spans of processes of which nothing is known are not shown */
+    /* A recording as fast as it goes: exporters make the feeding thread wait, where else they would drop, and
+     * their batches depend on the number of spans only, so that a second run writes the same. */
+    bool batch_by_count;
+    bool wait_for_exporters;
+    bool enrich_always; /* make the final spans although nobody exports them */
+    void (*silence)(void *context, char *buffer, size_t size); /* tt_export_config.silence */
+    void *silence_context;
+};
+
+struct tt_pipeline {
+    struct tt_world world;
+    struct tt_assembler *assembler;
+    struct tt_correlator *correlator;
+    struct tt_enricher *enricher;
+    struct tt_exporter *exporters[TT_EXPORTERS_MAX];
+    size_t exporter_count;
+    bool rules, enrich_always, skip_native;
+    struct tt_activity *activity; /* events per process */
+    uint64_t spans, hidden;       /* made; of these not exported because not asked for */
+    uint64_t unknown;             /* of these because their process ended before it was looked at */
+};
+
+/* 0; -EINVAL, -E2BIG: an --export that makes no sense (logged); other errno. */
+int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline);
+void tt_pipeline_free(struct tt_pipeline **pipeline);
+
+/* One event as it came from the ring buffer; untrusted. */
+void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t size);
+/* Time passes; CLOCK_MONOTONIC ns. */
+void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now);
+/* The frames of that process are void: another program runs under the pid, or it is not traced any more. */
+void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid);
+/* No more events: closes and emits everything. */
+void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now);
+/* Nobody reads what is exported any more: every exporter writes to a pipe whose reader is gone. */
+bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline);
+/* Sends what the exporters hold, each for at most `wait_ms`, and ends them. */
+void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms);
+
+/* ---- activity.c: how many events each process gave, and when the last ---- */
+
+struct tt_activity *tt_activity_new(void);
+void tt_activity_free(struct tt_activity **activity);
+void tt_activity_count(struct tt_activity *activity, uint32_t pid, uint64_t time);
+/* False: none yet. */
+bool tt_activity_get(const struct tt_activity *activity, uint32_t pid, uint64_t *events, uint64_t *last);
+void tt_activity_forget(struct tt_activity *activity, uint32_t pid);
+/* What the feeding thread asks about a process again and again. */
+enum tt_trait {
+    TT_TRAIT_SWITCHES = 1, /* its stacks switch */
+    TT_TRAIT_NATIVE = 2,   /* native telemetry is on in it, by its environment */
+};
+/* Traits of that process, or-ed. Asks `look` once a round (tick) and process. */
+unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
+                            unsigned (*look)(void *context, uint32_t pid), void *context);
+/* A request of the process carried native's trace context: true the first time. And: has one? */
+bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid);
+bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid);
+void tt_activity_tick(struct tt_activity *activity);
+
+/* ---- figures.c: what was counted, for status and the last line ---- */
+
+struct tt_pipeline_figures {
+    struct tt_assembler_stats assemble;
+    struct tt_correlator_stats correlate;
+    uint64_t spans, hidden, unknown, enrich_failures;
+};
+/* A copy; on the feeding thread. */
+void tt_pipeline_figures(const struct tt_pipeline *pipeline, struct tt_pipeline_figures *figures);
+
+/* Members "assemble", "correlate", "spans" and "exporters" of an open JSON object. */
+void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
+                      const struct tt_pipeline_figures *figures);
+
+struct tt_loss {
+    const char *reason;
+    uint64_t count;
+};
+/* The last line: what was seen, made, exported and lost; `losses` (ended by reason NULL) are those before the
+ * pipeline. Returns the number of lost items. */
+uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses);
+
+/* A table of 64-bit counters of one struct, ended by name NULL. */
+struct tt_figure {
+    const char *name;
+    size_t offset;
+};
+#define TT_FIGURE(type, field)                                                                               \
+    {                                                                                                        \
+#field, offsetof(struct type, field)                                                                 \
+    }
+void tt_figures_json(struct tt_json *json, const char *key, const struct tt_figure *figures,
+                     const void *from);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* record_meta.c: fields of the records META and POINT. Tags are for ever: new ones at the end. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agent/recorder.h"
+#include "base/cleanup.h"
+
+/* ---- META ---- */
+
+enum kind { TEXT, NUMBER, FLAG };
+
+static const struct {
+    unsigned tag;
+    enum kind kind;
+    size_t offset;
+} meta_fields[] = {
+#define META(number, kind, field)                                                                            \
+    {                                                                                                        \
+        number, kind, offsetof(struct tt_recording_meta, field)                                              \
+    }
+    META(1, TEXT, version),
+    META(2, NUMBER, events),
+    META(3, NUMBER, event_size),
+    META(4, NUMBER, key_size),
+    META(5, NUMBER, exception_size),
+    META(6, TEXT, host_name),
+    META(7, TEXT, host_arch),
+    META(8, TEXT, resource_attributes),
+    META(9, FLAG, command_lines),
+    META(10, FLAG, default_in),
+    META(11, FLAG, tree),
+    META(12, NUMBER, seed),
+    META(13, NUMBER, join_wait_ns),
+    META(14, NUMBER, time),
+    META(15, NUMBER, unix_offset),
+#undef META
+};
+
+void tt_recording_put_meta(struct tt_text *out, const struct tt_recording_meta *meta)
+{
+    for (size_t i = 0; i < TT_ARRAY_SIZE(meta_fields); i++) {
+        const char *at = (const char *)meta + meta_fields[i].offset;
+
+        if (meta_fields[i].kind == TEXT)
+            tt_fields_put_text(out, meta_fields[i].tag, *(char *const *)at);
+        else if (meta_fields[i].kind == FLAG)
+            tt_fields_put_u64(out, meta_fields[i].tag, *(const bool *)at);
+        else
+            tt_fields_put_u64(out, meta_fields[i].tag, *(const uint64_t *)at);
+    }
+}
+
+static int set_field(struct tt_recording_meta *meta, size_t row, const struct tt_record_field *field)
+{
+    char *at = (char *)meta + meta_fields[row].offset;
+
+    switch (meta_fields[row].kind) {
+    case TEXT:
+        free(*(char **)at);
+        *(char **)at = tt_field_text(field);
+        return *(char **)at ? 0 : -ENOMEM;
+    case NUMBER:
+        *(uint64_t *)at = tt_field_number(field);
+        return 0;
+    case FLAG:
+        *(bool *)at = tt_field_number(field) != 0;
+        return 0;
+    }
+    return 0;
+}
+
+int tt_recording_get_meta(const void *data, size_t size, struct tt_recording_meta *meta)
+{
+    struct tt_fields fields = tt_fields_of(data, size);
+    struct tt_record_field field;
+
+    while (tt_fields_next(&fields, &field)) {
+        for (size_t i = 0; i < TT_ARRAY_SIZE(meta_fields); i++) {
+            if (meta_fields[i].tag == field.tag && set_field(meta, i, &field))
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void tt_recording_meta_free(struct tt_recording_meta *meta)
+{
+    free(meta->version);
+    free(meta->host_name);
+    free(meta->host_arch);
+    free(meta->resource_attributes);
+    *meta = (struct tt_recording_meta){0};
+}
+
+/* ---- POINT: a row is known by its name, role and signatures, never by its index ---- */
+
+enum { POINT_INDEX = 1, POINT_NAME, POINT_ROLE, POINT_SIGNATURE };
+
+static const char *const roles[] = {
+    [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
+    [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+};
+
+static const char *role_name(enum tt_role role)
+{
+    return (size_t)role < TT_ARRAY_SIZE(roles) && roles[role] ? roles[role] : "";
+}
+
+void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt_row *row)
+{
+    tt_fields_put_u64(out, POINT_INDEX, point);
+    if (!row)
+        return;
+    tt_fields_put_text(out, POINT_NAME, row->name);
+    tt_fields_put_text(out, POINT_ROLE, role_name(row->role));
+    for (size_t i = 0; i < TT_ROW_SIGNATURES && row->signature[i]; i++)
+        tt_fields_put_text(out, POINT_SIGNATURE, row->signature[i]);
+}
+
+static bool is_text(const struct tt_record_field *field, const char *text)
+{
+    return text && strlen(text) == field->size && !memcmp(field->data, text, field->size);
+}
+
+static bool has_signature(const struct tt_row *row, const struct tt_record_field *field)
+{
+    for (size_t i = 0; i < TT_ROW_SIGNATURES && row->signature[i]; i++) {
+        if (is_text(field, row->signature[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The row of that name and role; of several the one with most of the signatures. */
+static const struct tt_row *find_row(const struct tt_record_field *name, const struct tt_record_field *role,
+                                     const struct tt_record_field *signatures, size_t count)
+{
+    const struct tt_row *best = NULL;
+    size_t most = 0;
+
+    for (size_t i = 0; i < tt_row_count; i++) {
+        size_t same = 0;
+
+        if (!is_text(name, tt_rows[i].name) || !is_text(role, role_name(tt_rows[i].role)))
+            continue;
+        for (size_t j = 0; j < count; j++)
+            same += has_signature(&tt_rows[i], &signatures[j]);
+        if (!best || same > most) {
+            best = &tt_rows[i];
+            most = same;
+        }
+    }
+    return best;
+}
+
+int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row)
+{
+    struct tt_record_field field, name = {0}, role = {0}, signatures[TT_ROW_SIGNATURES];
+    struct tt_fields fields = tt_fields_of(data, size);
+    uint64_t index = UINT64_MAX;
+    size_t count = 0;
+
+    while (tt_fields_next(&fields, &field)) {
+        if (field.tag == POINT_INDEX)
+            index = tt_field_number(&field);
+        else if (field.tag == POINT_NAME)
+            name = field;
+        else if (field.tag == POINT_ROLE)
+            role = field;
+        else if (field.tag == POINT_SIGNATURE && count < TT_ARRAY_SIZE(signatures))
+            signatures[count++] = field;
+    }
+    if (index >= TT_MAX_POINTS)
+        return -EINVAL;
+    *point = (uint32_t)index;
+    *row = find_row(&name, &role, signatures, count);
+    return 0;
+}

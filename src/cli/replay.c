@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* replay.c: `tangotrace replay FILE`: a recording through the pipeline and the exporters, without any rights.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/replay.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/commands.h"
+
+static volatile bool stop;
+
+static void on_signal(int number)
+{
+    stop = true;
+}
+
+static int parse_speed(const char *text, double *speed)
+{
+    char *end;
+
+    if (!strcmp(text, "max")) {
+        *speed = 0;
+        return 0;
+    }
+    *speed = strtod(text, &end);
+    if (end == text || *end || !(*speed > 0) || *speed > 1e9)
+        return tt_err(-EINVAL, "option --speed: \"%s\" is neither max nor a factor above 0", text);
+    return 0;
+}
+
+int tt_cmd_replay(const struct tt_options *options)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct tt_recording_reader *reader = NULL;
+    _cleanup_free_ char *why = NULL;
+    struct tt_replay *replay = NULL;
+    double speed = 0;
+    int error;
+
+    if (!options->arguments[0])
+        return tt_err(TT_EXIT_USAGE, "which recording? usage: tangotrace replay FILE [OPTION...]");
+    if (parse_speed(options->speed, &speed))
+        return TT_EXIT_USAGE;
+    error = tt_recording_open(options->arguments[0], &reader, &why);
+    if (error)
+        return tt_err(TT_EXIT_FAILURE, "%s", why ? why : strerror(-error));
+    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGINT, &action, NULL); /* without SA_RESTART: a wait ends */
+    sigaction(SIGTERM, &action, NULL);
+    error = tt_replay_new(options, reader, speed, &replay);
+    if (error)
+        return error == -E2BIG ? TT_EXIT_USAGE : TT_EXIT_FAILURE;
+    tt_replay_run(replay, &stop);
+    tt_replay_stop(replay);
+    tt_replay_report(replay);
+    tt_replay_free(&replay);
+    return TT_EXIT_OK;
+}

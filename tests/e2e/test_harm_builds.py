@@ -1,0 +1,24 @@
+"""The harm test (test_harm.py) with PyTango servers and clients on the wheels: other ABIs, no stack protector in omniORB, so
+other exits. `make check` goes through each build shortly, make check-long at the length of the main test.
+"""
+import bed as beds
+from agent import need_agent
+from harness import scaled
+from test_calls import system
+from test_harm import Load, attach_detach_kill
+
+CALLS = scaled("TT_HARM_BUILD_CALLS", 8000)
+ATTACH = scaled("TT_HARM_BUILD_ATTACH", 3)
+KILL = scaled("TT_HARM_BUILD_KILL", 2)
+
+
+def harm(wheel):
+    def test(bed):
+        need_agent()
+        python = beds.wheel_python(wheel)
+        kinds = [Load.KINDS[0], ("python", python, []), ("python-shared", python, ["--shared"])]
+        attach_detach_kill(bed, system(bed, None, python), kinds, CALLS, ATTACH, KILL)
+    return test
+
+
+globals().update({"test_" + wheel.replace(".", "_"): harm(wheel) for wheel in beds.WHEELS})

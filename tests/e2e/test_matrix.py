@@ -1,0 +1,88 @@
+"""Every build with every other: clients and servers of Debian's suites and of pinned PyTango wheels, by TCP without a
+database and by unix sockets with one. Wheels come with both ABIs of std::string, other class layouts, omniORB 4.3 and no
+stack protector in it, so each cell proves the points and layouts of two builds at once.
+
+`make check` runs a few cells of some hundred calls that touch every build of this host on both sides; TT_MATRIX=all all of
+them, with TT_MATRIX_CALLS calls each (make check-long: 10,000), and other suites of Debian in roots of their own
+(TT_MATRIX_SUITES).
+"""
+import os
+
+import bed as beds
+from agent import need_agent
+from harness import scaled
+from test_calls import mixed_calls, python_leader
+
+CALLS = scaled("TT_MATRIX_CALLS", 400)
+EVERY = os.environ.get("TT_MATRIX") == "all"
+SUITES = tuple(os.environ.get("TT_MATRIX_SUITES", "trixie sid" if EVERY else "").split())
+CPP, DEBIAN = "cpp", "debian"  # the C++ client on 9.3.4; PyTango 9.3.6 on the same library
+CLIENTS = (CPP, DEBIAN) + beds.WHEELS
+SERVERS = (DEBIAN,) + beds.WHEELS
+# (client, server, with a database): every build as client and as server, both ways of transport
+FEW = ((CPP, "9.5.1", False), ("9.5.1", "10.3.1", True), ("10.0.4", "10.0.4", False), ("10.3.1", "9.5.1", False),
+       (CPP, "10.0.4", True))
+FEW_CHAINS = (("9.5.1", "10.0.4"), ("10.3.1", DEBIAN))
+
+# The errors of single attributes in a std::vector<DeviceAttribute> of the old std::string cannot be read so far.
+OLD_STRING = ("9.5.1", "10.0.4")
+UNREADABLE = (("reads", "bad,number"),)
+
+
+def parse(build):
+    """("trixie-cpp" or "10.0.4") -> suite or None, and what runs: its client in C++, its PyTango, or a wheel's."""
+    suite, _, program = build.partition("-")
+    return (suite, program) if suite in SUITES else (None, build)
+
+
+def python_of(build):
+    return beds.PYTHON if parse(build)[1] in (DEBIAN, "python") else beds.wheel_python(build)
+
+
+def root_of(build):
+    suite = parse(build)[0]
+    return beds.suite_root(suite) if suite else None
+
+
+def cell(client, server, use_database):
+    def test(bed):
+        need_agent()
+        python = False if parse(client)[1] == CPP else python_of(client)
+        mixed_calls(bed, python=python, use_database=use_database, calls=CALLS, server_python=python_of(server),
+                    leave_out=UNREADABLE if client in OLD_STRING else (), roots=(root_of(client), root_of(server)))
+    return test
+
+
+def chain(leader, follower):
+    """A client's call on one build inside a request that another build serves."""
+    def test(bed):
+        need_agent()
+        python_leader(bed, "TurnFollowerOn", "TurnOn", pythons=(python_of(leader), python_of(follower)))
+    return test
+
+
+def word(build):
+    return build.replace(".", "_").replace("-", "_")
+
+
+def cells():
+    if EVERY:
+        yield from ((c, s, d) for c in CLIENTS for s in SERVERS for d in (False, True))
+    else:
+        yield from FEW
+    for suite in SUITES:
+        # all servers of the suite (TangoTest, C++, PyTango) with its own clients and with others, and the other way round
+        for client in (suite + "-cpp", suite + "-python", CPP, "10.3.1"):
+            yield from ((client, suite + "-python", d) for d in (False, True))
+        yield from ((suite + "-" + program, server, d) for program, server, d in (
+            ("cpp", DEBIAN, False), ("cpp", "10.0.4", True), ("python", "9.5.1", False), ("python", DEBIAN, True)))
+
+
+def make_tests():
+    chains = [(a, b) for a in SERVERS for b in SERVERS] if EVERY else FEW_CHAINS
+    tests = {"%s_to_%s_%s" % (word(c), word(s), "unix" if d else "tcp"): cell(c, s, d) for c, s, d in cells()}
+    tests.update({"chain_%s_%s" % (word(a), word(b)): chain(a, b) for a, b in chains})
+    return {"test_" + name: function for name, function in tests.items()}
+
+
+globals().update(make_tests())
