@@ -38,21 +38,38 @@ def within(ours, theirs):
     return theirs.start - TOLERANCE_NS <= ours.start and ours.end <= theirs.end + TOLERANCE_NS
 
 
+def by_kind(spans, key):
+    groups = collections.defaultdict(list)
+    for s in sorted(spans, key=lambda s: s.start):
+        groups[key(s)].append(s)
+    return groups
+
+
+def nearest(theirs, ours):
+    """Where the numbers differ: for each of theirs the one of ours that begins next to it."""
+    left, pairs = list(ours), []
+    for s in theirs:
+        found = min(left, key=lambda c: abs(c.start - s.start), default=None)
+        if found is not None and within(found, s):
+            left.remove(found)
+            pairs.append((s, found))
+    return pairs
+
+
 def pair_up(system):
     """({native's id: our span}, native without counterpart, ours without): same process, kind and function, and inside
-    native's time. Calls of one kind follow each other in this system, so their order is theirs."""
-    pairs, missing, left = {}, [], collections.defaultdict(list)
-    for s in sorted(system.ours, key=lambda s: s.start):
-        left[s.pid, s.kind, s.name].append(s)
-    for s in sorted(system.native.calls, key=lambda s: s.start):
-        candidates = left[s.process, s.kind, s.function]
-        found = min(candidates, key=lambda c: abs(c.start - s.start), default=None)
-        if found is None or not within(found, s):
-            missing.append(s)
-        else:
-            candidates.remove(found)
-            pairs[s.id] = found
-    return pairs, missing, [s for rest in left.values() for s in rest]
+    native's time. One client calls, one call after the other: the order of ours is theirs."""
+    ours = by_kind(system.ours, lambda s: (s.pid, s.kind, s.name))
+    theirs = by_kind(system.native.calls, lambda s: (s.process, s.kind, s.function))
+    pairs = {}
+    for key, spans in theirs.items():
+        same = len(spans) == len(ours[key])
+        for s, found in zip(spans, ours[key]) if same else nearest(spans, ours[key]):
+            if within(found, s):
+                pairs[s.id] = found
+    paired = {s.id for s in pairs.values()}
+    return (pairs, [s for s in system.native.calls if s.id not in pairs],
+            [s for s in system.ours if s.id not in paired])
 
 
 def wrong_parents(system, pairs):
