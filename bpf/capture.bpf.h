@@ -202,13 +202,15 @@ __attribute__((noinline)) int put_string_list(struct tt_thread *t, struct tt_cap
 {
     struct corba_sequence seq = {};
     __u64 begin, count, stride, where;
-    bool ok = true;
+    bool ok = true, named, cow;
     __u8 kind;
     int i;
 
     if (!t || !c)
         return 0;
     kind = c->kind;
+    named = kind == TT_CAPTURE_NAMED_SEQ || kind == TT_CAPTURE_NAMED_VEC || kind == TT_CAPTURE_NAMED_VEC_COW;
+    cow = kind == TT_CAPTURE_STRING_VEC_COW || kind == TT_CAPTURE_NAMED_VEC_COW;
     if (kind == TT_CAPTURE_STRING_SEQ || kind == TT_CAPTURE_NAMED_SEQ) {
         if (bpf_probe_read_user(&seq, sizeof(seq), (const void *)address)) {
             field_status(t, c->field, 0, TT_STATUS_FAULT);
@@ -238,14 +240,13 @@ __attribute__((noinline)) int put_string_list(struct tt_thread *t, struct tt_cap
         where = begin + i * stride;
         if (kind == TT_CAPTURE_STRING_SEQ || kind == TT_CAPTURE_NAMED_SEQ) {
             ok = true;
-            where = user_u64(where + (kind == TT_CAPTURE_NAMED_SEQ ? c->aux : 0), &ok);
+            where = user_u64(where + (named ? c->aux : 0), &ok);
             if (ok)
                 put_cstring(t, c->field, i, 0, where);
             else
                 field_status(t, c->field, i, TT_STATUS_FAULT);
         } else {
-            put_string(t, c->field, i, where + (kind == TT_CAPTURE_NAMED_VEC ? c->aux : 0),
-                       kind == TT_CAPTURE_STRING_VEC_COW);
+            put_string(t, c->field, i, where + (named ? c->aux : 0), cow);
         }
     }
     return 0;
@@ -307,7 +308,8 @@ __attribute__((noinline)) int put_attr_errors(struct tt_thread *t, struct tt_cap
             field_u64(t, TT_FIELD_FAILED, t->failed, TT_STATUS_OK);
         return 0;
     }
-    vec = c->kind == TT_CAPTURE_ATTR_ERRORS_VEC;
+    /* as put_failed wants to know it */
+    vec = c->kind == TT_CAPTURE_ATTR_ERRORS_VEC ? 1 : c->kind == TT_CAPTURE_ATTR_ERRORS_VEC_COW ? 2 : 0;
     if (vec) {
         begin = user_u64(address, &ok);
         end = user_u64(address + 8, &ok);
@@ -386,6 +388,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
     case TT_CAPTURE_STRING_VEC_COW:
     case TT_CAPTURE_NAMED_SEQ:
     case TT_CAPTURE_NAMED_VEC:
+    case TT_CAPTURE_NAMED_VEC_COW:
         put_string_list(t, c, address);
         break;
     case TT_CAPTURE_CLNT_IDENT:
@@ -393,6 +396,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         break;
     case TT_CAPTURE_ATTR_ERRORS_SEQ:
     case TT_CAPTURE_ATTR_ERRORS_VEC:
+    case TT_CAPTURE_ATTR_ERRORS_VEC_COW:
     case TT_CAPTURE_ATTR_ERRORS_ONE:
         put_attr_errors(t, c, address);
         break;

@@ -130,9 +130,16 @@ static __always_inline bool stream_key(const struct tt_giop_layout *l, __u64 str
  * (omniORB 4.2, 4.3: GIOP_C.h, after the vtable). */
 __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *p)
 {
+    /* omniCallDescriptor from pd_op on: pd_op, pd_oplen, pd_user_excns, pd_n_user_excns, pd_is_oneway
+     * (omniORB4/callDescriptor.h; GIOP_C::ReceiveReply itself tests that byte, in 4.2 and 4.3) */
+    struct {
+        __u64 op, op_length, exceptions;
+        __u32 exception_count;
+        __u8 oneway, upcall, pad[2];
+    } call = {};
     struct tt_key key = {};
     bool ok = true;
-    __u64 self, op;
+    __u64 self;
 
     if (!t || !p)
         return 0;
@@ -145,13 +152,15 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
     }
     socket_identity(&key);
     key.descriptor = user_u64(self + p->giop.call_descriptor, &ok);
+    if (ok && key.descriptor &&
+        bpf_probe_read_user(&call, sizeof(call), (const void *)(key.descriptor + p->giop.descriptor_op)))
+        call.op = 0;
+    if (call.op)
+        key.response_expected = !call.oneway;
     FIELD_DATA(t, TT_FIELD_KEY, &key, sizeof(key));
-    if (ok && key.descriptor) {
-        op = user_u64(key.descriptor + p->giop.descriptor_op, &ok);
-        if (ok) {
-            put_cstring(t, TT_FIELD_OPERATION, 0, 0, op);
-            put_sent_context(t, key.descriptor + p->giop.descriptor_arguments, op);
-        }
+    if (call.op) {
+        put_cstring(t, TT_FIELD_OPERATION, 0, 0, call.op);
+        put_sent_context(t, key.descriptor + p->giop.descriptor_arguments, call.op);
     }
     return 0;
 }

@@ -287,7 +287,7 @@ int tt_probe(struct pt_regs *ctx)
 
     /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
     if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&
-        !frames_left(t, ctx->sp, true) && !t->overflow) {
+        !frames_left(t, ctx->sp, true) && !t->overflow && ctx->sp >= t->watch) {
         tt_count(TT_COUNTER_INSIDE);
         return 0;
     }
@@ -301,7 +301,11 @@ int tt_probe(struct pt_regs *ctx)
         e->flags = TT_EVENT_AGAIN;
         frames_left(t, e->frame, false); /* not twice */
     }
-    if (p->kind == TT_POINT_ENTER)
+    if (p->condition == TT_COND_WATCH)
+        t->watch = e->frame;
+    else if (p->kind == TT_POINT_EXIT && e->frame == t->watch)
+        t->watch = 0;
+    if (p->kind == TT_POINT_ENTER && p->condition != TT_COND_MOMENT)
         frame_entered(t, e->frame);
     else if (p->kind == TT_POINT_EXIT)
         frames_left(t, e->frame, false);

@@ -29,6 +29,7 @@ struct tt_thread {
     __u64 open[TT_OPEN_FRAMES]; /* addresses of frames entered and not left: a catch above all of them ends
                                    nothing */
     __u32 overflow;             /* more were open than fit: then every catch is reported */
+    __u64 watch;                /* frame inside of which every catch is reported, or 0 */
     __u32 switches;             /* it is known that its stacks switch */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };

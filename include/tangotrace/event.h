@@ -66,6 +66,11 @@ enum tt_reg {
 /* An entry point inside a loop of its function (which tries again after an error): it may fire more than once
  * per call, and its events say so by TT_EVENT_AGAIN. */
 #define TT_COND_AGAIN 17
+/* An entry point whose function is not followed to its end. */
+#define TT_COND_MOMENT 18
+/* An entry point of a function in which every exception caught is of interest, not only one that leaves it.
+ */
+#define TT_COND_WATCH 19
 
 /* How a captured value is read. `address` is computed as told at struct tt_capture. */
 enum tt_capture_kind {
@@ -88,6 +93,8 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_VEC, /* std::vector<DeviceAttribute>: DevErrorList* at element + aux, std::string
                                    name at element + aux3, stride aux2 */
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
+    TT_CAPTURE_NAMED_VEC_COW,   /* NAMED_VEC and ATTR_ERRORS_VEC with the old std::string */
+    TT_CAPTURE_ATTR_ERRORS_VEC_COW,
 };
 
 /*
@@ -189,6 +196,8 @@ enum tt_field {
                               ENTER of a server's method: of the request served; REQUEST: of the request sent
                             */
     TT_FIELD_TRACE_STATE,  /* string: its tracestate; only if not empty */
+    TT_FIELD_DESCRIPTOR,   /* u64: address of the omniORB call descriptor of an asynchronous call */
+    TT_FIELD_ASYNCH_ID,    /* u64: cppTango's number of an asynchronous call */
     TT_FIELDS,
 };
 
@@ -229,7 +238,7 @@ struct tt_key {
     __u32 request_id;
     __s32 fd; /* of the process; -1 unknown */
     __u8 giop_major, giop_minor;
-    __u8 response_expected; /* UPCALL: 0 = one-way; REQUEST: 1 */
+    __u8 response_expected; /* 0 = one-way */
     __u8 pad[5];
     __u64 descriptor; /* REQUEST: address of the omniORB call descriptor */
 };

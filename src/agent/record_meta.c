@@ -121,7 +121,7 @@ void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt
 
 static bool is_text(const struct tt_record_field *field, const char *text)
 {
-    return text && strlen(text) == field->size && !memcmp(field->data, text, field->size);
+    return text && field->data && strlen(text) == field->size && !memcmp(field->data, text, field->size);
 }
 
 static bool has_signature(const struct tt_row *row, const struct tt_record_field *field)

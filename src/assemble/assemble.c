@@ -22,6 +22,7 @@ static void free_frames(struct frame *frame)
     while (frame) {
         struct frame *next = frame->next;
         tt_span_free(&frame->span);
+        tt_span_free(&frame->further);
         free(frame);
         frame = next;
     }
@@ -51,6 +52,7 @@ void tt_assembler_free(struct tt_assembler **assembler)
         free(thread);
         thread = next;
     }
+    tt_call_free_all(old);
     free_spare(old->spare);
     for (size_t i = 0; i < old->bare_count; i++)
         free((char *)old->bare[i].operation);
@@ -101,7 +103,8 @@ static bool is_plausible(const struct tt_event *event)
 
 static bool is_function(const struct tt_row *row)
 {
-    return row && (row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_SERVER);
+    return row && (row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_SERVER ||
+                   row->role >= TT_ROLE_ASYNCH);
 }
 
 /* False: the event makes no sense. */
@@ -161,6 +164,7 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
         return;
     }
     check_sequence(assembler, thread, &view.header);
+    thread->before = thread->last_time;
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
@@ -193,18 +197,26 @@ void tt_assembler_tick(struct tt_assembler *assembler, uint64_t now)
     {
         if (thread->suspended)
             tt_frame_expire(assembler, thread, now);
+        struct marker *marker = &thread->marker;
+        if (marker->open && !marker->used && now > marker->time && now - marker->time > TT_BARE_NS)
+            tt_thread_end_marker(assembler, thread, thread->last_time);
     }
+    tt_call_expire(assembler, now);
 }
 
 void tt_assembler_forget(struct tt_assembler *assembler, uint32_t tgid)
 {
     /* The threads stay known, for their sequence numbers: events may still be on their way. */
     struct thread *thread, *next;
+    uint64_t last = 0;
     HASH_ITER(hh, assembler->threads, thread, next)
     {
-        if (thread->tgid == tgid)
-            tt_thread_bury_all(assembler, thread, thread->last_time);
+        if (thread->tgid != tgid)
+            continue;
+        tt_thread_bury_all(assembler, thread, thread->last_time);
+        last = thread->last_time > last ? thread->last_time : last;
     }
+    tt_call_close_all(assembler, tgid, last);
 }
 
 void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now)
@@ -214,6 +226,7 @@ void tt_assembler_flush(struct tt_assembler *assembler, uint64_t now)
     {
         tt_thread_bury_all(assembler, thread, now);
     }
+    tt_call_close_all(assembler, 0, now);
 }
 
 const struct tt_assembler_stats *tt_assembler_stats(const struct tt_assembler *assembler)
@@ -236,4 +249,7 @@ void tt_assembler_each_open(struct tt_assembler *assembler,
             if (frame->span)
                 visit(context, frame->span);
     }
+    for (const struct call *call = assembler->calls; call; call = call->hh.next)
+        if (!call->sender && !call->ended)
+            visit(context, call->span);
 }

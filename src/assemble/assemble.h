@@ -12,13 +12,12 @@
 struct tt_assembler;
 
 struct tt_assembler_ops {
-    /* A span began. span->parent is the enclosing span of the thread (proven by nesting) or NULL; SERVER
-     * spans have their key already. The span stays the assembler's until `close`. */
+    /* A span began. span->parent is the enclosing span of the thread (proven by nesting) or NULL,
+     * span->answers the asynchronous call whose reply it hands over, or NULL; SERVER spans have their key
+     * already. The span stays the assembler's until `close`. */
     void (*open)(void *context, struct tt_span *span);
     /* A request was sent on behalf of the span: called for every request, the first also sets span->key. */
     void (*request)(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time);
-    /* A request was received that no catalogued method served: no span will come for it. Optional. */
-    void (*bare)(void *context, const struct tt_key *key, uint64_t time);
     /* The span ended; ownership goes to the callee. */
     void (*close)(void *context, struct tt_span *span);
     void *context;
@@ -41,6 +40,9 @@ struct tt_assembler_stats {
     uint64_t upcalls_bare;     /* of these, without a catalogued method */
     uint64_t requests;         /* requests sent */
     uint64_t requests_bare;    /* of these, outside any catalogued function */
+    uint64_t asynch;           /* asynchronous calls handed to omniORB */
+    uint64_t asynch_unknown;   /* of these, those whose end was not seen */
+    uint64_t replies_unlinked; /* replies handed to a caller whose call is not known any more */
     uint64_t spans;            /* closed */
     uint64_t open;             /* frames open now */
     uint64_t threads;          /* known now */

@@ -15,7 +15,8 @@ struct birth {
     enum tt_trigger trigger;
     struct tt_span *parent; /* proven by nesting */
     struct tt_span *owner;
-    unsigned incomplete;
+    struct call *call; /* WORKER, REPLY: the asynchronous call */
+    unsigned incomplete, retry;
 };
 
 static bool is_server(const struct frame *frame)
@@ -95,18 +96,51 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     }
 }
 
+/* Length of the class in a qualified name: "Tango::Group" of "Tango::Group::ping". */
+static size_t class_length(const char *name)
+{
+    size_t length = 0;
+    for (const char *at = name; (at = strstr(at, "::")); at += 2)
+        length = (size_t)(at - name);
+    return length;
+}
+
+/*
+ * A function called by another one to do its work: no span of its own. That is one that does the same: a
+ * further request (a ping before a write, the second try after a lost connection) is a call of its own.
+ */
+static bool stands_for(const struct frame *top, const struct tt_row *row)
+{
+    if (top->row->role != row->role || strcmp(top->row->verb, row->verb) != 0)
+        return false;
+    if (row->role == TT_ROLE_CLIENT)
+        return !top->owner->requests;
+    size_t length = class_length(row->name);
+    return length == class_length(top->row->name) && !memcmp(row->name, top->row->name, length);
+}
+
+/* How often the call that `top` stands for was sent already, if `row` does the same again. */
+static unsigned tries_before(const struct frame *top, const struct tt_row *row)
+{
+    bool again = row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT &&
+                 !strcmp(top->row->verb, row->verb);
+    return again ? top->owner->requests : 0;
+}
+
 static void judge_client(struct thread *thread, const struct tt_event *event, const struct tt_row *row,
                          bool proven, struct birth *birth)
 {
     struct frame *top = thread->top;
-    birth->kind = row->role == TT_ROLE_CLIENT ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
+    bool request = row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_ASYNCH;
+    birth->kind = request ? TT_SPAN_CLIENT : TT_SPAN_INTERNAL;
     if (!proven) {
         mark_root(thread, event->frame, birth);
-    } else if (row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT) {
+    } else if (stands_for(top, row)) {
         birth->inner = true;
         birth->owner = top->owner;
     } else {
         birth->parent = top->owner;
+        birth->retry = tries_before(top, row);
     }
 }
 
@@ -117,7 +151,10 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
     birth->chained = top && thread->last == top;
     bool proven = top && !top->doubtful && top->owner &&
                   (tt_frame_holds(thread, top, event->frame) || !tt_thread_switches(assembler, thread));
-    if (row->role == TT_ROLE_SERVER)
+    if (row->role == TT_ROLE_WORKER) {
+        birth->inner = true; /* of the function that sends, on another thread */
+        birth->owner = birth->call ? birth->call->span : NULL;
+    } else if (row->role == TT_ROLE_SERVER)
         judge_server(assembler, thread, event, proven, birth);
     else
         judge_client(thread, event, row, proven, birth);
@@ -163,12 +200,17 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     span->start = view->header.time;
     span->incomplete = birth->incomplete;
     span->trigger = birth->trigger;
+    span->retry = birth->retry;
     span->parent = birth->parent;
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);
     tt_fields_decode(view, span);
     if (birth->parent)
         inherit_owner(span, birth->parent);
+    if (birth->call) { /* the function that hands the reply over is not told what it is of */
+        tt_span_copy_names(span, birth->call->span);
+        span->answers = birth->call->span;
+    }
     return span;
 }
 
@@ -196,64 +238,29 @@ static bool is_round(struct tt_assembler *assembler, struct thread *thread, cons
            !tt_thread_switches(assembler, thread);
 }
 
-void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
-                    const struct tt_row *row)
+/* The asynchronous call that the function is about. */
+static struct call *find_call(struct tt_assembler *assembler, struct thread *thread,
+                              const struct tt_event_view *view, const struct tt_row *row)
 {
-    const struct tt_event *event = &view->header;
-    struct birth birth = {.trigger = TT_TRIGGER_UNKNOWN};
-    if (is_round(assembler, thread, event, row)) {
-        thread->last = thread->top;
-        return;
-    }
-    make_room(assembler, thread, event, row, &birth);
-    if (thread->dropped > event->frame) {
-        drop(assembler, thread, event->frame);
-        return;
-    }
-    if (thread->highest && event->frame >= thread->highest)
-        thread->doubt = false;
-    if (event->frame > thread->highest)
-        thread->highest = event->frame;
-
-    judge(assembler, thread, event, row, &birth);
-    struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
-    struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
-    if (!frame) {
-        tt_span_free(&span);
-        drop(assembler, thread, event->frame);
-        return;
-    }
-    frame->row = row;
-    frame->span = span;
-    frame->owner = span ? span : birth.owner;
-    frame->tail = birth.tail;
-    if (birth.from_marker)
-        frame->upcall = thread->marker.address;
-    else if (birth.inner && row->role == TT_ROLE_SERVER)
-        frame->upcall = frame->next->upcall;
-    thread->last = frame;
-    if (!span)
-        return;
-    assembler->ops.open(assembler->ops.context, span);
-    span->parent = NULL;
+    if (row->role != TT_ROLE_WORKER && row->role != TT_ROLE_REPLY)
+        return NULL;
+    struct call *call = tt_call_find(assembler, thread, view);
+    assembler->stats.replies_unlinked += !call && row->role == TT_ROLE_REPLY;
+    return call;
 }
 
-void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+static void attach_call(struct frame *frame, struct call *call)
 {
-    const struct tt_event *event = &view->header;
-    struct marker *marker = &thread->marker;
-    tt_frame_heal(assembler, thread, event->frame, true, event->time);
-    if (marker->open)
-        tt_thread_end_marker(assembler, thread);
-    tt_frame_bury_methods(assembler, thread, event->frame, event->time);
-    assembler->stats.upcalls++;
-    thread->last = NULL;
-    thread->served = true;
-    /* A dispatch begins: what was lost before does not enclose the method in the sense of a parent. */
-    thread->doubt = false;
-    *marker = (struct marker){
-        .open = true, .sequence = event->sequence, .address = event->frame, .time = event->time};
-    marker->has_key = tt_fields_key(view, &marker->key, marker->operation, sizeof(marker->operation));
+    if (frame->row->role == TT_ROLE_REPLY) {
+        frame->answers = frame->span ? call->descriptor.value : 0;
+        return;
+    }
+    if (call->worker) {
+        call->worker->call = NULL;
+        call->worker->owner = NULL;
+    }
+    frame->call = call;
+    call->worker = frame;
 }
 
 /* The only frame that is known above `sp`, or NULL if there are several. */
@@ -281,6 +288,140 @@ static struct frame *sender(struct tt_assembler *assembler, struct thread *threa
     return !top->requested || is_only_frame(thread, top, sp) ? top : NULL;
 }
 
+/* An asynchronous call goes to omniORB's pool. */
+static void event_submit(struct tt_assembler *assembler, struct thread *thread,
+                         const struct tt_event_view *view)
+{
+    const struct tt_event *event = &view->header;
+    tt_frame_heal(assembler, thread, event->frame, false, event->time);
+    struct frame *frame = sender(assembler, thread, event->sp);
+    thread->last = frame;
+    while (frame && !frame->span)
+        frame = frame->next; /* that has the span of an inner one */
+    if (frame && frame->row->role != TT_ROLE_ASYNCH)
+        frame = NULL;
+    tt_call_submit(assembler, thread, view, frame);
+}
+
+void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                    const struct tt_row *row)
+{
+    const struct tt_event *event = &view->header;
+    struct birth birth = {.trigger = TT_TRIGGER_UNKNOWN};
+    if (row->role == TT_ROLE_SUBMIT) {
+        event_submit(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_REFUSED) {
+        tt_call_refused(assembler, thread, view);
+        return;
+    }
+    if (is_round(assembler, thread, event, row)) {
+        thread->last = thread->top;
+        return;
+    }
+    make_room(assembler, thread, event, row, &birth);
+    if (thread->dropped > event->frame) {
+        drop(assembler, thread, event->frame);
+        return;
+    }
+    if (thread->highest && event->frame >= thread->highest)
+        thread->doubt = false;
+    if (event->frame > thread->highest)
+        thread->highest = event->frame;
+
+    if (thread->top)
+        tt_frame_end_further(assembler, thread->top, NULL, event->time);
+    birth.call = find_call(assembler, thread, view, row);
+    judge(assembler, thread, event, row, &birth);
+    struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
+    struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
+    if (!frame) {
+        tt_span_free(&span);
+        drop(assembler, thread, event->frame);
+        return;
+    }
+    frame->row = row;
+    frame->span = span;
+    frame->owner = span ? span : birth.owner;
+    frame->tail = birth.tail;
+    if (birth.from_marker)
+        frame->upcall = thread->marker.address;
+    else if (birth.inner && row->role == TT_ROLE_SERVER)
+        frame->upcall = frame->next->upcall;
+    thread->last = frame;
+    if (birth.call)
+        attach_call(frame, birth.call);
+    if (!span) {
+        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER)
+            tt_fields_complete(view, birth.owner);
+        return;
+    }
+    assembler->ops.open(assembler->ops.context, span);
+    span->parent = span->answers = NULL;
+}
+
+void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
+{
+    const struct tt_event *event = &view->header;
+    struct marker *marker = &thread->marker;
+    tt_frame_heal(assembler, thread, event->frame, true, event->time);
+    if (marker->open)
+        tt_thread_end_marker(assembler, thread, thread->before);
+    tt_frame_bury_methods(assembler, thread, event->frame, event->time);
+    assembler->stats.upcalls++;
+    thread->last = NULL;
+    thread->served = true;
+    /* A dispatch begins: what was lost before does not enclose the method in the sense of a parent. */
+    thread->doubt = false;
+    *marker = (struct marker){
+        .open = true, .sequence = event->sequence, .address = event->frame, .time = event->time};
+    const struct tt_row *row = assembler->point_row(assembler->point_context, event->point);
+    marker->row = row && row->role == TT_ROLE_UPCALL ? row : NULL;
+    marker->has_key = tt_fields_key(view, &marker->key, marker->operation, sizeof(marker->operation));
+}
+
+/*
+ * A request that has no function of its own: of a function that sends many, or sent once more because the
+ * first was lost with its connection. The span begins when the thread was last seen before, and ends when the
+ * next thing of its frame is seen.
+ */
+static struct tt_span *further_request(struct tt_assembler *assembler, struct thread *thread,
+                                       struct frame *frame)
+{
+    struct tt_span *owner = frame->owner, *span = tt_span_new();
+    if (!span)
+        return NULL;
+    bool one = frame->row->role != TT_ROLE_MANY && frame->row->role != TT_ROLE_REPLY;
+    span->row = owner->row;
+    span->kind = TT_SPAN_CLIENT;
+    span->further = true;
+    span->retry = one ? owner->requests : 0;
+    span->tgid = thread->tgid;
+    span->tid = thread->tid;
+    span->thread_start = thread->start;
+    span->start = thread->before > owner->start ? thread->before : owner->start;
+    span->incomplete = TT_INCOMPLETE_START;
+    tt_span_copy_names(span, owner);
+    span->parent = owner;
+    inherit_owner(span, owner);
+    assembler->ops.open(assembler->ops.context, span);
+    span->parent = NULL;
+    frame->further = span;
+    return span;
+}
+
+/* The span that stands for a request that the frame sends. */
+static struct tt_span *requester(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
+                                 uint64_t now)
+{
+    enum tt_role role = frame->row->role;
+    tt_frame_end_further(assembler, frame, NULL, now);
+    if (role != TT_ROLE_MANY && role != TT_ROLE_REPLY && !frame->owner->requests)
+        return frame->owner;
+    return further_request(assembler, thread, frame) ?: frame->owner;
+}
+
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
 {
     const struct tt_event *event = &view->header;
@@ -295,10 +436,16 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
         return;
     }
 
-    struct tt_span *span = frame->owner;
+    if (frame->call && frame->call->caught) { /* the ORB tries again */
+        frame->call->caught = false;
+        tt_fields_no_exception(frame->owner);
+    }
+    struct tt_span *span = requester(assembler, thread, frame, event->time);
     bool readable = tt_fields_key(view, &key, operation, sizeof(operation));
     tt_fields_context(view, span);
     frame->requested = true;
+    if (span != frame->owner)
+        frame->owner->requests++;
     if (!span->requests++) {
         if (operation[0])
             span->operation = tt_arena_copy(&span->arena, operation, strlen(operation));

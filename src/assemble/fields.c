@@ -257,6 +257,53 @@ void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
         span->attribute_total = span->attribute_count;
 }
 
+void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    bool attributes = span->attribute_count || span->attribute_total;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (!readable(&header) || header.field >= TT_FIELDS)
+            continue;
+        const char *known = NULL;
+        if (string_member[header.field])
+            memcpy(&known, (const char *)span + string_member[header.field], sizeof(known));
+        bool list = header.field == TT_FIELD_ATTRIBUTE || header.field == TT_FIELD_COUNT;
+        if ((string_member[header.field] && !known) || (list && !attributes))
+            decode_field(span, &header, data);
+    }
+    if (span->attribute_total < span->attribute_count)
+        span->attribute_total = span->attribute_count;
+}
+
+bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (header.field == field && header.status == TT_STATUS_OK)
+            return read_scalar(&header, data, value);
+    return false;
+}
+
+static void copy_text(const struct tt_field_header *header, const unsigned char *data, char *text,
+                      size_t capacity)
+{
+    size_t size = header->size < capacity ? header->size : capacity - 1;
+    memcpy(text, data, size);
+    text[size] = '\0';
+}
+
+void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    text[0] = '\0';
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (header.field == field && readable(&header))
+            copy_text(&header, data, text, capacity);
+}
+
 static bool is_cxx(const struct tt_exception *exception)
 {
     return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;
@@ -296,7 +343,9 @@ void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span)
         }
     }
     if (cxx) {
-        span->exception_minor = exception.minor;
+        bool system = !span->exception_type ||
+                      strcmp(span->exception_type, "N5CORBA20UnknownUserExceptionE") != 0;
+        span->exception_minor = system ? exception.minor : 0;
         if (span->error_total < exception.errors)
             span->error_total = exception.errors;
     }
@@ -317,9 +366,7 @@ bool tt_fields_key(const struct tt_event_view *view, struct tt_key *key, char *o
             memcpy(key, data, sizeof(*key));
             found = true;
         } else if (header.field == TT_FIELD_OPERATION) {
-            size_t size = header.size < capacity ? header.size : capacity - 1;
-            memcpy(operation, data, size);
-            operation[size] = '\0';
+            copy_text(&header, data, operation, capacity);
         }
     }
     return found;

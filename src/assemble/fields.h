@@ -19,6 +19,15 @@ enum tt_event_check tt_event_view(struct tt_event_view *view, const void *data, 
  * `incomplete`, failed attributes of a reply into failed and errors[]. */
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
 
+/* What a function called to do the span's work tells of names that the span does not have yet. */
+void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span);
+
+/* A number that the event carries; false if it does not. */
+bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value);
+
+/* A text that the event carries, NUL-ended ("" if it does not); capacity at least 1. */
+void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity);
+
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
 void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
 /* Takes that back. */

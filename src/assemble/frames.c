@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 static struct frame *frame_new(struct tt_assembler *assembler)
 {
     struct frame *frame = assembler->spare;
@@ -47,13 +49,46 @@ struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at)
     return frame;
 }
 
+void tt_frame_end_further(struct tt_assembler *assembler, struct frame *frame, const struct tt_span *outcome,
+                          uint64_t end)
+{
+    struct tt_span *span = TAKE_PTR(frame->further);
+    if (!span)
+        return;
+    if (outcome)
+        tt_span_copy_outcome(span, outcome);
+    else
+        span->incomplete |= TT_INCOMPLETE_END;
+    span->end = end > span->start ? end : span->start;
+    assembler->stats.spans++;
+    assembler->ops.close(assembler->ops.context, span);
+}
+
+/* How the latest request of a frame ended where the frame's end tells it: that of a function which sends one.
+ */
+static const struct tt_span *outcome_of(const struct frame *frame)
+{
+    const struct tt_span *span = frame->owner;
+    enum tt_role role = frame->row->role;
+    bool one = role == TT_ROLE_CLIENT || role == TT_ROLE_ASYNCH || role == TT_ROLE_WORKER;
+    return one && span && !(span->incomplete & TT_INCOMPLETE_END) ? span : NULL;
+}
+
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end)
 {
     struct tt_span *span = frame->span;
     if (thread->last == frame)
         thread->last = NULL;
+    if (frame->further)
+        tt_frame_end_further(assembler, frame, outcome_of(frame), end);
+    if (frame->call) {
+        tt_call_left(assembler, frame, end);
+        span = NULL; /* the call's */
+    }
     if (span) {
         span->end = end > span->start ? end : span->start;
+        if (frame->answers && !(span->incomplete & TT_INCOMPLETE_END))
+            tt_call_answered(assembler, thread, frame->answers, span);
         assembler->stats.spans++;
         assembler->ops.close(assembler->ops.context, span);
     }
@@ -66,7 +101,9 @@ static void bury(struct tt_assembler *assembler, struct thread *thread, struct f
                  uint64_t now)
 {
     assembler->stats.buried++;
-    if (frame->span) {
+    if (frame->call && frame->row->role == TT_ROLE_WORKER)
+        frame->call->span->incomplete |= TT_INCOMPLETE_END;
+    if (frame->span && !frame->call) {
         frame->span->failed |= frame->noted > 0;
         /* Over, without an exit, nothing lost, and only one exception that can have ended it: no doubt is
          * left. */
@@ -111,6 +148,7 @@ void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, ui
         bury_oldest(assembler, thread, now);
     if (thread->last == frame)
         thread->last = NULL;
+    tt_frame_end_further(assembler, frame, NULL, now);
     frame->owner = frame->span;
     frame->suspended_at = now;
     frame->next = thread->suspended;
@@ -127,7 +165,7 @@ void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64
     if (thread->dropped && limit >= thread->dropped)
         thread->dropped = 0;
     if (thread->marker.open && limit >= thread->marker.address)
-        tt_thread_end_marker(assembler, thread);
+        tt_thread_end_marker(assembler, thread, thread->before);
 }
 
 void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uint64_t address, uint64_t now)

@@ -52,8 +52,10 @@ static void close_frame(struct tt_assembler *assembler, struct thread *thread, s
         tt_fields_no_exception(span); /* it returned after all */
     if (span)
         tt_fields_decode(view, span);
-    if (span && frame->ambiguous)
+    if (span && frame->ambiguous && !frame->call)
         span->incomplete |= TT_INCOMPLETE_END;
+    if (frame->call && frame->row->role == TT_ROLE_ASYNCH)
+        tt_call_number(assembler, frame->call, view);
     tt_frame_finish(assembler, thread, frame, view->header.time);
 }
 
@@ -139,6 +141,10 @@ static void fail_top(struct tt_assembler *assembler, struct thread *thread, cons
                      unsigned incomplete)
 {
     struct frame *frame = tt_frame_pop(assembler, thread);
+    if (frame->further && frame->row->role == TT_ROLE_CLIENT) {
+        tt_fields_exception(view, frame->further);
+        tt_frame_end_further(assembler, frame, frame->further, view->header.time);
+    }
     if (frame->span) {
         tt_fields_exception(view, frame->span);
         frame->span->incomplete |= incomplete;
@@ -184,6 +190,17 @@ void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const
     else
         while (thread->top && thread->top->address <= event->sp)
             fail_top(assembler, thread, view, 0);
+    struct frame *top = thread->top;
+    if (top && top->further &&
+        !tt_thread_switches(assembler, thread)) { /* it came to an end inside the function */
+        tt_fields_exception(view, top->further);
+        tt_frame_end_further(assembler, top, top->further, event->time);
+    }
+    if (top && top->row->role == TT_ROLE_WORKER && top->call) {
+        /* The ORB keeps it for whoever asks for the reply, or tries again. */
+        tt_fields_exception(view, top->call->span);
+        top->call->caught = true;
+    }
     /* The rest of what a stack pointer proves: markers and dropped frames. */
     tt_frame_heal(assembler, thread, event->sp, true, event->time);
 }

@@ -79,16 +79,22 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool used;                              /* spans of ours are below it */
     bool hidden; /* native telemetry has this span: never emitted, and its ids are those of native's client
                     span */
+    bool linked; /* has a link to .. */
+    struct tt_trace *link_to;
+    uint8_t link_trace[16], link_span[8]; /* .. this span of this trace */
 
     /* set by assemble */
     const struct tt_row *row; /* never NULL */
     enum tt_span_kind kind;
+    bool further;    /* CLIENT: a request that its parent sent without a function of its own for it */
+    unsigned retry;  /* CLIENT: how many requests of the same call came before this one; 0 = none */
     bool collocated; /* server method called inside the client's process: no request on the wire */
     uint32_t tgid, tid, thread_start;
     uint64_t start, end; /* CLOCK_MONOTONIC, ns */
     unsigned incomplete; /* enum tt_incomplete, or-ed */
     enum tt_trigger trigger;
-    struct tt_span *parent; /* enclosing span of the same thread; valid only during the `open` call */
+    struct tt_span *parent;  /* enclosing span of the same thread; valid only during the `open` call */
+    struct tt_span *answers; /* a `*_reply`: the call whose reply it is; valid only during the `open` call */
 
     bool has_key;
     struct tt_key key; /* CLIENT: of the first request; SERVER: of the request served */
@@ -129,6 +135,11 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     struct tt_span *next; /* for the lists of whoever owns it */
 };
+
+/* Copies what is known of names (device, command, attributes, text) where `to` knows nothing. */
+void tt_span_copy_names(struct tt_span *to, const struct tt_span *from);
+/* Copies how `from` ended. */
+void tt_span_copy_outcome(struct tt_span *to, const struct tt_span *from);
 
 /* A zeroed span with source -1, trigger unknown; NULL when out of memory. Free also frees the arena. */
 struct tt_span *tt_span_new(void);

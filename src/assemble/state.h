@@ -26,6 +26,11 @@
  * if no exit comes soon;
  *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop,
  * which called both, does not run on a greenlet.
+ *
+ * An *asynchronous call* (struct call) begins in a function that sends (role ASYNCH), goes on in a thread of
+ * omniORB's pool (role WORKER) and ends there. Both know the call descriptor. Its span belongs to the frame
+ * that sends while that is open, then to the call. It ends when the worker has done; it is kept until its
+ * reply is handed over (role REPLY), which may tell what the failure was, or TT_REPLY_WAIT_NS.
  */
 #pragma once
 
@@ -43,6 +48,29 @@
 #define TT_GHOSTS_MAX    16
 #define TT_OPERATION_MAX 64
 #define TT_BARE_MAX      256
+#define TT_BARE_NS       1000000000ull /* a request whose method does not begin in this time has none */
+#define TT_CALLS_MAX     16384         /* asynchronous calls known; the oldest makes room */
+#define TT_REPLY_WAIT_NS                                                                                     \
+    10000000000ull /* a call that has ended waits so long for being asked for its reply */
+#define TT_CALL_WAIT_NS 300000000000ull /* a call whose worker was never seen to end */
+
+/* Names an asynchronous call within its process: omniORB's call descriptor, cppTango's number. */
+struct call_key {
+    uint32_t tgid, pad;
+    uint64_t value;
+};
+
+struct call {
+    UT_hash_handle hh, by_number;
+    struct call_key descriptor, number;
+    struct tt_span *span;
+    struct frame *sender, *worker; /* while open */
+    bool numbered;                 /* is in the table by number */
+    bool caught;                   /* the last that is known of it is an exception on the worker's thread */
+    bool ended;                    /* the worker has done */
+    bool answered;                 /* its reply was handed over */
+    uint64_t time;                 /* sent, or ended */
+};
 
 struct frame {
     struct frame *next; /* open: towards the caller; suspended: towards the older */
@@ -56,7 +84,10 @@ struct frame {
     bool requested; /* a request was sent by it */
     bool ambiguous; /* its exit may have been another's */
     uint8_t noted; /* while suspended: exceptions that may have ended it, the first of them at suspended_at */
-    uint64_t upcall; /* address of the upcall whose method it is (part of), or 0 */
+    uint64_t upcall;         /* address of the upcall whose method it is (part of), or 0 */
+    struct call *call;       /* ASYNCH: handed to omniORB; WORKER: carried out; or NULL */
+    struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
+    uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
 };
 
 /* A frame of a switching thread that was buried by time or for room: it may live, and its exit come yet. */
@@ -72,6 +103,7 @@ struct marker {
     bool has_key;
     uint32_t sequence;
     uint64_t address, time;
+    const struct tt_row *row;
     struct tt_key key;
     char operation[TT_OPERATION_MAX];
 };
@@ -79,10 +111,10 @@ struct marker {
 struct thread {
     UT_hash_handle hh;
     uint32_t tid, tgid, start;
-    uint32_t sequence; /* of the last event */
-    uint64_t last_time;
-    uint64_t base;    /* the first stack address seen */
-    uint64_t highest; /* the highest frame entered */
+    uint32_t sequence;          /* of the last event */
+    uint64_t last_time, before; /* of the last event, and the one before it */
+    uint64_t base;              /* the first stack address seen */
+    uint64_t highest;           /* the highest frame entered */
     struct frame *top, *suspended;
     unsigned depth, suspended_count;
     /* The frame whose entry or request was the last event, exceptions aside; NULL after anything else. */
@@ -107,6 +139,7 @@ struct tt_assembler {
     void *switching_context;
     struct thread *threads, *recent; /* recent: of the last event, a hint */
     struct frame *spare;
+    struct call *calls, *numbers; /* by descriptor, by number */
     struct tt_assembler_stats stats;
     struct tt_assembler_bare bare[TT_BARE_MAX + 1];
     size_t bare_count;
@@ -123,8 +156,9 @@ void tt_thread_bury_all(struct tt_assembler *assembler, struct thread *thread, u
 void tt_thread_taint(struct thread *thread);
 /* Nesting proves nothing on this thread. */
 bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread);
-/* The stack pointer left the upcall, or another one came: counts a request that no method took. */
-void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread);
+/* The stack pointer left the upcall, or another one came: a request that no method took gets a span whose end
+ * is not known; `last`: when the thread was last seen inside it. */
+void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread, uint64_t last);
 
 /* ---- frames.c ---- */
 
@@ -146,6 +180,10 @@ void tt_frame_heal(struct tt_assembler *assembler, struct thread *thread, uint64
 struct frame *tt_frame_pop(struct tt_assembler *assembler, struct thread *thread);
 /* Takes a frame out of the suspended ones; `at` points at the link to it. */
 struct frame *tt_frame_unsuspend(struct thread *thread, struct frame **at);
+/* The latest request of the frame is over: with `outcome` if that of a span is its own, at a time that is a
+ * bound if not (NULL). */
+void tt_frame_end_further(struct tt_assembler *assembler, struct frame *frame, const struct tt_span *outcome,
+                          uint64_t end);
 /* Closes the span of a frame that is on no list any more, and gives the frame back. */
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
                      uint64_t end);
@@ -157,6 +195,28 @@ void tt_frame_bury_at(struct tt_assembler *assembler, struct thread *thread, uin
 void tt_frame_bury_methods(struct tt_assembler *assembler, struct thread *thread, uint64_t upcall,
                            uint64_t now);
 void tt_frame_expire(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
+
+/* ---- calls.c ---- */
+
+/* omniORB was given a call descriptor by the function that is `sender` (owns the span), or by none (NULL). */
+void tt_call_submit(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                    struct frame *sender);
+/* A user exception came as the reply: the call has failed, of the exception only the type is known. */
+void tt_call_refused(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+/* The call with the descriptor or the number that the event tells; NULL if there is none. */
+struct call *tt_call_find(struct tt_assembler *assembler, const struct thread *thread,
+                          const struct tt_event_view *view);
+/* The frame of role ASYNCH or WORKER is over; the call, and with it the span, may be too. */
+void tt_call_left(struct tt_assembler *assembler, struct frame *frame, uint64_t end);
+/* A frame of role REPLY is over and has ended in a way that is known: its span tells how the call did. */
+void tt_call_answered(struct tt_assembler *assembler, const struct thread *thread, uint64_t descriptor,
+                      const struct tt_span *reply);
+/* The number of the call, as the function that sends it returns it. */
+void tt_call_number(struct tt_assembler *assembler, struct call *call, const struct tt_event_view *view);
+/* Closes calls of the process (0 = all), and those that waited long enough. */
+void tt_call_close_all(struct tt_assembler *assembler, uint32_t tgid, uint64_t now);
+void tt_call_expire(struct tt_assembler *assembler, uint64_t now);
+void tt_call_free_all(struct tt_assembler *assembler);
 
 /* ---- ghosts.c ---- */
 

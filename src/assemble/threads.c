@@ -12,7 +12,7 @@ void tt_thread_bury_all(struct tt_assembler *assembler, struct thread *thread, u
     while (thread->suspended)
         tt_frame_bury(assembler, thread, tt_frame_unsuspend(thread, &thread->suspended), now);
     if (thread->marker.open)
-        tt_thread_end_marker(assembler, thread);
+        tt_thread_end_marker(assembler, thread, thread->last_time);
     thread->dropped = 0;
     thread->last = NULL;
 }
@@ -117,7 +117,31 @@ static void count_bare(struct tt_assembler *assembler, const char *operation)
     assembler->bare[i].count++;
 }
 
-void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread)
+/* The request as a span of its own: named by its operation, since no method is known. */
+static void bare_span(struct tt_assembler *assembler, const struct thread *thread, uint64_t last)
+{
+    const struct marker *marker = &thread->marker;
+    struct tt_span *span = marker->row ? tt_span_new() : NULL;
+    if (!span)
+        return;
+    span->row = marker->row;
+    span->kind = TT_SPAN_SERVER;
+    span->trigger = TT_TRIGGER_CLIENT;
+    span->tgid = thread->tgid;
+    span->tid = thread->tid;
+    span->thread_start = thread->start;
+    span->start = marker->time;
+    span->end = last > span->start ? last : span->start;
+    span->incomplete = TT_INCOMPLETE_END;
+    span->operation = tt_arena_copy(&span->arena, marker->operation, strlen(marker->operation));
+    span->has_key = true;
+    span->key = marker->key;
+    assembler->ops.open(assembler->ops.context, span);
+    assembler->stats.spans++;
+    assembler->ops.close(assembler->ops.context, span);
+}
+
+void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread, uint64_t last)
 {
     struct marker *marker = &thread->marker;
     marker->open = false;
@@ -125,6 +149,6 @@ void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread)
         return;
     assembler->stats.upcalls_bare++;
     count_bare(assembler, marker->operation[0] ? marker->operation : "(unknown)");
-    if (marker->has_key && assembler->ops.bare)
-        assembler->ops.bare(assembler->ops.context, &marker->key, marker->time);
+    if (marker->has_key)
+        bare_span(assembler, thread, last);
 }

@@ -77,7 +77,8 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
      * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
      * gets a point. */
-    file->may_be_wide = (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB]) &&
+    file->may_be_wide = (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
+                         plan->library[TT_LIBRARY_DYNAMIC]) &&
                         !is_overlay(file->fd);
     planned = find_planned(files, plan);
     if (planned) {

@@ -128,6 +128,10 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                 "`true`"),
     [TT_ATTR_REQUESTS] = SPAN("tangotrace.requests", INT, OURS, DEVELOPMENT, "CLIENT, INTERNAL",
                               "the call sent more than one request itself", "how many"),
+    [TT_ATTR_RETRY] = SPAN(
+        "tangotrace.retry", INT, OURS, DEVELOPMENT, "CLIENT",
+        "the parent's call was sent before: the connection was lost, or the ORB tried again",
+        "how often before"),
 
     [TT_ATTR_EXCEPTION_TYPE] = EVENT("exception.type", STRING, NATIVE, STABLE, "it is known",
                                      "C++ type, `Tango::DevFailed` also for attributes that failed"),

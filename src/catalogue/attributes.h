@@ -51,6 +51,7 @@ enum tt_attr {
     TT_ATTR_INCOMPLETE,
     TT_ATTR_COLLOCATED,
     TT_ATTR_REQUESTS,
+    TT_ATTR_RETRY,
     /* event `exception` */
     TT_ATTR_EXCEPTION_TYPE,
     TT_ATTR_EXCEPTION_MESSAGE,

@@ -19,6 +19,7 @@ enum tt_library {
     TT_LIBRARY_OMNIORB,  /* libomniORB4 */
     TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
+    TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
@@ -33,6 +34,11 @@ enum tt_role {
     TT_ROLE_UPCALL,  /* key of a request about to be served (server) */
     TT_ROLE_CATCH,   /* an exception arrives at its handler */
     TT_ROLE_SWITCH,  /* the thread goes on with another stack */
+    TT_ROLE_ASYNCH,  /* sends without waiting: a CLIENT span that ends when the reply arrives */
+    TT_ROLE_SUBMIT,  /* hands the call descriptor of an asynchronous call to omniORB's pool; entry only */
+    TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
+    TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
+    TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
@@ -67,11 +73,16 @@ enum tt_value {
     TT_VALUE_ATTRIBUTE_VEC,   /* std::vector<DeviceAttribute> by reference: names */
     TT_VALUE_U32,             /* 32-bit scalar in the register (enum, bool) */
     TT_VALUE_CLNT_IDENT,      /* ClntIdent by reference */
+    TT_VALUE_PIPE_DATA,       /* DevPipeData by reference: char* name, its first member */
+    TT_VALUE_U64,             /* 64-bit scalar in the register (long, pointer) */
+    TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
+    TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
     TT_VALUE_RETURNED_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute>*: failed attributes */
+    TT_VALUE_RETURNED_U64,           /* 64-bit scalar */
 };
 
 #define TT_ARGUMENT_RETURNED 15 /* tt_argument.index: the returned value */

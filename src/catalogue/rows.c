@@ -6,6 +6,10 @@
 
 const struct tt_row tt_rows[] = {
 #include "catalogue/rows_client.h"
+#include "catalogue/rows_asynch.h"
+#include "catalogue/rows_admin.h"
+#include "catalogue/rows_database.h"
+#include "catalogue/rows_group.h"
 #include "catalogue/rows_server.h"
 #include "catalogue/rows_orb.h"
 };

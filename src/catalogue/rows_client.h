@@ -4,9 +4,11 @@
  *
  * Of a family of overloads only the innermost stands here: Connection::command_inout(string) calls the one
  * with a DeviceData, DeviceProxy::get_attribute_config(string) the one with a vector, and so on. Each of
- * these sends exactly one request when the connection is up. Those that call another row twice or after it
- * (get_command_list, attribute_list_query, attribute_query, is_attribute_polled, ..) are left out: their
- * callee is the span.
+ * these sends exactly one request when the connection is up. A function that stands in for another row
+ * (attribute_query for get_attribute_config) has that row's verb: then the outer one is the span. Functions
+ * that do nothing but call another one (char const* overloads, AttributeProxy::read, ..) are left out: their
+ * callee is the span. What works through the admin device or the database stands in rows_admin.h,
+ * rows_database.h and rows_group.h.
  */
 #define CLIENT(function) .library = TT_LIBRARY_TANGO, .role = TT_ROLE_CLIENT, .name = "Tango::" function
 #define MANY(function)   .library = TT_LIBRARY_TANGO, .role = TT_ROLE_MANY, .name = "Tango::" function
@@ -182,10 +184,9 @@
         .argument = {PROXY},
     },
     {
-        CLIENT("DeviceProxy::get_command_config"),
-        .verb = "get_command_config",
-        .seldom = true, /* sid's has no instruction that is emulated before its loop */
-        .signature = {"Tango::DeviceProxy::get_command_config(std::vector<std::string>&)"},
+        CLIENT("DeviceProxy::get_command_list"),
+        .verb = "command_list_query",
+        .signature = {"Tango::DeviceProxy::get_command_list()"},
         .argument = {PROXY},
     },
     {
@@ -216,6 +217,91 @@
         .argument = {PROXY},
     },
 
+    {
+        CLIENT("DeviceProxy::attribute_query"),
+        .verb = "get_attribute_config",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::attribute_query(std::string)"},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::attribute_list_query"),
+        .verb = "get_attribute_config",
+        .signature = {"Tango::DeviceProxy::attribute_list_query()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::attribute_list_query_ex"),
+        .verb = "get_attribute_config",
+        .signature = {"Tango::DeviceProxy::attribute_list_query_ex()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::get_attribute_list"),
+        .verb = "get_attribute_config",
+        .signature = {"Tango::DeviceProxy::get_attribute_list()"},
+        .argument = {PROXY},
+    },
+
+    /* ---- histories of polled attributes and commands -------------------------------------------------- */
+    {
+        CLIENT("DeviceProxy::attribute_history"),
+        .verb = "attribute_history",
+        .signature = {"Tango::DeviceProxy::attribute_history(std::string const&, int)",
+                      "Tango::DeviceProxy::attribute_history(std::string&, int)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::command_history"),
+        .verb = "command_history",
+        .signature = {"Tango::DeviceProxy::command_history(std::string const&, int)",
+                      "Tango::DeviceProxy::command_history(std::string&, int)" /* 9.3 */},
+        .argument = {PROXY, {TT_FIELD_COMMAND, TT_VALUE_STRING, 1}},
+    },
+
+    /* ---- pipes ---------------------------------------------------------------------------------------- */
+    {
+        CLIENT("DeviceProxy::get_pipe_config"),
+        .verb = "get_pipe_config",
+        .signature = {"Tango::DeviceProxy::get_pipe_config(std::vector<std::string> const&)",
+                      "Tango::DeviceProxy::get_pipe_config(std::vector<std::string>&)" /* 9.3 */},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::get_pipe_list"),
+        .verb = "get_pipe_config",
+        .signature = {"Tango::DeviceProxy::get_pipe_list()"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::set_pipe_config"),
+        .verb = "set_pipe_config",
+        .signature = {"Tango::DeviceProxy::set_pipe_config(std::vector<Tango::PipeInfo> const&)" /* 10.3 */,
+                      "Tango::DeviceProxy::set_pipe_config(std::vector<Tango::_PipeInfo> const&)",
+                      "Tango::DeviceProxy::set_pipe_config(std::vector<Tango::_PipeInfo>&)" /* 9.3 */},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::read_pipe"),
+        .verb = "read_pipe",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::read_pipe(std::string const&)"},
+        .argument = {PROXY, {TT_FIELD_TEXT, TT_VALUE_STRING, 1}},
+    },
+    {
+        CLIENT("DeviceProxy::write_pipe"),
+        .verb = "write_pipe",
+        .signature = {"Tango::DeviceProxy::write_pipe(Tango::DevicePipe&)"},
+        .argument = {PROXY},
+    },
+    {
+        CLIENT("DeviceProxy::write_read_pipe"),
+        .verb = "write_read_pipe",
+        .sret = true,
+        .signature = {"Tango::DeviceProxy::write_read_pipe(Tango::DevicePipe&)"},
+        .argument = {PROXY},
+    },
+
     /* ---- connecting ----------------------------------------------------------------------------------- */
     {
         MANY("DeviceProxy::DeviceProxy"),
@@ -243,15 +329,6 @@
         .signature = {"Tango::DeviceProxy::reconnect(bool)"},
         .argument = {PROXY},
     },
-    {
-        /* once per start of a server: reads an attribute of the database by the bare stub, then sends a
-           command */
-        MANY("Database::fill_server_cache"),
-        .verb = "fill_server_cache",
-        .signature = {"Tango::Database::fill_server_cache(std::string const&, std::string const&)",
-                      "Tango::Database::fill_server_cache(std::string&, std::string&)" /* 9.3 */},
-    },
-
     /*
      * Stubs of the IDL that cppTango calls past the functions above: while it makes or renews a connection
      * (name, ping, info), in Database (name, command_query), and when a server looks whether it runs already

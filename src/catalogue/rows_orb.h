@@ -47,6 +47,30 @@
         .seldom = true,
         .signature = {"omni::omni_non_existent_CallDesc::lcfn(omniCallDescriptor*, omniServant*)"},
     },
+    /* Asynchronous calls (DII, deferred): the caller's thread hands the call descriptor over, a thread of
+     * omniORB's pool sends the request and gets the reply. Synchronous calls pass neither. execute() has one
+     * exit that is single-stepped, an indirect jump for classes derived from AsyncRequest: there are none. */
+    {
+        ORB(SUBMIT),
+        .name = "omniObjRef::_invoke_async",
+        .signature = {"omniObjRef::_invoke_async(omniAsyncCallDescriptor*)"},
+        .argument = {{TT_FIELD_DESCRIPTOR, TT_VALUE_U64, 1}},
+    },
+    {
+        ORB(WORKER),
+        .name = "omni::AsyncRequest::execute",
+        .seldom = true,
+        .foreign = true, /* a device of the same process answers inside */
+        .signature = {"omni::AsyncRequest::execute()"},
+        .argument = {{TT_FIELD_DESCRIPTOR, TT_VALUE_TASK, 0}},
+    },
+    {
+        .library = TT_LIBRARY_DYNAMIC,
+        .role = TT_ROLE_REFUSED, /* keeps the exception, throws none */
+        .name = "omni::DIICallDescriptor::userException",
+        .signature = {"omni::DIICallDescriptor::userException(cdrStream&, omni::IOP_C*, char const*)"},
+        .argument = {{TT_FIELD_DESCRIPTOR, TT_VALUE_U64, 0}, {TT_FIELD_TYPE, TT_VALUE_CSTRING, 3}},
+    },
     {
         .library = TT_LIBRARY_CXXABI,
         .role = TT_ROLE_CATCH,

@@ -30,6 +30,10 @@
     {                                                                                                        \
         TT_FIELD_COMMAND, TT_VALUE_CSTRING, 1                                                                \
     }
+#define HISTORY_OF                                                                                           \
+    {                                                                                                        \
+        TT_FIELD_ATTRIBUTE, TT_VALUE_CSTRING, 1                                                              \
+    }
 #define SOURCE(index)                                                                                        \
     {                                                                                                        \
         TT_FIELD_SOURCE, TT_VALUE_U32, index                                                                 \
@@ -276,6 +280,79 @@
         .argument = {DEVICE, IDENT(2)},
     },
 
+    /* ---- histories ------------------------------------------------------------------------------------ */
+    {
+        SERVER("Device_2Impl::read_attribute_history_2"),
+        .verb = "attribute_history",
+        .signature = {"Tango::Device_2Impl::read_attribute_history_2(char const*, int)"},
+        .argument = {DEVICE, HISTORY_OF},
+    },
+    {
+        SERVER("Device_3Impl::read_attribute_history_3"),
+        .verb = "attribute_history",
+        .signature = {"Tango::Device_3Impl::read_attribute_history_3(char const*, int)"},
+        .argument = {DEVICE, HISTORY_OF},
+    },
+    {
+        SERVER("Device_4Impl::read_attribute_history_4"),
+        .verb = "attribute_history",
+        .signature = {"Tango::Device_4Impl::read_attribute_history_4(char const*, int)"},
+        .argument = {DEVICE, HISTORY_OF},
+    },
+    {
+        SERVER("Device_5Impl::read_attribute_history_5"),
+        .verb = "attribute_history",
+        .signature = {"Tango::Device_5Impl::read_attribute_history_5(char const*, int)"},
+        .argument = {DEVICE, HISTORY_OF},
+    },
+    {
+        SERVER("Device_2Impl::command_inout_history_2"),
+        .verb = "command_history",
+        .signature = {"Tango::Device_2Impl::command_inout_history_2(char const*, int)"},
+        .argument = {DEVICE, COMMAND},
+    },
+    {
+        SERVER("Device_4Impl::command_inout_history_4"),
+        .verb = "command_history",
+        .signature = {"Tango::Device_4Impl::command_inout_history_4(char const*, int)"},
+        .argument = {DEVICE, COMMAND},
+    },
+
+    /* ---- pipes ---------------------------------------------------------------------------------------- */
+    {
+        SERVER("Device_5Impl::get_pipe_config_5"),
+        .verb = "get_pipe_config",
+        .signature = {"Tango::Device_5Impl::get_pipe_config_5(Tango::DevVarStringArray const&)"},
+        .argument = {DEVICE},
+    },
+    {
+        SERVER("Device_5Impl::set_pipe_config_5"),
+        .verb = "set_pipe_config",
+        .signature =
+            {"Tango::Device_5Impl::set_pipe_config_5(Tango::PipeConfigList const&, Tango::ClntIdent const&)"},
+        .argument = {DEVICE, IDENT(2)},
+    },
+    {
+        SERVER("Device_5Impl::read_pipe_5"),
+        .verb = "read_pipe",
+        .signature = {"Tango::Device_5Impl::read_pipe_5(char const*, Tango::ClntIdent const&)"},
+        .argument = {DEVICE, {TT_FIELD_TEXT, TT_VALUE_CSTRING, 1}, IDENT(2)},
+    },
+    {
+        SERVER("Device_5Impl::write_pipe_5"),
+        .verb = "write_pipe",
+        .signature =
+            {"Tango::Device_5Impl::write_pipe_5(Tango::DevPipeData const&, Tango::ClntIdent const&)"},
+        .argument = {DEVICE, {TT_FIELD_TEXT, TT_VALUE_PIPE_DATA, 1}, IDENT(2)},
+    },
+    {
+        SERVER("Device_5Impl::write_read_pipe_5"),
+        .verb = "write_read_pipe",
+        .signature =
+            {"Tango::Device_5Impl::write_read_pipe_5(Tango::DevPipeData const&, Tango::ClntIdent const&)"},
+        .argument = {DEVICE, {TT_FIELD_TEXT, TT_VALUE_PIPE_DATA, 1}, IDENT(2)},
+    },
+
 #undef SERVER
 #undef DEVICE
 #undef FAILED
@@ -283,5 +360,6 @@
 #undef VALUES
 #undef VALUES_1
 #undef COMMAND
+#undef HISTORY_OF
 #undef SOURCE
 #undef IDENT

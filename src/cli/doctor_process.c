@@ -90,11 +90,13 @@ static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int di
 
 static void say_libraries(struct tt_doctor *doctor, const struct tt_process *process)
 {
-    static const char *const names[TT_LIBRARIES] = {"cppTango", "omniORB", "C++ exceptions"};
+    static const char *const names[TT_LIBRARIES] = {"cppTango", "omniORB", "C++ exceptions",
+                                                    "omniORB dynamic"};
     static const char *const advice[TT_LIBRARIES] = {
         "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
         "without omniORB's symbols the two sides of a call cannot be joined",
         "errors are not seen as such",
+        "errors of asynchronous calls are seen only when their reply is asked for",
     };
 
     for (int library = 0; library < TT_LIBRARIES; library++) {

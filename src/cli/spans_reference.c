@@ -117,8 +117,12 @@ static void put_attributes(struct tt_text *out, enum tt_attr_level level, bool k
 static const char *kind_of(const struct tt_row *row)
 {
     static const char *const kinds[] = {
-        [TT_ROLE_CLIENT] = "CLIENT", [TT_ROLE_MANY] = "INTERNAL, one CLIENT child per request",
-        [TT_ROLE_SERVER] = "SERVER", [TT_ROLE_CATCH] = NULL,
+        [TT_ROLE_CLIENT] = "CLIENT",
+        [TT_ROLE_MANY] = "INTERNAL, one CLIENT child per request",
+        [TT_ROLE_SERVER] = "SERVER",
+        [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
+        [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
+        [TT_ROLE_CATCH] = NULL,
         [TT_ROLE_SWITCH] = NULL,
     };
 

@@ -96,6 +96,17 @@ void tt_correlator_free(struct tt_correlator **correlator)
 
 /* ---- emission -------------------------------------------------------------------------------- */
 
+/* The trace id of the link is final. */
+static void drop_link(struct tt_correlator *correlator, struct tt_span *span)
+{
+    unsigned depth = 0;
+    if (!span->linked)
+        return;
+    memcpy(span->link_trace, tt_trace_find(span->link_to, &depth)->id, sizeof(span->link_trace));
+    tt_trace_put(&correlator->traces, span->link_to);
+    span->link_to = NULL;
+}
+
 /* The root of the span's trace is decided: its ids are final. */
 static void emit(struct tt_correlator *correlator, struct tt_span *span)
 {
@@ -107,10 +118,27 @@ static void emit(struct tt_correlator *correlator, struct tt_span *span)
     span->depth += depth;
     if (span->split)
         memcpy(span->split_trace, tt_trace_find(own->split_from, &depth)->id, sizeof(span->split_trace));
+    drop_link(correlator, span);
     span->trace = NULL;
     tt_trace_put(&correlator->traces, own);
     correlator->stats.emitted++;
     correlator->emit(correlator->context, span);
+}
+
+/* The span has ended. It leaves when its own ids and that of its link are final, and waits with the trace
+ * whose is not. */
+static void settle(struct tt_correlator *correlator, struct tt_span *span)
+{
+    unsigned depth = 0;
+    struct tt_trace *trace = tt_trace_find(span->trace, &depth);
+    if (!trace->waiting && span->linked)
+        trace = tt_trace_find(span->link_to, &depth);
+    if (!trace->waiting) {
+        emit(correlator, span);
+        return;
+    }
+    tt_trace_hold(trace, span);
+    correlator->stats.pending++;
 }
 
 static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trace)
@@ -119,7 +147,7 @@ static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trac
     tt_trace_get(trace);
     for (struct tt_span *span; (span = tt_trace_release(trace));) {
         correlator->stats.pending--;
-        emit(correlator, span);
+        settle(correlator, span);
     }
     tt_trace_put(&correlator->traces, trace);
 }
@@ -241,7 +269,7 @@ static void set_split(struct tt_correlator *correlator, struct tt_span *span, st
     span->trace->split_from = tt_trace_get(from);
 }
 
-/* The span is left to native telemetry, unless spans of ours already have it as their parent. */
+/* The span is left to native telemetry, unless spans of ours have it as their parent already. */
 static void hide(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,
                  const uint8_t span_id[8])
 {
@@ -367,8 +395,13 @@ static struct tt_trace *client_native(struct tt_correlator *correlator, struct t
     if (correlator->config.native_client)
         correlator->config.native_client(correlator->config.native_context, span->tgid);
     struct tt_trace *trace = native_trace(correlator, span, tt_trace_find(span->trace, &depth));
-    if (trace && span->kind == TT_SPAN_CLIENT)
-        hide(correlator, span, trace, span->context.span_id);
+    if (!trace || span->kind != TT_SPAN_CLIENT)
+        return trace;
+    hide(correlator, span, trace, span->context.span_id);
+    /* It had to connect first, which native does not show: it stays as what holds that together, but the
+     * request and its CLIENT span are native's. */
+    if (!span->hidden)
+        span->kind = TT_SPAN_INTERNAL;
     return trace;
 }
 
@@ -500,6 +533,11 @@ static void span_open(void *context, struct tt_span *span)
     struct tt_correlator *correlator = context;
     struct tt_span *parent = span->parent;
     random_id(&correlator->random, span->span_id, sizeof(span->span_id));
+    if (span->answers && span->answers->trace) {
+        span->linked = true;
+        span->link_to = tt_trace_get(span->answers->trace);
+        memcpy(span->link_span, span->answers->span_id, sizeof(span->link_span));
+    }
     if (!parent || !parent->trace) {
         if (span->kind == TT_SPAN_SERVER && !span->collocated && server_native(correlator, span))
             return;
@@ -560,50 +598,26 @@ static void span_close(void *context, struct tt_span *span)
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
         span->incomplete |= TT_INCOMPLETE_PARENT;
+        drop_link(correlator, span);
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
         correlator->stats.emitted++;
         correlator->emit(correlator->context, span);
         return;
     }
-    unsigned depth = 0;
-    struct tt_trace *trace = tt_trace_find(span->trace, &depth);
     if (span->hidden) {
+        drop_link(correlator, span);
         tt_trace_put(&correlator->traces, span->trace);
         tt_span_free(&span);
         return;
     }
-    if (!trace->waiting) {
-        emit(correlator, span);
-        return;
-    }
-    tt_trace_hold(trace, span);
-    correlator->stats.pending++;
+    settle(correlator, span);
     limit_pending(correlator);
-}
-
-/* A request received that no span will come for: its client need not wait, nor stand in the way of later
- * ones. */
-static void bare_request(void *context, const struct tt_key *key, uint64_t time)
-{
-    struct tt_correlator *correlator = context;
-    struct tt_request filled;
-    if (!tt_keys_fill(&filled, TT_SIDE_SERVER, key, time))
-        return;
-    struct tt_keys_found clients = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled,
-                                                correlator->config.join_wait_ns);
-    if (clients.count != 1)
-        return;
-    correlator->stats.bare++;
-    remove_request(correlator, clients.match);
 }
 
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
 {
-    return (struct tt_assembler_ops){.open = span_open,
-                                     .request = client_request,
-                                     .bare = bare_request,
-                                     .close = span_close,
-                                     .context = correlator};
+    return (struct tt_assembler_ops){
+        .open = span_open, .request = client_request, .close = span_close, .context = correlator};
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

@@ -34,7 +34,6 @@ struct tt_correlator_config {
 struct tt_correlator_stats {
     uint64_t joined;           /* server spans with their client's span as parent */
     uint64_t client_unmatched; /* requests whose server side never came: peer not traced here */
-    uint64_t bare; /* requests received here by no catalogued method: no server span comes for them */
     uint64_t server_unmatched; /* server spans whose client side never came: roots */
     uint64_t ambiguous;        /* several candidates: no parent */
     uint64_t late;             /* the other side came after the wait */

@@ -183,7 +183,8 @@ static int add_file(struct tt_process *process, struct tt_mapping *mapping, cons
     };
     memcpy(file->library, facts->library, sizeof(file->library));
     memcpy(file->build_id, facts->build_id, sizeof(file->build_id));
-    if (facts->library[TT_LIBRARY_TANGO] || facts->library[TT_LIBRARY_OMNIORB])
+    if (facts->library[TT_LIBRARY_TANGO] || facts->library[TT_LIBRARY_OMNIORB] ||
+        facts->library[TT_LIBRARY_DYNAMIC])
         file->version = library_version(file->path);
     process->tango |= facts->library[TT_LIBRARY_TANGO];
     process->native |= facts->library[TT_HOLDS_TELEMETRY]; /* until its environment says no */

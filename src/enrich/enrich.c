@@ -132,6 +132,29 @@ static void add_identity(const struct tt_span *span, struct tt_otel_span *out)
         out->end = out->start;
 }
 
+/* To the call that a reply answers, and to what would have been the parent where a trace was split. */
+static int add_links(const struct tt_span *span, struct tt_otel_span *out)
+{
+    if (!span->linked && !span->split)
+        return 0;
+    out->links = tt_arena_alloc(&out->arena, 2 * sizeof(out->links[0]));
+    if (!out->links)
+        return -1;
+    if (span->linked) {
+        struct tt_otel_link *link = &out->links[out->link_count++];
+
+        memcpy(link->trace_id, span->link_trace, sizeof(link->trace_id));
+        memcpy(link->span_id, span->link_span, sizeof(link->span_id));
+    }
+    if (span->split) {
+        struct tt_otel_link *link = &out->links[out->link_count++];
+
+        memcpy(link->trace_id, span->split_trace, sizeof(link->trace_id));
+        memcpy(link->span_id, span->split_span, sizeof(link->span_id));
+    }
+    return 0;
+}
+
 static int add_text(const struct tt_span *span, struct tt_otel_span *out)
 {
     struct tt_build build;
@@ -163,7 +186,7 @@ struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **sp
         return NULL;
     }
     add_identity(in, out);
-    if (add_text(in, out) || add_owner(enricher, in, out)) {
+    if (add_text(in, out) || add_links(in, out) || add_owner(enricher, in, out)) {
         enricher->failures++;
         tt_otel_span_put(&out);
     }

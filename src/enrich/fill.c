@@ -15,7 +15,8 @@
 bool tt_fill_is_bare(const struct tt_span *span)
 {
     if (span->kind == TT_SPAN_CLIENT)
-        return span->row->role == TT_ROLE_MANY || span->row->role == TT_ROLE_REQUEST;
+        return span->row->role == TT_ROLE_MANY || span->row->role == TT_ROLE_REPLY ||
+               span->row->role == TT_ROLE_REQUEST;
     return span->row->role == TT_ROLE_UPCALL;
 }
 
@@ -54,6 +55,10 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
         if (span->operation && *span->operation)
             return tt_convert_copy(arena, span->operation, TT_ATTR_LENGTH);
         return verb && *verb ? verb : span->row->name;
+    }
+    if (!total && span->row->role == TT_ROLE_REPLY && span->command && *span->command) {
+        snprintf(text, sizeof(text), "%s %.256s", verb, span->command);
+        return tt_convert_copy(arena, text, TT_ATTR_LENGTH);
     }
     if (!total)
         return verb;
@@ -190,7 +195,7 @@ static void fill_giop(struct tt_build *build, const struct tt_span *span)
     tt_build_ready(build, TT_ATTR_GIOP_VERSION, version);
     tt_build_ready(build, TT_ATTR_NETWORK_PROTOCOL, "giop");
     tt_build_ready(build, TT_ATTR_NETWORK_PROTOCOL_VERSION, version);
-    if (span->kind == TT_SPAN_SERVER && !span->key.response_expected)
+    if (!span->key.response_expected)
         tt_build_true(build, TT_ATTR_GIOP_ONEWAY);
 }
 
@@ -313,6 +318,8 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
         tt_build_true(build, TT_ATTR_COLLOCATED);
     if (span->requests > 1 && span->kind != TT_SPAN_SERVER)
         tt_build_int(build, TT_ATTR_REQUESTS, span->requests);
+    if (span->retry)
+        tt_build_int(build, TT_ATTR_RETRY, span->retry);
 }
 
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)

@@ -35,6 +35,11 @@ struct tt_otel_event {
     size_t attribute_count;
 };
 
+/* To a span of another trace, or one that is no ancestor. */
+struct tt_otel_link {
+    uint8_t trace_id[16], span_id[8];
+};
+
 /* Process and device a span belongs to. Interned: equal resources are one object, so exporters group by
  * pointer. */
 struct tt_otel_resource {
@@ -70,6 +75,8 @@ struct tt_otel_span {
     struct tt_otel_event *events;
     size_t event_count;
     uint32_t dropped_events;
+    struct tt_otel_link *links;
+    size_t link_count;
     enum tt_otel_status status;
     const char *status_message;        /* NULL when unset */
     struct tt_otel_resource *resource; /* holds a reference */

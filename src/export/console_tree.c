@@ -363,6 +363,25 @@ static void put_incomplete(struct tree *tree, const struct node *node)
     tt_text_free(&text);
 }
 
+/* A reply is not inside the call that it answers: where that is found. */
+static void put_links(struct tree *tree, const struct node *node)
+{
+    for (size_t i = 0; i < node->span->link_count; i++) {
+        const struct tt_otel_link *link = &node->span->links[i];
+        struct tt_text text = {0};
+
+        tt_text_puts(&text, "linked to span ");
+        for (size_t j = 0; j < sizeof(link->span_id); j++)
+            tt_text_printf(&text, "%02x", link->span_id[j]);
+        tt_text_puts(&text, " of trace ");
+        for (size_t j = 0; j < sizeof(link->trace_id); j++)
+            tt_text_printf(&text, "%02x", link->trace_id[j]);
+        if (!text.failed)
+            put_note(tree, node, DIM, "~", text.data);
+        tt_text_free(&text);
+    }
+}
+
 static void put_label(struct tree *tree, const struct node *node, bool failed)
 {
     const struct tt_otel_span *span = node->span;
@@ -410,6 +429,7 @@ static void put_span(struct tree *tree, const struct node *node)
     if (error && !shown_below(node, error))
         put_note(tree, node, RED, glyphs(tree)->error, error);
     put_incomplete(tree, node);
+    put_links(tree, node);
 }
 
 static void put_header(struct tree *tree)

@@ -267,6 +267,24 @@ static int build_events(struct pool *pool, const struct tt_otel_span *span, Tt__
     return message->events ? 0 : -ENOMEM;
 }
 
+static int build_links(struct pool *pool, const struct tt_otel_span *span, Tt__Otlp__Span *message)
+{
+    Tt__Otlp__SpanLink *links = pool_alloc(pool, span->link_count * sizeof(*links));
+
+    if (!links)
+        return -ENOMEM;
+    for (size_t i = 0; i < span->link_count; i++) {
+        struct tt_otel_link *link = &span->links[i];
+
+        tt__otlp__span_link__init(&links[i]);
+        links[i].trace_id = (ProtobufCBinaryData){sizeof(link->trace_id), link->trace_id};
+        links[i].span_id = (ProtobufCBinaryData){sizeof(link->span_id), link->span_id};
+    }
+    message->n_links = span->link_count;
+    message->links = pointers(pool, links, span->link_count, sizeof(*links));
+    return message->links ? 0 : -ENOMEM;
+}
+
 static int build_status(struct pool *pool, const struct tt_otel_span *span, Tt__Otlp__Span *message)
 {
     Tt__Otlp__SpanStatus *status;
@@ -304,7 +322,7 @@ static int build_span(struct pool *pool, const struct tt_otel_span *span, Tt__Ot
     message->dropped_events_count = span->dropped_events;
     if (!message->name ||
         build_attributes(pool, span->attributes, span->attribute_count, &message->attributes) < 0 ||
-        build_events(pool, span, message) < 0)
+        build_events(pool, span, message) < 0 || (span->link_count && build_links(pool, span, message) < 0))
         return -ENOMEM;
     return build_status(pool, span, message);
 }

@@ -92,6 +92,22 @@ static void write_events(struct tt_json *json, const struct tt_otel_span *span)
     tt_json_array_end(json);
 }
 
+static void write_links(struct tt_json *json, const struct tt_otel_span *span)
+{
+    if (!span->link_count)
+        return;
+    tt_json_array(json, "links");
+    for (size_t i = 0; i < span->link_count; i++) {
+        const struct tt_otel_link *link = &span->links[i];
+
+        tt_json_object(json, NULL);
+        tt_json_hex(json, "traceId", link->trace_id, sizeof(link->trace_id));
+        tt_json_hex(json, "spanId", link->span_id, sizeof(link->span_id));
+        tt_json_object_end(json);
+    }
+    tt_json_array_end(json);
+}
+
 static void write_status(struct tt_json *json, const struct tt_otel_span *span)
 {
     if (span->status == TT_OTEL_UNSET)
@@ -123,6 +139,7 @@ static void write_span(struct tt_json *json, const struct tt_otel_span *span)
     write_count(json, "droppedAttributesCount", span->dropped_attributes);
     write_events(json, span);
     write_count(json, "droppedEventsCount", span->dropped_events);
+    write_links(json, span);
     write_status(json, span);
     tt_json_object_end(json);
 }

@@ -10,6 +10,8 @@ struct recipe {
     enum tt_layout_field at;             /* of the value in the object */
     enum tt_layout_field then;           /* `at` holds a pointer; the value lies there */
     enum tt_layout_field aux, aux2, aux3;
+    bool pointer; /* the place holds a pointer to the value */
+    int plus;     /* fixed offset of the value */
 };
 
 static const struct recipe recipes[] = {
@@ -27,17 +29,24 @@ static const struct recipe recipes[] = {
     [TT_VALUE_VALUE_1_SEQ] = {TT_CAPTURE_NAMED_SEQ, TT_CAPTURE_NAMED_SEQ, .aux = TT_LAYOUT_VALUE_NAME,
                               .aux2 = TT_LAYOUT_VALUE_1_SIZE},
     [TT_VALUE_ATTRIBUTE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_DEVICE_ATTRIBUTE_NAME},
-    [TT_VALUE_ATTRIBUTE_VEC] = {TT_CAPTURE_NAMED_VEC, TT_CAPTURE_NONE, true,
+    [TT_VALUE_ATTRIBUTE_VEC] = {TT_CAPTURE_NAMED_VEC, TT_CAPTURE_NAMED_VEC_COW, true,
                                 .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_NAME,
                                 .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE},
     [TT_VALUE_U32] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_CLNT_IDENT] = {TT_CAPTURE_CLNT_IDENT, TT_CAPTURE_CLNT_IDENT},
+    [TT_VALUE_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
+    /* omniORB 4.2.5 to 4.3.4, from the code of RequestImpl::send_deferred (lea 0x38(this)) and of
+       AsyncRequest::execute (mov 0x30(this)) */
+    [TT_VALUE_REQUEST] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE, .plus = 0x38},
+    [TT_VALUE_TASK] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 0x30},
+    [TT_VALUE_PIPE_DATA] = {TT_CAPTURE_CSTRING, TT_CAPTURE_CSTRING, .pointer = true},
     [TT_VALUE_RETURNED_SEQ] = {TT_CAPTURE_ATTR_ERRORS_SEQ, TT_CAPTURE_ATTR_ERRORS_SEQ,
                                .aux = TT_LAYOUT_VALUE_ERRORS, .aux2 = TT_LAYOUT_VALUE_SIZE,
                                .aux3 = TT_LAYOUT_VALUE_NAME},
     [TT_VALUE_RETURNED_ATTRIBUTE] = {TT_CAPTURE_ATTR_ERRORS_ONE, TT_CAPTURE_ATTR_ERRORS_ONE,
                                      .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS},
-    [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_NONE, true,
+    [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
+    [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
                                          .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
                                          .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE,
                                          .aux3 = TT_LAYOUT_DEVICE_ATTRIBUTE_NAME},
@@ -48,7 +57,8 @@ const char *tt_capture_field_name(unsigned field)
     static const char *const names[TT_FIELDS] = {
         [TT_FIELD_DEVICE] = "device",       [TT_FIELD_CLASS] = "class",   [TT_FIELD_COMMAND] = "command",
         [TT_FIELD_ATTRIBUTE] = "attribute", [TT_FIELD_SOURCE] = "source", [TT_FIELD_CLIENT] = "client",
-        [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",
+        [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",     [TT_FIELD_DESCRIPTOR] = "call",
+        [TT_FIELD_ASYNCH_ID] = "number",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";
@@ -95,10 +105,13 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
     if (made.kind == TT_CAPTURE_NONE)
         return false;
     *why = "place in the object not known";
-    if (!shift(&made, offset_of(layout, recipe->at)) || aux < 0 || aux2 < 0 || aux3 < 0)
+    if (!shift(&made, offset_of(layout, recipe->at)) || !shift(&made, recipe->plus) || aux < 0 || aux2 < 0 ||
+        aux3 < 0)
         return false;
     if (recipe->then != TT_LAYOUT_NONE &&
         (!dereference(&made) || !shift(&made, offset_of(layout, recipe->then))))
+        return false;
+    if (recipe->pointer && !dereference(&made))
         return false;
     made.aux = (__u16)aux;
     made.aux2 = (__u16)aux2;

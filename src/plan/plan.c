@@ -53,6 +53,12 @@ static bool is_key(const struct tt_row *row)
            row->role == TT_ROLE_SWITCH;
 }
 
+/* Is only its entry of interest? */
+static bool is_moment(const struct tt_row *row)
+{
+    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED;
+}
+
 static __u8 entry_kind(const struct tt_row *row)
 {
     switch (row->role) {
@@ -235,6 +241,10 @@ static int plan_entry(struct job *job)
     point.kind = entry_kind(job->row);
     if (job->again)
         point.condition = TT_COND_AGAIN;
+    else if (is_moment(job->row) && !is_key(job->row))
+        point.condition = TT_COND_MOMENT;
+    else if (job->row->role == TT_ROLE_WORKER)
+        point.condition = TT_COND_WATCH;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,
@@ -249,7 +259,7 @@ static int plan_entry(struct job *job)
     }
     capture_arguments(job, (uint32_t)insn, &point);
     r = add_point(job, (uint32_t)insn, &point);
-    job->keeps = r == 0 && !is_key(job->row);
+    job->keeps = r == 0 && !is_moment(job->row);
     return r;
 }
 

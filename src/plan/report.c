@@ -11,10 +11,9 @@
 #include "plan/plan.h"
 
 static const char *const library_names[TT_LIBRARIES] = {
-    [TT_LIBRARY_TANGO] = "cppTango",
-    [TT_LIBRARY_OMNIORB] = "omniORB",
-    [TT_LIBRARY_CXXABI] = "C++ runtime",
-    [TT_LIBRARY_GREENLET] = "greenlet",
+    [TT_LIBRARY_TANGO] = "cppTango",          [TT_LIBRARY_OMNIORB] = "omniORB",
+    [TT_LIBRARY_CXXABI] = "C++ runtime",      [TT_LIBRARY_GREENLET] = "greenlet",
+    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
 };
 
 static const char *kind_name(unsigned kind)
@@ -30,9 +29,10 @@ static const char *kind_name(unsigned kind)
 static const char *role_name(enum tt_role role)
 {
     static const char *const names[] = {
-        [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
-        [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
-        [TT_ROLE_SWITCH] = "switch",
+        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
+        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
+        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_SWITCH] = "switch",
     };
 
     return names[role];
@@ -56,6 +56,8 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_ATTR_ERRORS_SEQ] = "errors in sequence",
         [TT_CAPTURE_ATTR_ERRORS_VEC] = "errors in vector",
         [TT_CAPTURE_ATTR_ERRORS_ONE] = "errors of one",
+        [TT_CAPTURE_NAMED_VEC_COW] = "vector of named (old)",
+        [TT_CAPTURE_ATTR_ERRORS_VEC_COW] = "errors in vector (old)",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
@@ -119,7 +121,7 @@ static void print_point(const struct tt_plan_point *point)
     snprintf(cfa, sizeof(cfa), "%s%+d", tt_insn_reg_name(p->cfa_reg), p->cfa_off);
     if (p->condition == TT_COND_AGAIN)
         snprintf(when, sizeof(when), " in a loop");
-    else if (p->condition != TT_COND_ALWAYS)
+    else if (p->condition < TT_COND_ALWAYS)
         snprintf(when, sizeof(when), " if %s", tt_insn_condition_name(p->condition));
     snprintf(rest, sizeof(rest), "%s%s", point->emulated ? "" : "  single-stepped", when);
     printf("    %-7s 0x%06" PRIx64 "  %-30s CFA %-*s%s\n", kind_name(p->kind), point->offset, point->text,

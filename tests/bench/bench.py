@@ -2,7 +2,9 @@
 and traced in turn, both sides on one CPU and the agent on the other; medians over rounds, ratios, traps per call.
 
 Latencies of one run are compared with each other only: on a shared machine absolute values drift, so the two cases
-alternate round by round. usage: bench.py [--rounds N] [--calls N] [--out build/bench.json]
+alternate round by round. usage: bench.py [--rounds N] [--calls N] [--native-rounds N] [--only-native] [--out build/bench.json]
+
+Beside it Tango 10's own telemetry: see beside_native.py.
 """
 import argparse
 import json
@@ -16,6 +18,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 import bed as beds  # noqa: E402
+import beside_native  # noqa: E402
+import native  # noqa: E402
 import parts  # noqa: E402
 import procmem  # noqa: E402
 from agent import Agent  # noqa: E402
@@ -137,11 +141,15 @@ def table(results):
         rows.append((r["case"], us(off["median"]), us(on["median"]), "%.2f" % r["ratio"], us(added["median"]),
                      us(off["p99"]), us(on["p99"]), us(added["client_cpu"]), us(added["server_cpu"]),
                      us(on["agent_cpu"]), "%.2f" % r["traps_per_call"], str(r["dropped"])))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    for row in rows:
-        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))))
+    print_table(rows)
     print("CPU and latency per call, medians over rounds; client, server on CPU %d, agent on CPU %d" % (
         SIDES_CPU, AGENT_CPU))
+
+
+def print_table(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))))
 
 
 def us(nanoseconds):
@@ -152,6 +160,8 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=int(os.environ.get("TT_BENCH_ROUNDS", "7")))
     options.add_argument("--calls", type=int, default=int(os.environ.get("TT_BENCH_CALLS", "10000")))
+    options.add_argument("--native-rounds", type=int, default=int(os.environ.get("TT_BENCH_NATIVE_ROUNDS", "3")))
+    options.add_argument("--only-native", action="store_true", help="only beside native telemetry")
     options.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     given = options.parse_args()
     if len(os.sched_getaffinity(0)) < 2:
@@ -159,14 +169,26 @@ def main():
     start = time.monotonic()
     try:
         results = []
-        for case in CASES:
+        for case in () if given.only_native else CASES:
             print("measuring %s ..." % case[0], file=sys.stderr, flush=True)
             results.append(measure(case, given.rounds, given.calls))
+        beside = []
+        for case in beside_native.cases():
+            print("measuring %s %s beside native ..." % case[:2], file=sys.stderr, flush=True)
+            # native in Python takes half a millisecond a call
+            few = 1 if case[1] in native.SUITES else 5
+            beside.append(beside_native.measure(case, given.native_rounds, given.calls // few))
     except Skip as reason:
         sys.exit("bench: %s" % reason)
     with open(given.out, "w") as f:
-        json.dump({"calls_per_round": given.calls, "kernel": os.uname().release, "results": results}, f, indent=1)
-    table(results)
+        json.dump({"calls_per_round": given.calls, "kernel": os.uname().release, "results": results,
+                   "native": beside}, f, indent=1)
+    if results:
+        table(results)
+        print()
+    print_table(beside_native.table(beside))
+    print("added per call, medians over rounds: latency; CPU of client, server and agent together, exporting included; "
+          "ratio: ours by native's")
     print("%s written, %.0f s" % (os.path.relpath(given.out, os.getcwd()), time.monotonic() - start))
 
 

@@ -8,7 +8,7 @@ import tango
 def main():
     device, operation, name, count = sys.argv[1:5]
     proxy = tango.DeviceProxy(device)
-    call = (lambda: proxy.read_attribute(name)) if operation == "read" else (lambda: proxy.command_inout(name, 2.0))
+    call = (lambda: proxy.read_attribute(name)) if operation == "read" else (lambda: proxy.command_inout(name, 2))
     call()
     print("up", flush=True)
     took = [0] * int(count)

@@ -1,6 +1,7 @@
 """Native telemetry of Tango 10: switched on in wheels, its spans captured and brought into the form of ours."""
 import collections
 import os
+import time
 
 import bed as beds
 import otlp_peers
@@ -10,7 +11,8 @@ import spans as otlp
 from agent import Agent
 from harness import check
 
-VERSIONS = ("10.0.4", "10.3.1")
+SUITES = {"trixie": "10.0.2"}  # of Debian: C++ programs
+OLD = "debian"  # PyTango of this host's Debian, a Tango 9: a server without native telemetry
 # The background exporters: cppTango's every 2.5 s, not to be changed; OpenTelemetry's for Python by its environment.
 FLUSH_SECONDS = 3.5
 
@@ -18,7 +20,7 @@ FLUSH_SECONDS = 3.5
 def telemetry(version, url):
     """Environment that switches it on: traces of C++ and Python by HTTP to `url`. The names changed with 10.3."""
     env = {"TANGO_TELEMETRY_ENABLE": "on", "OTEL_BSP_SCHEDULE_DELAY": "300"}
-    if version.startswith("10.0"):
+    if SUITES.get(version, version).startswith("10.0"):
         env.update({"TANGO_TELEMETRY_TRACES_EXPORTER": "http", "TANGO_TELEMETRY_LOGS_EXPORTER": "none",
                     "TANGO_TELEMETRY_TRACES_ENDPOINT": url + "/v1/traces"})
     else:
@@ -92,33 +94,49 @@ class Native:
 
 
 class System:
-    """A Leader and a Follower of wheels and a PyTango client, with native telemetry where it is asked for, and the
-    agent. run() gives the client's log, our spans and native's."""
+    """Servers and a client of one build each, with native telemetry where it is asked for, and the agent. run() gives the
+    client's log, our spans and native's.
 
-    def __init__(self, bed, client, server, client_on=True, server_on=True, database=None):
+    A build is a version of PyTango's wheels (a Leader and a Follower in Python), or the suite of a Debian whose Tango is
+    a 10 (the thrower and the client in C++).
+    """
+
+    def __init__(self, bed, client, server, client_on=True, server_on=True):
         self.bed = bed
         self.capture = otlp_peers.Capture(bed)
-        self.python = telemetry_python(client)
+        self.client_build = client
         env = telemetry(server, self.capture.url) if server_on else {}
         self.client_env = telemetry(client, self.capture.url) if client_on else {}
-        python = telemetry_python(server)
-        self.follower = parts.follower(bed, database, python=python, env=env, witness=False)
-        self.leader = parts.leader(bed, self.follower, database, python=python, env=env, witness=False)
-        self.devices = {"follower": self.follower.url("test/follower/1"), "leader": self.leader.url("test/leader/1")}
+        if server in SUITES:
+            thrower = parts.thrower(bed, root=beds.suite_root(server), env=env, witness=False)
+            self.servers, self.devices = [thrower], {"thrower": thrower.url("test/thrower/1")}
+        else:
+            python = beds.PYTHON if server == OLD else telemetry_python(server)
+            follower = parts.follower(bed, python=python, env=env, witness=False)
+            leader = parts.leader(bed, follower, python=python, env=env, witness=False)
+            self.servers = [follower, leader]
+            self.devices = {"follower": follower.url("test/follower/1"), "leader": leader.url("test/leader/1")}
 
     def at(self, device, rows):
-        return plans.at(self.devices[device], rows)
+        return plans.at(self.devices[device], rows) if device in self.devices else []
+
+    def client(self, calls, **kw):
+        if self.client_build in SUITES:
+            return parts.Client(self.bed, [calls], root=beds.suite_root(self.client_build), witness=False, **kw)
+        return parts.Client(self.bed, [calls], python=telemetry_python(self.client_build), witness=False,
+                            flags=["--linger", str(FLUSH_SECONDS)] if kw.get("gate") else [], **kw)
 
     def run(self, calls, mode):
         # Before anything is looked at: proxies made, the Leader's own proxy too.
-        parts.Client(self.bed, [self.at("leader", [("command", "TurnFollowerOn", "void", "")])], python=self.python,
-                     witness=False, name="warm-up").finish()
-        client = parts.Client(self.bed, [calls], python=self.python, gate=True, env=self.client_env, witness=False,
-                              flags=["--linger", str(FLUSH_SECONDS)])
-        pids = (client.pid, self.follower.pid, self.leader.pid)  # whatever else runs on this host
+        warm_up = self.at("leader", [("command", "TurnFollowerOn", "void", "")]) or calls[:1]
+        self.client(warm_up, name="warm-up").finish()
+        client = self.client(calls, gate=True, env=self.client_env)
+        pids = [client.pid] + [s.pid for s in self.servers]  # whatever else runs on this host
         agent = Agent(self.bed, "--native", mode, *[a for p in pids for a in ("--select", "pid:%d" % p)])
         client.release()
         self.log = client.finish()
+        if self.client_build in SUITES:
+            time.sleep(FLUSH_SECONDS)  # its own exporter is emptied when it ends, the servers' has its turn
         self.status = agent.status()
         self.final = agent.stop()
         self.client_pid = client.pid

@@ -17,7 +17,9 @@ def overloaded(bed, ring):
     plan = plan_for(servers, CALLS, 8, seed=23)
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     client = parts.Client(bed, plan, gate=True)
-    agent = Agent(bed, "--ring-size", ring)
+    # only these: the events are counted, and other Tango programs may run on this host
+    only = sum([["--select", "pid:%d" % p.pid] for p in servers + [client]], [])
+    agent = Agent(bed, "--ring-size", ring, *only)
     before = sum(client.invoked().values()), sum(sum(s.dispatched().values()) for s in servers)
     client.release()
     log = client.finish()
@@ -61,10 +63,18 @@ def test_small_ring(bed):
     figure("%d calls: %s" % (len(log), check_counts(requests, status, final)))
     check_no_wrong_parent(servers, client, spans)
     check_no_false_success(log, spans)
-    incomplete = sum(1 for s in spans if "tangotrace.incomplete" in s.attrs)
-    check(incomplete > 0, "affected spans say so")
+    check_marked(spans, status)
     truth.check_unique(spans)
-    figure("%d spans, %d of them marked incomplete" % (len(spans), incomplete))
+
+
+def check_marked(spans, status):
+    """Affected spans say so, and only those: a lost event belongs to one thread and spoils the calls that are open in it, of
+    which there are at most three here (an API function, one that it calls, the next that the gap is seen in)."""
+    incomplete, drops = sum(1 for s in spans if "tangotrace.incomplete" in s.attrs), status["drops"]["total"]
+    figure("%d events dropped; %d spans, %d of them marked incomplete" % (drops, len(spans), incomplete))
+    check(incomplete > 0, "affected spans say so")
+    check(incomplete <= 3 * drops, "more spans are marked than drops can have spoiled", incomplete, drops)
+    check(incomplete <= 0.75 * len(spans), "what is whole is not marked", incomplete, len(spans))
 
 
 def check_no_wrong_parent(servers, client, spans):
@@ -100,7 +110,9 @@ def check_no_false_success(log, spans):
 def test_no_false_errors(bed):
     """And the other way: a call that never fails is no error, or the span says that events of it were lost."""
     need_agent()
-    _, _, log, _, _, _, spans = overloaded(bed, 65536)
+    _, _, log, _, status, _, spans = overloaded(bed, 32768)
+    check(status["drops"]["total"] > 0, "the ring was too small indeed (else this test shows nothing)", status)
+    check_marked(spans, status)
     fail = {(truth.device_name(c.device).lower(), truth.operation_name(c)) for c in log if c.reason}
     known = {(truth.device_name(c.device).lower(), truth.operation_name(c)) for c in log}
     false = [s for s in spans if s.failed and (s.device.lower(), s.operation) in known - fail and

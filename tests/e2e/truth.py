@@ -122,8 +122,25 @@ def check_pair(client, server):
           (not client.device and client.attrs.get("peer.service") == "DataBase"),  # a Database is no DeviceProxy
           "one device on both sides", client, server)
     check(server.attrs.get("tangotrace.parent.proof") == "request", "the proof is the request", server)
+    check_pair_connection(client, server)
     check(client.start <= server.start <= client.end, "the server's span starts inside", client, server)
     check_pair_outcome(client, server)
+
+
+def check_pair_connection(client, server):
+    """One request on one connection: the same id on it, and what is one side's own end is the other's peer."""
+    number = client.attrs.get("giop.request_id")
+    check(number is not None and server.attrs.get("giop.request_id") == number, "one GIOP request id on both sides",
+          client.attrs, server.attrs)
+    equal(server.attrs.get("network.transport"), client.attrs.get("network.transport"), "transport of both sides")
+    for what in ("port", "address"):
+        for one, other in ((client, server), (server, client)):
+            mine, peer = one.attrs.get("network.local." + what), other.attrs.get("network.peer." + what)
+            check(mine is None or peer is None or mine == peer, "mirrored %ss of the connection" % what, client.attrs,
+                  server.attrs)
+    if client.attrs.get("network.transport") == "tcp":
+        check(client.attrs.get("network.local.port") and server.attrs.get("network.local.port"),
+              "both sides know the ports of TCP", client.attrs, server.attrs)
 
 
 def check_pair_outcome(client, server):

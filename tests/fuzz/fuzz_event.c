@@ -2,7 +2,7 @@
 /*
  * Arbitrary bytes as a stream of events, through assembler and correlator. The input is a list of records:
  * u16 length, then that many bytes handed over as one event. The first byte of the input: bit 0 stacks
- * switch, bit 1 small bounds.
+ * switch, bit 1 small bounds, bit 2 no flush, bit 3 native telemetry is joined, bit 4 servers have it.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -60,6 +60,11 @@ static bool switching(void *context, uint32_t tgid)
     return ((struct count *)context)->switching;
 }
 
+static bool native_server(void *context, uint32_t tgid)
+{
+    return tgid & 1;
+}
+
 static int64_t no_offset(void *context, uint64_t now)
 {
     return 0;
@@ -89,7 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size)
         return 0;
     struct count count = {.switching = data[0] & 1};
-    struct tt_correlator_config config = {.seed = 1, .unix_offset = no_offset};
+    struct tt_correlator_config config = {.seed = 1,
+                                          .unix_offset = no_offset,
+                                          .native = data[0] & 8,
+                                          .native_server = data[0] & 16 ? native_server : NULL};
     if (data[0] & 2)
         config.max_keys = config.max_pending = config.max_depth = config.max_spans = 3;
     struct tt_correlator *correlator = tt_correlator_new(&config, emit, &count);
@@ -116,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tt_assembler_flush(assembler, UINT64_MAX);
         tt_correlator_flush(correlator);
         const struct tt_assembler_stats *stats = tt_assembler_stats(assembler);
-        if (stats->open || count.spans != stats->spans ||
+        if (stats->open || count.spans + tt_correlator_stats(correlator)->native_hidden != stats->spans ||
             count.spans != tt_correlator_stats(correlator)->emitted ||
             tt_correlator_stats(correlator)->pending)
             abort();

@@ -30,6 +30,11 @@ enum {
     COMMAND_4,     /* server: jumps to COMMAND_2 */
     COMMAND_2,     /* server */
     ON_CONNECTION, /* client, one: perhaps no DeviceProxy */
+    ASYNCH,        /* client, asynchronous */
+    SUBMIT,
+    WORKER,
+    REFUSED,
+    REPLY,
     SEND,
     UPCALL,
     CATCH,
@@ -53,8 +58,13 @@ static const struct tt_row test_rows[ROWS] = {
                        .name = "Tango::Connection::command_inout",
                        .verb = "command",
                        .argument = {{TT_FIELD_DEVICE, TT_VALUE_CONNECTION_NAME, 0}}},
+    [ASYNCH] = {.role = TT_ROLE_ASYNCH, .name = "Tango::DeviceProxy::read_attributes_asynch", .verb = "read"},
+    [SUBMIT] = {.role = TT_ROLE_SUBMIT, .name = "omniObjRef::_invoke_async"},
+    [WORKER] = {.role = TT_ROLE_WORKER, .name = "omni::AsyncRequest::execute"},
+    [REFUSED] = {.role = TT_ROLE_REFUSED, .name = "omni::DIICallDescriptor::userException"},
+    [REPLY] = {.role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attributes_reply", .verb = "reply"},
     [SEND] = {.role = TT_ROLE_REQUEST},
-    [UPCALL] = {.role = TT_ROLE_UPCALL},
+    [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},
     [SWITCH] = {.role = TT_ROLE_SWITCH},
 };
@@ -84,7 +94,7 @@ struct events {
     uint32_t sequence[MAX_TIDS], start[MAX_TIDS];
     bool switching;
     uint64_t ids;
-    size_t requests, bare;
+    size_t requests;
     struct tt_span **spans; /* in the order they were closed or emitted */
     size_t count, capacity;
 };
@@ -109,6 +119,10 @@ static inline void record_open(void *context, struct tt_span *span)
     memcpy(span->span_id, &e->ids, sizeof(span->span_id));
     if (span->parent)
         memcpy(span->parent_id, span->parent->span_id, sizeof(span->parent_id));
+    if (span->answers) {
+        span->linked = true;
+        memcpy(span->link_span, span->answers->span_id, sizeof(span->link_span));
+    }
 }
 
 static inline void record_request(void *context, struct tt_span *span, const struct tt_key *key,
@@ -117,12 +131,6 @@ static inline void record_request(void *context, struct tt_span *span, const str
     struct events *e = context;
     assert_non_null(span);
     e->requests++;
-}
-
-static inline void record_bare(void *context, const struct tt_key *key, uint64_t time)
-{
-    struct events *e = context;
-    e->bare++;
 }
 
 static inline bool test_switching(void *context, uint32_t tgid)
@@ -137,7 +145,7 @@ static inline void events_init_rows(struct events *e, row_fn rows)
 {
     memset(e, 0, sizeof(*e));
     e->now = 1000000;
-    struct tt_assembler_ops ops = {record_open, record_request, record_bare, keep_span, e};
+    struct tt_assembler_ops ops = {record_open, record_request, keep_span, e};
     e->assembler = tt_assembler_new(&ops, rows, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
@@ -382,20 +390,31 @@ static inline void lose(struct events *e, uint32_t tid)
 
 /* ---- what came out ---------------------------------------------------------------------------- */
 
-/* The n-th span of a row, from 0. */
 /* By name: the rows may be copies. */
 static inline bool is_row(const struct tt_span *span, uint32_t row)
 {
     return !strcmp(span->row->name, test_rows[row].name);
 }
 
-static inline struct tt_span *span_of(const struct events *e, uint32_t row, size_t n)
+static inline struct tt_span *nth(const struct events *e, uint32_t row, bool further, size_t n)
 {
     for (size_t i = 0; i < e->count; i++)
-        if (is_row(e->spans[i], row) && !n--)
+        if (is_row(e->spans[i], row) && e->spans[i]->further == further && !n--)
             return e->spans[i];
     fail_msg("no such span of %s", test_rows[row].name);
     return NULL;
+}
+
+/* The n-th span of a row, from 0. */
+static inline struct tt_span *span_of(const struct events *e, uint32_t row, size_t n)
+{
+    return nth(e, row, false, n);
+}
+
+/* The n-th span of a request that the row's function sent besides its own. */
+static inline struct tt_span *further_of(const struct events *e, uint32_t row, size_t n)
+{
+    return nth(e, row, true, n);
 }
 
 static inline size_t spans_of(const struct events *e, uint32_t row)

@@ -98,11 +98,78 @@ static void retries_are_counted(void **state)
     catches(&e, 11, 0x8000); /* inside the call: closes nothing */
     sends(&e, 11, 0x7000, 4001, 2);
     leave(&e, 11, READ, 0x9000);
-    assert_int_equal(e.count, 1);
-    assert_false(e.spans[0]->failed);
-    assert_int_equal(e.spans[0]->requests, 2);
+    assert_int_equal(e.count, 2);
+    struct tt_span *call = span_of(&e, READ, 0), *retry = further_of(&e, READ, 0);
+    assert_false(call->failed);
+    assert_int_equal(call->requests, 2);
     assert_int_equal(e.requests, 2);
-    assert_int_equal(e.spans[0]->key.connection.local_port, 4000);
+    assert_int_equal(call->key.connection.local_port, 4000);
+    assert_int_equal(retry->kind, TT_SPAN_CLIENT);
+    assert_parent(retry, call);
+    assert_int_equal(retry->retry, 1);
+    assert_int_equal(retry->key.connection.local_port, 4001);
+    assert_false(retry->failed);
+    assert_int_equal(retry->end, call->end);
+    assert_string_equal(retry->device, "sys/tg_test/1");
+    assert_int_equal(retry->incomplete, TT_INCOMPLETE_START);
+}
+
+/* Each try ends with what was caught before the next, the last with the call. */
+static void retries_that_fail(void **state)
+{
+    enter(&e, 11, READ, 0x9000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    catches(&e, 11, 0x8000);
+    sends(&e, 11, 0x7000, 4001, 2);
+    catches(&e, 11, 0x8000);
+    uint64_t end = e.now;
+    sends(&e, 11, 0x7000, 4002, 2);
+    catches(&e, 11, 0x9100);
+    assert_int_equal(e.count, 3);
+    struct tt_span *first = further_of(&e, READ, 0), *last = further_of(&e, READ, 1);
+    assert_int_equal(first->end, end);
+    assert_true(first->failed);
+    assert_string_equal(first->errors[0].reason, "API_First");
+    assert_int_equal(last->retry, 2);
+    assert_true(last->failed);
+    assert_true(span_of(&e, READ, 0)->failed);
+}
+
+/* Of a function that sends many: when the reply came is not seen. */
+static void requests_without_a_function(void **state)
+{
+    enter(&e, 11, CONNECT, 0x9000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    enter(&e, 11, READ, 0x8000);
+    leave(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 4);
+    leave(&e, 11, CONNECT, 0x9000);
+    assert_int_equal(e.count, 4);
+    assert_int_equal(span_of(&e, CONNECT, 0)->requests, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct tt_span *request = further_of(&e, CONNECT, i);
+        assert_int_equal(request->kind, TT_SPAN_CLIENT);
+        assert_parent(request, span_of(&e, CONNECT, 0));
+        assert_int_equal(request->incomplete, TT_INCOMPLETE_START | TT_INCOMPLETE_END);
+        assert_int_equal(request->retry, 0);
+    }
+}
+
+/* Another function that does the same again has the retry's times. */
+static void retry_by_its_own_function(void **state)
+{
+    enter(&e, 11, READ_CHAR, 0x9000);
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    catches(&e, 11, 0x8100);
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4001, 2);
+    leave(&e, 11, READ, 0x8000);
+    leave(&e, 11, READ_CHAR, 0x9000);
+    assert_int_equal(e.count, 2);
+    assert_parent(span_of(&e, READ, 0), span_of(&e, READ_CHAR, 0));
+    assert_int_equal(span_of(&e, READ, 0)->retry, 1);
+    assert_int_equal(span_of(&e, READ, 0)->incomplete, 0);
 }
 
 static void enter_in_loop(uint32_t row, uint64_t frame)
@@ -123,10 +190,12 @@ static void a_round_is_no_call(void **state)
         sends(&e, 11, 0x7000, 4001, 2);
         leave(&e, 11, READ, 0x9000);
     }
-    assert_int_equal(e.count, 2);
-    assert_int_equal(e.spans[1]->requests, 2);
-    assert_false(e.spans[1]->failed);
-    assert_int_equal(e.spans[1]->incomplete, 0);
+    assert_int_equal(e.count, 4);
+    struct tt_span *call = span_of(&e, READ, 1);
+    assert_int_equal(call->requests, 2);
+    assert_false(call->failed);
+    assert_int_equal(call->incomplete, 0);
+    assert_parent(further_of(&e, READ, 1), call);
 }
 
 /* .. but another function at the same address is another call, and so is one after an exception that left. */
@@ -276,12 +345,15 @@ static void bare_upcalls_are_counted(void **state)
     leave(&e, 21, READ_5, 0xb000);
     assert_int_equal(stats(&e)->upcalls, 2);
     assert_int_equal(stats(&e)->upcalls_bare, 2);
-    assert_int_equal(e.bare, 2);
+    assert_int_equal(spans_of(&e, UPCALL), 2);
+    assert_int_equal(span_of(&e, UPCALL, 0)->kind, TT_SPAN_SERVER);
+    assert_int_equal(span_of(&e, UPCALL, 0)->incomplete, TT_INCOMPLETE_END);
+    assert_string_equal(span_of(&e, UPCALL, 0)->operation, "read_attributes_5");
     assert_string_equal(tt_assembler_bare(e.assembler, 0)->operation, "read_attributes_5");
     assert_int_equal(tt_assembler_bare(e.assembler, 0)->count, 2);
     assert_null(tt_assembler_bare(e.assembler, 1));
-    assert_int_equal(e.spans[0]->kind, TT_SPAN_INTERNAL);
-    assert_false(e.spans[0]->has_key);
+    assert_int_equal(span_of(&e, READ_5, 0)->kind, TT_SPAN_INTERNAL);
+    assert_false(span_of(&e, READ_5, 0)->has_key);
 }
 
 static void old_key_is_never_taken(void **state)
@@ -466,6 +538,9 @@ int main(void)
         TEST(overloads_are_one_span),
         TEST(many_has_a_child_per_call),
         TEST(reconnect_inside_a_call),
+        TEST(retries_that_fail),
+        TEST(requests_without_a_function),
+        TEST(retry_by_its_own_function),
         TEST(retries_are_counted),
         TEST(a_round_is_no_call),
         TEST(a_round_is_of_the_same_call),

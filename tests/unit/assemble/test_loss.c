@@ -163,13 +163,13 @@ static void process_is_forgotten(void **state)
 static void depth_is_bounded(void **state)
 {
     for (unsigned i = 0; i < 100; i++)
-        enter(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        enter(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     assert_int_equal(stats(&e)->open, 64);
     assert_int_equal(stats(&e)->dropped_frames, 36);
     sends(&e, 11, 0x10000, 4000, 2); /* of a dropped frame: not of the 64th */
     assert_int_equal(stats(&e)->requests_bare, 1);
     for (unsigned i = 100; i-- > 0;)
-        leave(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        leave(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     assert_int_equal(e.count, 64);
     for (size_t i = 0; i < e.count; i++)
         assert_int_equal(e.spans[i]->incomplete, 0);

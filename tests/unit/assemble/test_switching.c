@@ -99,7 +99,7 @@ static void further_requests_of_the_only_call(void **state)
     sends(&e, 11, 0x78000, 4000, 2);
     sends(&e, 11, 0x78000, 4000, 4);
     leave(&e, 11, READ, 0x78778);
-    assert_int_equal(e.spans[0]->requests, 2);
+    assert_int_equal(span_of(&e, READ, 0)->requests, 2);
 }
 
 static void exits_at_the_same_address(void **state)

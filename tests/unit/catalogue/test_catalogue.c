@@ -15,7 +15,8 @@
 
 static bool has_verb(enum tt_role role)
 {
-    return role == TT_ROLE_CLIENT || role == TT_ROLE_MANY || role == TT_ROLE_SERVER;
+    return role == TT_ROLE_CLIENT || role == TT_ROLE_MANY || role == TT_ROLE_SERVER ||
+           role == TT_ROLE_ASYNCH || role == TT_ROLE_REPLY;
 }
 
 static void rows_are_complete(void **state)

@@ -228,6 +228,8 @@ static bool many(struct client *client, unsigned level, uint64_t sp, int parent)
 {
     struct calls *calls = client->calls;
     uint32_t row = chance(calls, 50) ? CONNECT : CONSTRUCT;
+    if (parent >= 0 && calls->truth[parent].row == row)
+        row = row == CONNECT ? CONSTRUCT : CONNECT; /* inside its like it would have no span of its own */
     int truth = new_truth(calls, row, parent, -1);
     uint64_t frame = deeper(client, sp), inside = deeper(client, frame);
     bool thrown = false;

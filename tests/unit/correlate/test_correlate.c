@@ -164,7 +164,7 @@ static void several_requests_of_one_call(void **state)
     serves(31, tcp_key(4001, 2, false));
     leave(&e, 11, READ, 0x8000);
     assert_parent(span_of(&e, READ_5, 0), span_of(&e, READ, 0));
-    assert_parent(span_of(&e, READ_5, 1), span_of(&e, READ, 0));
+    assert_parent(span_of(&e, READ_5, 1), further_of(&e, READ, 0));
     assert_int_equal(span_of(&e, READ, 0)->peer_tgid, 20);
 }
 
@@ -216,7 +216,8 @@ static void bare_upcall_uses_up_the_request(void **state)
     asks(11, tcp_key(4000, 2, true));
     upcall(&e, 21, 0xa000, 4000, 2);
     upcall(&e, 21, 0xa000, 4000, 4);
-    assert_int_equal(joins()->bare, 1);
+    assert_int_equal(joins()->joined, 1);
+    assert_parent(span_of(&e, UPCALL, 0), span_of(&e, READ, 0));
     wait_over();
     assert_int_equal(joins()->client_unmatched, 0);
 }
@@ -423,9 +424,9 @@ static void depth_cap_by_nesting(void **state)
 {
     again(&(struct tt_correlator_config){.max_depth = 4});
     for (unsigned i = 0; i < 10; i++)
-        enter(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        enter(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     for (unsigned i = 10; i-- > 0;)
-        leave(&e, 11, CONNECT, 0x90000 - i * 0x100);
+        leave(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
     assert_int_equal(joins()->split, 2);
     assert_int_equal(joins()->traces, 3);
     for (size_t i = 0; i < e.count; i++)

@@ -215,7 +215,7 @@ static void inside_natives(void **state)
     calls_inside(true);
 }
 
-/* A call that first had to connect: ours has a child already and stays; the request's other side is native's.
+/* A call that first had to connect: ours has a child already and stays, but it is not the request's client.
  */
 static void with_children(void **state)
 {
@@ -229,6 +229,7 @@ static void with_children(void **state)
     leave(&e, 11, READ, 0x8000);
     assert_parent(span_of(&e, CONNECT, 0), span_of(&e, READ, 0));
     assert_true(is_root(span_of(&e, READ, 0)));
+    assert_int_equal(span_of(&e, READ, 0)->kind, TT_SPAN_INTERNAL);
     assert_in(span_of(&e, READ_5, 0), 7, 3);
     wait_over();
 }

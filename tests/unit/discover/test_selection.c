@@ -133,6 +133,28 @@ static void refused(const char *text, const char *part)
     tt_selection_free(&selection);
 }
 
+/* --native skip goes before every rule. */
+static void test_native(void **state)
+{
+    struct tt_selection *selection = tt_selection_new();
+    struct tt_process process = server_process();
+    char *error = NULL;
+
+    process.native = true;
+    assert_int_equal(tt_selection_add(selection, true, "Basler", &error), 0);
+    assert_int_equal(tt_selection_apply(selection, &process), 0);
+    assert_true(process.selected);
+    tt_selection_skip_native(selection, true);
+    assert_int_equal(tt_selection_apply(selection, &process), 0);
+    assert_false(process.selected);
+    assert_non_null(strstr(process.rule, "--native skip"));
+    process.native = false;
+    assert_int_equal(tt_selection_apply(selection, &process), 0);
+    assert_true(process.selected);
+    free(process.rule);
+    tt_selection_free(&selection);
+}
+
 static void test_errors(void **state)
 {
     char *large = calloc(1, 4001);
@@ -156,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_not_tango),
+        cmocka_unit_test(test_native),
         cmocka_unit_test(test_errors),
     };
 

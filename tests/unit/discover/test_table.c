@@ -10,7 +10,7 @@
 
 static unsigned probes;
 
-/* "\177ELFT": cppTango, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
+/* "\177ELFT": cppTango, N: with native telemetry, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
 static int probe(int fd, bool holds[TT_HOLDS])
 {
     char text[8] = "";
@@ -19,6 +19,7 @@ static int probe(int fd, bool holds[TT_HOLDS])
     if (pread(fd, text, 7, 0) < 4)
         return -EINVAL;
     holds[TT_LIBRARY_TANGO] = strchr(text + 4, 'T') != NULL;
+    holds[TT_HOLDS_TELEMETRY] = strchr(text + 4, 'N') != NULL;
     holds[TT_LIBRARY_OMNIORB] = strchr(text + 4, 'O') != NULL;
     holds[TT_LIBRARY_CXXABI] = strchr(text + 4, 'C') != NULL;
     holds[TT_LIBRARY_GREENLET] = strchr(text + 4, 'G') != NULL;
@@ -51,6 +52,7 @@ static void set_up(struct bed *bed)
     strcpy(bed->files, "/tmp/tt-files-XXXXXX");
     assert_non_null(mkdtemp(bed->files));
     make_file(bed, "libtango.so.9.3.4", "\177ELFT");
+    make_file(bed, "libtango.so.10.3.3", "\177ELFTN");
     make_file(bed, "libomniORB4.so.2.5", "\177ELFO");
     make_file(bed, "libstdc++.so.6", "\177ELFC");
     make_file(bed, "libc.so.6", "\177ELF-");
@@ -457,6 +459,35 @@ static void test_recheck(void **state)
     tear_down(&bed);
 }
 
+static bool is_native(struct bed *bed, int pid, const char *environment, size_t size, bool with)
+{
+    static const char *const new_files[] = {"libtango.so.10.3.3", NULL};
+    struct tt_process *process;
+    bool native;
+
+    start(bed, pid, 500, with ? new_files : tango_files);
+    fake_write(&bed->fake, pid, "environ", environment, size);
+    process = update(bed, pid, true);
+    assert_true(process->tango);
+    native = process->native;
+    tt_process_put(&process);
+    return native;
+}
+
+/* Native telemetry: built in, and switched on. */
+static void test_native(void **state)
+{
+    struct bed bed;
+
+    set_up(&bed);
+    assert_true(is_native(&bed, 9, "TANGO_TELEMETRY_ENABLE=on", 26, true));
+    assert_true(is_native(&bed, 10, "A=\0TANGO_TELEMETRY_ENABLE=TRUE", 31, true));
+    assert_false(is_native(&bed, 11, "TANGO_TELEMETRY_ENABLE=off", 27, true));
+    assert_false(is_native(&bed, 12, "XTANGO_TELEMETRY_ENABLE=on", 27, true));
+    assert_false(is_native(&bed, 13, "TANGO_TELEMETRY_ENABLE=on", 26, false)); /* 9.3.4: no effect */
+    tear_down(&bed);
+}
+
 static void test_gone(void **state)
 {
     struct tt_process *process = NULL;
@@ -481,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
         cmocka_unit_test(test_scan),           cmocka_unit_test(test_gone),
         cmocka_unit_test(test_greenlet),       cmocka_unit_test(test_recheck),
+        cmocka_unit_test(test_native),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -303,7 +303,7 @@ static void libomniorb_is_covered(void **state)
         "/usr/lib/x86_64-linux-gnu/libomniORB4.so.*.*");
 
     assert_non_null(plan->omni);
-    assert_int_equal(plan->function_count, 6);
+    assert_int_equal(plan->function_count, 8);
     for (size_t i = 0; i < plan->function_count; i++)
         assert_null(plan->functions[i].refused);
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* internal.h: what the files of src/attach share. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attach/attach.h"
+#include "attach/file.h"
+
+/* A process that has probes, or waits for them. */
+struct member {
+    struct member *next;
+    pid_t pid;
+    uint64_t start_ticks;
+    size_t points;
+    bool waiting;
+    bool selected;
+    struct {
+        struct tt_file *file;
+        struct tt_link *link; /* by pid; NULL: inode-wide. Under files.lock */
+    } * files;
+    size_t file_count;
+};
+
+struct tt_attach {
+    struct tt_host *host;
+    struct tt_leases *leases;
+    struct tt_files files;
+    struct member *members; /* list: main thread; entries' links: files.lock */
+    struct tt_attach_stats stats;
+    bool others; /* breakpoints of another agent are no news */
+    void (*retry)(void *context);
+    void *context;
+    pthread_mutex_t closing; /* counts threads that close links of ended processes */
+    pthread_cond_t closed;
+    size_t closers;
+};
+
+/* link.c: runs on the lease thread when somebody opens a probed file for writing. */
+void tt_attach_lease_broken(void *context, uint64_t tag);
+/* link.c: puts the probes of one mapped file into the process, and the file into the member's list. 0;
+ * -EAGAIN: the file is being written; -ESRCH: the process is gone; another negative errno (logged). */
+int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
+                        const struct tt_process *process, const struct tt_mapped_file *map);
+
+static inline bool tt_member_has(const struct member *m, const struct tt_file *file)
+{
+    for (size_t i = 0; i < m->file_count; i++)
+        if (m->files[i].file == file)
+            return true;
+    return false;
+}

@@ -1,0 +1,173 @@
+"""Tracing from outside beside Tango 10's own telemetry, in one run: off, tangotrace and native in turn, both exporting
+by OTLP/HTTP to the same receiver. What is compared is what each adds: to the latency of a call, and to the CPU time of
+client, server and agent together.
+
+Native runs in processes of its own, since it can only be switched on at their start; all clients and servers share one
+CPU, the agent and the receiver the other.
+"""
+import os
+import statistics
+import subprocess
+import time
+
+import bed as beds
+import native
+import parts
+import procmem
+from agent import Agent
+from harness import check, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SIDES_CPU, AGENT_CPU = 0, 1
+KEYS = ("median", "p99", "cpu")
+ROOT = os.path.join(beds.CACHE, "roots", "trixie")  # made by tests/e2e/chroot (make check-long)
+CASES = [  # title, build, operation, name
+    ("C++ read", "trixie", "read", "ampli"),
+    ("C++ command", "trixie", "command", "DevDouble"),
+    ("PyTango read", "10.0.4", "read", "level"),
+    ("PyTango command", "10.0.4", "command", "Twice"),
+    ("PyTango read", "10.3.1", "read", "level"),
+    ("PyTango command", "10.3.1", "command", "Twice"),
+]
+
+
+def cases():
+    """Those that this machine can run without making a root first."""
+    return [c for c in CASES if c[1] not in native.SUITES or os.path.exists(ROOT)]
+
+
+def pin(pid, cpu):
+    for tid in os.listdir("/proc/%d/task" % pid):
+        os.sched_setaffinity(int(tid), {cpu})
+
+
+def compiled_in_root():
+    """The C++ client, compiled where it is to run."""
+    source, binary = os.path.join(HERE, "calls.cpp"), ROOT + "/opt/tt/calls"
+    if not os.path.exists(binary) or os.path.getmtime(binary) < os.path.getmtime(source):
+        with open(source) as f:
+            text = f.read()
+        with open(ROOT + "/opt/tt/src/calls.cpp", "w") as f:
+            f.write(text)
+        subprocess.run(["chroot", ROOT, "sh", "-c", "g++ -std=c++17 -O2 $(pkg-config --cflags tango) -o /opt/tt/calls "
+                        "/opt/tt/src/calls.cpp $(pkg-config --libs tango) -pthread"], check=True, timeout=300,
+                       stdin=subprocess.DEVNULL)
+    return "/opt/tt/calls"
+
+
+class Pair:
+    """A server and a connected client that makes one round of calls per line of input."""
+
+    def __init__(self, bed, case, count, env):
+        _, build, operation, name = case
+        if build in native.SUITES:
+            self.server = parts.tangotest(bed, root=ROOT, env=env, witness=False)
+            program, device = beds.inside(ROOT, bed.dir, [compiled_in_root()]), "sys/tg_test/1"
+        else:
+            python = native.telemetry_python(build)
+            self.server = parts.follower(bed, python=python, env=env, witness=False)
+            program, device = [python, os.path.join(HERE, "calls.py")], "test/follower/1"
+        pin(self.server.pid, SIDES_CPU)
+        argv = ["taskset", "-c", str(SIDES_CPU)] + program + [self.server.url(device), operation, name, str(count)]
+        self.errors = bed.path("client-%d.err" % len(bed.procs))
+        with open(self.errors, "w") as err:
+            self.popen = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, cwd=bed.dir,
+                                          env=dict(bed.env, **env), universal_newlines=True, bufsize=1,
+                                          preexec_fn=beds.die_with_parent)
+        while self.popen.stdout.readline().strip() != "up":  # PyTango may have something to say before
+            check(self.popen.poll() is None, "the client is connected")
+        self.count = count
+        self.round()  # caches are warm
+
+    @property
+    def pids(self):
+        return [self.server.pid, self.popen.pid]
+
+    def round(self):
+        self.popen.stdin.write("go\n")
+        self.popen.stdin.flush()
+        return [int(n) for n in self.popen.stdout.readline().split()]
+
+    def measured(self, settle=lambda: None, pids=()):
+        """One round: latencies, and CPU of both sides and `pids`, per call. The time in which native's exporter has its
+        turn counts in every case: a server is never quite idle. Then settle() says that ours has exported all."""
+        before = sum(map(procmem.cpu_ns, self.pids + list(pids)))
+        median, p99 = self.round()[:2]
+        time.sleep(native.FLUSH_SECONDS)
+        settle()
+        return {"median": median, "p99": p99,
+                "cpu": (sum(map(procmem.cpu_ns, self.pids + list(pids))) - before) / self.count}
+
+    def dropped(self):
+        """Spans that native threw away so far: it says so, once each, on the program's own output."""
+        with open(self.errors, errors="replace") as f:
+            texts = [f.read(), self.server.proc.stdout, self.server.proc.stderr]
+        return sum(t.count("queue is full - dropping span") for t in texts)
+
+    def close(self):
+        self.popen.stdin.close()
+        self.popen.wait(30)
+
+
+def traced(bed, pair, url):
+    agent = Agent(bed, *[a for p in pair.pids for a in ("--select", "pid:%d" % p)], export=["otlp:" + url])
+    pin(agent.proc.pid, AGENT_CPU)
+    pair.round()
+
+    def exported():
+        status = agent.status()
+        return status["assemble"]["events"] >= status["events"]["total"] and all(
+            e["figures"]["waiting"] == 0 for e in status["exporters"])
+    row = pair.measured(lambda: wait_for(exported, 15, "the agent to export", 0.1), [agent.proc.pid])
+    final = agent.stop(seconds=30)
+    row["lost"] = final["lost"]
+    return row
+
+
+def measure(case, rounds, count):
+    bed = beds.Bed("bench-native")
+    sink = subprocess.Popen(["taskset", "-c", str(AGENT_CPU), beds.test_program("sink")], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, universal_newlines=True, preexec_fn=beds.die_with_parent)
+    rows = {"off": [], "tangotrace": [], "native": []}
+    try:
+        url = "http://127.0.0.1:%d" % int(sink.stdout.readline())
+        plain = Pair(bed, case, count, {})
+        own = Pair(bed, case, count, native.telemetry(case[1], url))
+        for _ in range(rounds):
+            rows["off"].append(plain.measured())
+            rows["tangotrace"].append(traced(bed, plain, url))
+            rows["native"].append(own.measured())
+        dropped = own.dropped()
+        plain.close()
+        own.close()
+    finally:
+        sink.stdin.close()
+        sink.wait(10)
+        bed.close()
+    return summary(case, rows, dropped)
+
+
+def summary(case, rows, dropped):
+    middle = {k: {key: statistics.median(r[key] for r in v) for key in KEYS} for k, v in rows.items()}
+    added = {k: {key: middle[k][key] - middle["off"][key] for key in KEYS} for k in ("tangotrace", "native")}
+    ratio = {key: added["tangotrace"][key] / added["native"][key] if added["native"][key] > 0 else None for key in KEYS}
+    build = native.SUITES.get(case[1], case[1])
+    return {"case": "%s %s" % (case[0], build), "middle": middle, "added": added, "ratio": ratio,
+            "lost": sum(r["lost"] for r in rows["tangotrace"]), "native_lost": dropped, "raw": rows}
+
+
+def us(nanoseconds):
+    return "%.1f" % (nanoseconds / 1000)
+
+
+def table(results):
+    """Rows of text: latency off, what each adds to latency and CPU, and ours by native's."""
+    rows = [("beside native telemetry", "off us", "+us ours", "+us native", "ratio", "CPU off us", "+CPU ours",
+             "+CPU native", "ratio", "lost ours", "lost native")]
+    for r in results:
+        ours, theirs, ratio = r["added"]["tangotrace"], r["added"]["native"], r["ratio"]
+        word = {k: "-" if v is None else "%.2f" % v for k, v in ratio.items()}
+        rows.append((r["case"], us(r["middle"]["off"]["median"]), us(ours["median"]), us(theirs["median"]),
+                     word["median"], us(r["middle"]["off"]["cpu"]), us(ours["cpu"]), us(theirs["cpu"]), word["cpu"],
+                     str(r["lost"]), str(r["native_lost"])))
+    return rows

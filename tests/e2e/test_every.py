@@ -1,0 +1,98 @@
+"""Every function of the client API: the right span outside, one CLIENT and one SERVER span per request inside."""
+import collections
+import os
+import signal
+
+import bed as beds
+import parts
+import spans as otlp
+import truth
+from agent import Agent, need_agent
+from harness import HERE, check, check_all, equal, figure, wait_for
+
+EVERY_PY = os.path.join(HERE, "clients", "every.py")
+
+
+def gate(bed):
+    path = bed.path("gate")
+    os.mkfifo(path)
+    return path
+
+
+def open_gate(path):
+    with open(path, "w") as fifo:
+        fifo.write("go\n")
+
+
+def outermost(spans, pid):
+    mine = {s.id for s in truth.of(spans, pid)}
+    return [s for s in truth.of(spans, pid) if s.parent not in mine]
+
+
+def every(bed, python):
+    need_agent()
+    database = parts.Database(bed)
+    server = parts.tangotest(bed, database)
+    fifo = gate(bed)
+    orb_log = bed.path("orb-every.log")
+    client = bed.start("every", [python, EVERY_PY, "sys/tg_test/1", fifo], parts.witness_env(orb_log))
+    client.wait_text("up", 30)
+    agent = Agent(bed)
+    before = parts.witnessed(orb_log, parts.INVOKE), server.dispatched()
+    open_gate(fifo)
+    client.finish(60)
+    counted = parts.witnessed(orb_log, parts.INVOKE), server.dispatched()
+    for now, then in zip(counted, before):
+        now.subtract(then)
+    final = agent.stop()
+    spans = agent.spans()
+    lines = [line.split("\t") for line in client.stdout.splitlines() if "\t" in line]
+    figure("%d functions, %d requests, %d spans" % (len(lines), sum((+counted[0]).values()), len(spans)))
+    main_thread = [s for s in outermost(spans, client.pid) if s.attrs.get("thread.id") == client.pid]
+    got = collections.Counter((s.name, s.operation, s.attrs.get("error.type", "")) for s in main_thread)
+    want = collections.Counter(tuple(line) for line in lines)
+    return client, server, lines, spans, counted, want, got, final, agent
+
+
+def test_python(bed):
+    client, server, lines, spans, counted, want, got, final, agent = every(bed, beds.PYTHON)
+    mine = truth.of(spans, client.pid)
+    check_all(
+        lambda: check(not want - got, "a span for every function", *truth.difference(want, got)),
+        lambda: truth.check_wire(spans, client.pid, otlp.CLIENT, +counted[0]),
+        lambda: truth.check_wire(spans, server.pid, otlp.SERVER, +counted[1]),
+        lambda: truth.check_unique(spans),
+        lambda: truth.check_certain(mine),
+        lambda: truth.check_none_lost(final, agent))
+
+
+def test_retry(bed):
+    """The server is started anew between two calls: the call succeeds, what it took is inside."""
+    need_agent()
+    server = parts.thrower(bed)
+    url = server.url("test/thrower/1")
+    port = url.split(":")[2].split("/")[0]
+    fifo = gate(bed)
+    program = ("import sys, tango\np = tango.DeviceProxy(%r)\np.read_attribute('number')\nprint('up', flush=True)\n"
+               "open(%r).readline()\nprint(p.read_attribute('number').value)\n" % (url, fifo))
+    client = bed.start("retry", [beds.PYTHON, "-c", program])
+    client.wait_text("up", 30)
+    server.proc.signal(signal.SIGKILL)
+    wait_for(lambda: not server.proc.alive(), 10, "the end of the server")
+    again = bed.start("thrower-again", server.proc.argv[:-1] + ["giop:tcp:127.0.0.1:" + port])
+    again.wait_text(parts.READY, 30)
+    agent = Agent(bed)
+    open_gate(fifo)
+    client.finish(30)
+    final = agent.stop()
+    spans = agent.spans()
+    roots = outermost(spans, client.pid)
+    equal([(s.name, s.failed) for s in roots], [("Tango::DeviceProxy::read_attribute", False)], "the call")
+    inside = [s for s in truth.of(spans, client.pid) if s.parent]
+    check(any(s.name == "Tango::Connection::reconnect" for s in inside), "it connected again", *inside)
+    served = [s for s in truth.of(spans, again.pid, otlp.SERVER) if s.operation == "read number"]
+    equal(len(served), 1, "reads served")
+    parents = {s.id: s for s in truth.of(spans, client.pid, otlp.CLIENT)}
+    check(served[0].parent in parents, "the read is a child of a CLIENT span", served[0])
+    figure("retry %s" % parents[served[0].parent].attrs.get("tangotrace.retry", "within the call's own span"))
+    truth.check_none_lost(final, agent)
