@@ -92,6 +92,8 @@ def tangotest(bed, database=None, instance="test", devices=("sys/tg_test/1",), *
 
 
 def thrower(bed, database=None, instance="t", devices=("test/thrower/1",), **kw):
+    if kw.get("root") and not os.path.exists(kw["root"] + ROOT_PROGRAMS + "thrower"):
+        kw["root"] = None  # cppTango 10.3 makes a server's classes in another way: that of this host, then
     binary = kw.pop("binary", None) or (ROOT_PROGRAMS + "thrower" if kw.get("root") else beds.test_program("thrower"))
     return start_server(bed, [binary], instance, ["Thrower::" + d for d in devices], database, **kw)
 
