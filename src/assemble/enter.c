@@ -105,13 +105,18 @@ static size_t class_length(const char *name)
     return length;
 }
 
+static bool same_verb(const struct tt_row *a, const struct tt_row *b)
+{
+    return a->verb == b->verb || (a->verb && b->verb && !strcmp(a->verb, b->verb));
+}
+
 /*
  * A function called by another one to do its work: no span of its own. That is one that does the same: a
  * further request (a ping before a write, the second try after a lost connection) is a call of its own.
  */
 static bool stands_for(const struct frame *top, const struct tt_row *row)
 {
-    if (top->row->role != row->role || strcmp(top->row->verb, row->verb) != 0)
+    if (top->row->role != row->role || !same_verb(top->row, row))
         return false;
     if (row->role == TT_ROLE_CLIENT)
         return !top->owner->requests;
@@ -123,7 +128,7 @@ static bool stands_for(const struct frame *top, const struct tt_row *row)
 static unsigned tries_before(const struct frame *top, const struct tt_row *row)
 {
     bool again = row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT &&
-                 !strcmp(top->row->verb, row->verb);
+                 same_verb(top->row, row);
     return again ? top->owner->requests : 0;
 }
 
