@@ -127,8 +127,7 @@ static bool stands_for(const struct frame *top, const struct tt_row *row)
 /* How often the call that `top` stands for was sent already, if `row` does the same again. */
 static unsigned tries_before(const struct frame *top, const struct tt_row *row)
 {
-    bool again = row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT &&
-                 same_verb(top->row, row);
+    bool again = row->role == TT_ROLE_CLIENT && top->row->role == TT_ROLE_CLIENT && same_verb(top->row, row);
     return again ? top->owner->requests : 0;
 }
 
