@@ -174,7 +174,7 @@ check-e2e: all ## real Tango programs, a real database, a real Collector (as roo
 	$(Q)tests/e2e/run
 
 check-long: ## the long versions: full harm test, kernels in qemu
-	$(Q)deploy/bootstrap build check demo
+	$(Q)deploy/bootstrap build check demo long
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-libraries
 	$(Q)$(MAKE) --no-print-directory $(HOST_TESTS)
