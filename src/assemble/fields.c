@@ -187,8 +187,10 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
 {
     switch (header->field) {
     case TT_FIELD_DEVICE:
-        if (!plausible_device(data, header->size))
+        if (!plausible_device(data, header->size)) {
+            span->incomplete |= TT_INCOMPLETE_FAULT;
             return;
+        }
         break;
     case TT_FIELD_ATTRIBUTE:
         decode_attribute(span, header, data);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -21,6 +22,12 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "control/control.h"
+
+/* What the agent changes for itself and COMMAND gets as it was. */
+struct inherited {
+    sigset_t mask;
+    struct rlimit files; /* src/host raises the limit of open files */
+};
 
 /* COMMAND of the strace mode; it waits for `go` before it runs. */
 struct command {
@@ -74,15 +81,17 @@ static int become_invoker(void)
     return 0;
 }
 
-static void child(char **argv, int go, const sigset_t *mask)
+static void child(char **argv, int go, const struct inherited *inherited)
 {
     char word;
     int error;
 
     if (read(go, &word, 1) != 1)
         _exit(127); /* the agent did not come up */
-    sigprocmask(SIG_SETMASK, mask, NULL);
+    sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
     signal(SIGPIPE, SIG_DFL);
+    if (setrlimit(RLIMIT_NOFILE, &inherited->files))
+        tt_debug("open files of %s: %s", argv[0], strerror(errno));
     error = become_invoker();
     if (error) {
         tt_error("cannot run %s as the invoking user: %s", argv[0], strerror(-error));
@@ -94,7 +103,7 @@ static void child(char **argv, int go, const sigset_t *mask)
     _exit(error == ENOENT ? 127 : 126);
 }
 
-static int start_command(struct command *command, char **argv, const sigset_t *mask)
+static int start_command(struct command *command, char **argv, const struct inherited *inherited)
 {
     int go[2];
 
@@ -103,7 +112,7 @@ static int start_command(struct command *command, char **argv, const sigset_t *m
     command->pid = fork();
     if (command->pid == 0) {
         close(go[1]);
-        child(argv, go[0], mask);
+        child(argv, go[0], inherited);
     }
     close(go[0]);
     command->go = go[1];
@@ -205,7 +214,7 @@ static struct tt_control_server *start_control(struct tt_agent *agent, const str
 }
 
 static int trace(const struct tt_options *options, char **argv, struct tt_agent *agent, int signals,
-                 const sigset_t *mask)
+                 const struct inherited *inherited)
 {
     struct command command = {.go = -1};
     struct tt_control_server *control;
@@ -215,7 +224,7 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
     if (argv) {
         agent->tree = tt_tree_new();
         agent->all = options->all;
-        error = agent->tree ? start_command(&command, argv, mask) : -ENOMEM;
+        error = agent->tree ? start_command(&command, argv, inherited) : -ENOMEM;
         if (error)
             return tt_err(error, "cannot start %s: %s", argv[0], strerror(-error));
         tt_tree_add(agent->tree, (uint32_t)command.pid);
@@ -261,7 +270,8 @@ int tt_cmd_run(const struct tt_options *options, char **command)
 {
     struct tt_agent *agent = NULL;
     _cleanup_close_ int signals = -1;
-    sigset_t set, before;
+    struct inherited inherited;
+    sigset_t set;
     bool alone;
     int result;
 
@@ -271,7 +281,9 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     /* Before any thread starts, so that all inherit it and only the descriptor gets them. */
-    sigprocmask(SIG_BLOCK, &set, &before);
+    sigprocmask(SIG_BLOCK, &set, &inherited.mask);
+    if (getrlimit(RLIMIT_NOFILE, &inherited.files))
+        return tt_err(TT_EXIT_FAILURE, "getrlimit: %s", strerror(errno));
     signal(SIGPIPE, SIG_IGN);
     signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0)
@@ -282,7 +294,7 @@ int tt_cmd_run(const struct tt_options *options, char **command)
         return exit_code(result);
     if (!alone)
         tt_attach_expect_others(agent->attach);
-    result = trace(options, command, agent, signals, &before);
+    result = trace(options, command, agent, signals, &inherited);
     tt_agent_free(&agent);
     return result < 0 ? TT_EXIT_FAILURE : result;
 }

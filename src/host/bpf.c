@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -129,6 +130,18 @@ static int choose_method(struct tt_host *host, const struct tt_host_config *conf
     return tt_selftest(host, false, &f->uprobe, &(bool){false}, host->multi ? &(double){0} : &f->trap_ns);
 }
 
+/* Single uprobes take a descriptor per point, hundreds for each build of Tango; shells allow 1024. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        tt_debug("open files stay limited: %s", strerror(errno));
+}
+
 int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
 {
     struct tt_host *made = calloc(1, sizeof(*made));
@@ -137,6 +150,7 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
     if (!made)
         return -ENOMEM;
     made->single_fd = -1;
+    allow_descriptors();
     made->ring_size = config->ring_size;
     made->cpus = libbpf_num_possible_cpus();
     made->features.btf = !access("/sys/kernel/btf/vmlinux", R_OK);

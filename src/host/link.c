@@ -31,7 +31,7 @@ struct link_create_perf_event {
 };
 
 struct tt_link {
-    size_t count; /* descriptors: one link, or a perf event and a link for each point */
+    size_t count; /* descriptors: one link, or a link for each point */
     int fds[];
 };
 
@@ -94,7 +94,7 @@ static int uprobe_perf_type(void)
     return file && fscanf(file, "%d", &type) == 1 ? type : -ENOSYS;
 }
 
-/* One perf event and one BPF link on it; both descriptors are appended. */
+/* One perf event and one BPF link on it, whose descriptor is appended. */
 static int link_one(struct tt_link *link, int type, int program, const char *path, uint64_t offset,
                     uint64_t cookie, pid_t pid)
 {
@@ -124,15 +124,16 @@ static int link_one(struct tt_link *link, int type, int program, const char *pat
         close(event);
         return error;
     }
+    /* The link holds the event (bpf_perf_link_attach in kernel/bpf/syscall.c): one descriptor per point. */
+    close(event);
     link->fds[link->count++] = bpf;
-    link->fds[link->count++] = event;
     return 0;
 }
 
 int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
                    pid_t pid, struct tt_link **link)
 {
-    struct tt_link *made = link_alloc(2 * count);
+    struct tt_link *made = link_alloc(count);
     int type = uprobe_perf_type(), error = 0;
     char path[64];
 
@@ -143,6 +144,8 @@ int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t 
         error = type;
     for (size_t i = 0; i < count && !error; i++)
         error = link_one(made, type, program, path, offsets[i], cookies[i], pid);
+    for (size_t i = 0; i < made->count; i++)
+        made->fds[i] = above(fd, made->fds[i]);
     if (error) {
         tt_host_unlink(&made, 1);
         return error;

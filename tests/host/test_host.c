@@ -197,7 +197,8 @@ static void links_close_in_parallel(void **state)
     start = seconds();
     tt_host_unlink(links, TT_ARRAY_SIZE(links));
     print_message("100 links closed in %.3f s\n", seconds() - start);
-    assert_true(seconds() - start < 2.0);
+    /* Single uprobes end one after the other in the kernel, whoever closes them. */
+    assert_true(!tt_host_features(host)->uprobe_multi || seconds() - start < 2.0);
     assert_int_equal(target_call(&t), 0x90);
     target_stop(&t);
     tt_host_free(&host);

@@ -170,7 +170,7 @@ def mixed_calls(bed, *options, calls=CALLS, threads=2, one_cpu=False):
     log = client.finish()
     requests, invoked = server.dispatched() - before[0], client.invoked() - before[1]
     tell_programs()
-    final = agent.stop(seconds=60)
+    final = agent.stop(seconds=60)  # single uprobes: an RCU period or two for each
     equal(procmem.differing_bytes(server.pid), [], "differing bytes of code after the agent's end")
     tell("attach", "%.2f s to ready (%.2f s of it planning), %d links" % (
         agent.ready_seconds, status["plan_seconds"], links))
@@ -199,7 +199,7 @@ def crowd(*procs):
             os.sched_setaffinity(int(tid), {0})
 
 
-def sigkill(bed, *options):
+def test_sigkill(bed):
     """The agent dies in mid-flight: server and client go on, get the same answers, and their code is clean again."""
     server = parts.tangotest(bed)
     plan = plan_of(server, 40, 2)
@@ -218,7 +218,7 @@ def sigkill(bed, *options):
         wait_for(lambda: rounds() >= done + 2, 30 * SLOW, what, 0.1)
 
     wait_for(rounds, 30 * SLOW, "the first round", 0.1)
-    agent = Agent(bed, *JOIN_WAIT, *options)
+    agent = Agent(bed, *JOIN_WAIT)
     more("rounds while traced")
     check(any(d[3] == 0xcc for d in procmem.differing_bytes(server.pid, "libtango")), "breakpoints while traced")
     begin = time.monotonic()
@@ -238,10 +238,6 @@ def test_calls(bed):
     mixed_calls(bed)
 
 
-def test_sigkill(bed):
-    sigkill(bed)
-
-
 def test_one_cpu(bed):
     """Threads that push each other off one CPU, in the middle of the BPF program as well where the kernel is preemptible:
     what a run has in its hands must be its own."""
@@ -249,11 +245,8 @@ def test_one_cpu(bed):
 
 
 def test_calls_single(bed):
+    """With a link per point, the only way before 6.6, by choice."""
     mixed_calls(bed, "--no-multi")
-
-
-def test_sigkill_single(bed):
-    sigkill(bed, "--no-multi")
 
 
 def test_kernel_is_content(bed):
@@ -275,7 +268,7 @@ def keep_files(name):
 def main():
     tests = [test_doctor, test_host, test_calls, test_sigkill, test_one_cpu]
     if findings()["uprobe_multi"][0] == "ok":
-        tests += [test_calls_single, test_sigkill_single]
+        tests.append(test_calls_single)
     tests.append(test_kernel_is_content)
     verdicts = {}
     for test in tests:

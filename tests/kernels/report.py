@@ -12,10 +12,10 @@ def line(tests):
     def of(test, key):
         return tests.get(test, {}).get("figures", {}).get(key)
     parts = ["%s %s" % (key, of(test, key)) for test, key in SHOWN if of(test, key)]
-    for test, how in (("calls", "default"), ("calls_single", "single uprobes")):
+    for test, how in (("calls", "default"), ("one_cpu", "8 threads on one CPU"), ("calls_single", "single uprobes")):
         found = ["%s %s" % (key, of(test, key)) for key in ("attach", "detach", "calls") if of(test, key)]
-        kill = of(test.replace("calls", "sigkill"), "clean after SIGKILL")
-        if kill:
+        kill = of("sigkill", "clean after SIGKILL")
+        if kill and test == "calls":
             found.append("clean %s after SIGKILL" % kill)
         if found:
             parts.append("[%s: %s]" % (how, ", ".join(found)))
