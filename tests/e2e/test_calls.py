@@ -44,13 +44,12 @@ def minus(after, before):
 
 
 def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
-                leave_out=(), roots=(None, None)):
+                roots=(None, None)):
     """`roots`: of other systems, for the client and for the servers."""
     need_agent()
     database = parts.Database(bed) if use_database else None
     servers = system(bed, database, server_python, roots[1])
-    plan = [[c for c in thread if (c[0], c[2]) not in leave_out]
-            for thread in plan_for(servers, calls, threads, seed=7, python=python)]
+    plan = plan_for(servers, calls, threads, seed=7, python=python)
     calls = sum(map(len, plan))
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     client = parts.Client(bed, plan, python=python, gate=True, flags=flags, root=roots[0])

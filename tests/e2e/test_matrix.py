@@ -24,10 +24,6 @@ FEW = ((CPP, "9.5.1", False), ("9.5.1", "10.3.1", True), ("10.0.4", "10.0.4", Fa
        (CPP, "10.0.4", True))
 FEW_CHAINS = (("9.5.1", "10.0.4"), ("10.3.1", DEBIAN))
 
-# The errors of single attributes in a std::vector<DeviceAttribute> of the old std::string cannot be read so far.
-OLD_STRING = ("9.5.1", "10.0.4")
-UNREADABLE = (("reads", "bad,number"),)
-
 
 def parse(build):
     """("trixie-cpp" or "10.0.4") -> suite or None, and what runs: its client in C++, its PyTango, or a wheel's."""
@@ -49,7 +45,7 @@ def cell(client, server, use_database):
         need_agent()
         python = False if parse(client)[1] == CPP else python_of(client)
         mixed_calls(bed, python=python, use_database=use_database, calls=CALLS, server_python=python_of(server),
-                    leave_out=UNREADABLE if client in OLD_STRING else (), roots=(root_of(client), root_of(server)))
+                    roots=(root_of(client), root_of(server)))
     return test
 
 
