@@ -92,10 +92,12 @@ def test_plain_corba_program(bed):
     figure("500 calls of a plain CORBA program: %d hits filtered in the kernel" % hits)
 
 
-def reads_of(bed, servers, count=50):
+def reads_of(bed, servers, count=50, gate=False):
+    """A client's reads, all done; with `gate` they wait for release()."""
     plan = [[("read", s.url("sys/tg_test/1"), "ampli", "", "") for s in servers] * count]
-    client = parts.Client(bed, plan, witness=False)
-    client.finish()
+    client = parts.Client(bed, plan, gate=gate, witness=False)
+    if not gate:
+        client.finish()
     return client
 
 
@@ -346,11 +348,13 @@ def test_two_overlays_of_one_layer(bed):
     lower = library_copy(bed, "layer")
     with overlay(bed, lower, "one") as one, overlay(bed, lower, "two") as two:
         servers = copied_servers(bed, [one, two])
-        reads_of(bed, servers, 1)
+        # nothing else may use the library of the system: the client must be there before the agent
+        client = reads_of(bed, servers, gate=True)
         agent = Agent(bed)
-        for server in servers:
-            wait_for(lambda s=server: any("libtango" in d[0] for d in breakpoints(s.proc)), 10, "points in both servers")
-        client = reads_of(bed, servers)
+        for proc in [s.proc for s in servers] + [client.proc]:
+            wait_for(lambda p=proc: any("libtango" in d[0] for d in breakpoints(p)), 10, "points in all three")
+        client.release()
+        client.finish()
         final = agent.stop()
         spans = [s for s in agent.spans() if s.operation == "read ampli"]
         truth.same([(s.pid, otlp.SERVER) for s in servers] * 50 + [(client.pid, otlp.CLIENT)] * 100,
