@@ -14,11 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "correlate/clock.h"
-#include "correlate/keys.h"
-#include "correlate/native.h"
-#include "correlate/random.h"
-#include "correlate/traces.h"
+#include "correlate/internal.h"
 
 #define DEFAULT_JOIN_WAIT_NS 2000000000ull
 #define DEFAULT_MAX_AGE_NS   300000000000ull
@@ -26,18 +22,6 @@
 #define DEFAULT_MAX_SPANS    5000
 #define DEFAULT_MAX_KEYS     65536
 #define DEFAULT_MAX_PENDING  65536
-
-struct tt_correlator {
-    struct tt_unix_clock clock;
-    struct tt_correlator_config config;
-    void (*emit)(void *context, struct tt_span *span);
-    void *context;
-    struct random_state random;
-    struct tt_keys *keys;
-    struct tt_traces traces;
-    struct tt_natives *natives;
-    struct tt_correlator_stats stats;
-};
 
 static int64_t measure_unix_offset(void *context, uint64_t now)
 {
@@ -94,258 +78,6 @@ void tt_correlator_free(struct tt_correlator **correlator)
     *correlator = NULL;
 }
 
-/* ---- emission -------------------------------------------------------------------------------- */
-
-/* The trace id of the link is final. */
-static void drop_link(struct tt_correlator *correlator, struct tt_span *span)
-{
-    unsigned depth = 0;
-    if (!span->linked)
-        return;
-    memcpy(span->link_trace, tt_trace_find(span->link_to, &depth)->id, sizeof(span->link_trace));
-    tt_trace_put(&correlator->traces, span->link_to);
-    span->link_to = NULL;
-}
-
-/* The root of the span's trace is decided: its ids are final. */
-static void emit(struct tt_correlator *correlator, struct tt_span *span)
-{
-    unsigned depth = 0;
-    struct tt_trace *own = span->trace, *trace = tt_trace_find(own, &depth);
-    memcpy(span->trace_id, trace->id, sizeof(span->trace_id));
-    span->unix_offset = trace->unix_offset;
-    span->root_tgid = trace->root_tgid;
-    span->depth += depth;
-    if (span->split)
-        memcpy(span->split_trace, tt_trace_find(own->split_from, &depth)->id, sizeof(span->split_trace));
-    drop_link(correlator, span);
-    span->trace = NULL;
-    tt_trace_put(&correlator->traces, own);
-    correlator->stats.emitted++;
-    correlator->emit(correlator->context, span);
-}
-
-/* The span has ended. It leaves when its own ids and that of its link are final, and waits with the trace
- * whose is not. */
-static void settle(struct tt_correlator *correlator, struct tt_span *span)
-{
-    unsigned depth = 0;
-    struct tt_trace *trace = tt_trace_find(span->trace, &depth);
-    if (!trace->waiting && span->linked)
-        trace = tt_trace_find(span->link_to, &depth);
-    if (!trace->waiting) {
-        emit(correlator, span);
-        return;
-    }
-    tt_trace_hold(trace, span);
-    correlator->stats.pending++;
-}
-
-static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trace)
-{
-    /* The last span gives back the last reference but this one. */
-    tt_trace_get(trace);
-    for (struct tt_span *span; (span = tt_trace_release(trace));) {
-        correlator->stats.pending--;
-        settle(correlator, span);
-    }
-    tt_trace_put(&correlator->traces, trace);
-}
-
-/* ---- requests that wait ---------------------------------------------------------------------- */
-
-static void link_sent(struct tt_request *request, struct tt_span *span)
-{
-    request->span = span;
-    request->sent_next = span->sent;
-    if (span->sent)
-        span->sent->sent_previous = request;
-    span->sent = request;
-}
-
-static void unlink_sent(struct tt_request *request)
-{
-    if (!request->span)
-        return;
-    if (request->sent_previous)
-        request->sent_previous->sent_next = request->sent_next;
-    else
-        request->span->sent = request->sent_next;
-    if (request->sent_next)
-        request->sent_next->sent_previous = request->sent_previous;
-}
-
-static void remove_request(struct tt_correlator *correlator, struct tt_request *request)
-{
-    struct tt_trace *trace = request->trace;
-    if (request->side == TT_SIDE_CLIENT || request->settled)
-        unlink_sent(request);
-    else
-        trace->waiting = NULL;
-    tt_keys_remove(correlator->keys, request);
-    tt_trace_put(&correlator->traces, trace);
-}
-
-/* A server span stays the root of its trace. A settled one's request is just not waited for any longer. */
-static void decide_root(struct tt_correlator *correlator, struct tt_request *server, unsigned incomplete)
-{
-    if (server->settled) {
-        remove_request(correlator, server);
-        return;
-    }
-    struct tt_trace *trace = tt_trace_get(server->trace);
-    server->span->incomplete |= incomplete;
-    correlator->stats.server_unmatched++;
-    remove_request(correlator, server);
-    emit_pending(correlator, trace);
-    tt_trace_put(&correlator->traces, trace);
-}
-
-static void give_up_client(struct tt_correlator *correlator, struct tt_request *client)
-{
-    correlator->stats.client_unmatched++;
-    remove_request(correlator, client);
-}
-
-static void make_room(struct tt_correlator *correlator, enum tt_side side)
-{
-    while (tt_keys_full(correlator->keys, side)) {
-        correlator->stats.evicted++;
-        struct tt_request *oldest = tt_keys_oldest(correlator->keys, side);
-        if (side == TT_SIDE_CLIENT)
-            give_up_client(correlator, oldest);
-        else
-            decide_root(correlator, oldest, TT_INCOMPLETE_PARENT);
-    }
-}
-
-static struct tt_request *add_request(struct tt_correlator *correlator, struct tt_request *filled,
-                                      const struct tt_span *span)
-{
-    make_room(correlator, filled->side);
-    filled->tgid = span->tgid;
-    filled->depth = span->depth;
-    memcpy(filled->span_id, span->span_id, sizeof(filled->span_id));
-    struct tt_request *request = tt_keys_add(correlator->keys, filled);
-    if (request)
-        request->trace = tt_trace_get(span->trace);
-    else
-        correlator->stats.evicted++;
-    return request;
-}
-
-/* ---- joining --------------------------------------------------------------------------------- */
-
-/* Whether a span at `depth` of a trace, with `more` spans, would go beyond its caps. */
-static bool beyond_caps(const struct tt_correlator *correlator, const struct tt_trace *trace, unsigned depth,
-                        unsigned more, uint64_t time)
-{
-    const struct tt_correlator_config *config = &correlator->config;
-    return depth >= config->max_depth || trace->spans + more > config->max_spans ||
-           (time > trace->begin && time - trace->begin > config->max_age_ns);
-}
-
-static void set_peers(struct tt_span *server, const struct tt_request *client)
-{
-    server->has_peer = true;
-    server->peer_tgid = client->tgid;
-    struct tt_span *span = client->span;
-    if (!span || span->has_peer)
-        return;
-    span->has_peer = true;
-    span->peer_tgid = server->tgid;
-    if (server->class_name)
-        span->peer_class = tt_arena_copy(&span->arena, server->class_name, strlen(server->class_name));
-    if (server->device)
-        span->peer_device = tt_arena_copy(&span->arena, server->device, strlen(server->device));
-}
-
-static void set_split(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *from,
-                      const uint8_t parent_id[8])
-{
-    correlator->stats.split++;
-    span->split = true;
-    memcpy(span->split_span, parent_id, sizeof(span->split_span));
-    span->trace->split_from = tt_trace_get(from);
-}
-
-/* The span is left to native telemetry, unless spans of ours have it as their parent already. */
-static void hide(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,
-                 const uint8_t span_id[8])
-{
-    if (span->hidden || span->used)
-        return;
-    correlator->stats.native_hidden++;
-    tt_native_hide(correlator->natives, span, trace, span_id);
-}
-
-/* The client of a server span that is settled: both sides of the request are known, nothing is to be decided.
- */
-static void meet(struct tt_correlator *correlator, struct tt_request *client, struct tt_request *server)
-{
-    if (server->span)
-        set_peers(server->span, client);
-    /* Its own context could not be read (asynchronous calls). */
-    if (client->span && client->span->kind == TT_SPAN_CLIENT)
-        hide(correlator, client->span, server->trace, server->span_id);
-    remove_request(correlator, client);
-    remove_request(correlator, server);
-}
-
-/* The client's span becomes the parent of the server's. Both requests are used up. */
-static void join(struct tt_correlator *correlator, struct tt_request *client, struct tt_request *server)
-{
-    if (server->settled) {
-        meet(correlator, client, server);
-        return;
-    }
-    struct tt_span *span = server->span;
-    unsigned depth = client->depth + 1;
-    struct tt_trace *under = server->trace, *into = tt_trace_find(client->trace, &depth);
-    if (into == under) { /* its own descendant: cannot be */
-        correlator->stats.ambiguous++;
-        give_up_client(correlator, client);
-        decide_root(correlator, server, TT_INCOMPLETE_PARENT);
-        return;
-    }
-
-    set_peers(span, client);
-    struct tt_trace *whole = tt_trace_get(into);
-    tt_trace_get(under);
-    if (beyond_caps(correlator, into, depth, under->spans, span->start)) {
-        set_split(correlator, span, into, client->span_id);
-        whole = under;
-    } else {
-        correlator->stats.joined++;
-        if (client->span)
-            client->span->used = true;
-        span->proof = TT_PROOF_REQUEST;
-        span->parent_remote = client->tgid != span->tgid;
-        memcpy(span->parent_id, client->span_id, sizeof(span->parent_id));
-        tt_trace_merge(under, into, depth);
-    }
-    remove_request(correlator, client);
-    remove_request(correlator, server);
-    if (!whole->waiting)
-        emit_pending(correlator, whole);
-    tt_trace_put(&correlator->traces, into);
-    tt_trace_put(&correlator->traces, under);
-}
-
-/* A client's request that fits several server spans, or a server span that fits several clients': no parent.
- */
-static void give_up_servers(struct tt_correlator *correlator, const struct tt_request *client)
-{
-    for (;;) {
-        struct tt_keys_found found = tt_keys_find(correlator->keys, TT_SIDE_SERVER, client,
-                                                  correlator->config.join_wait_ns);
-        if (!found.count)
-            return;
-        correlator->stats.ambiguous++;
-        decide_root(correlator, found.match, TT_INCOMPLETE_PARENT);
-    }
-}
-
 /* ---- native telemetry ------------------------------------------------------------------------ */
 
 /* Is the span's context to be taken over? */
@@ -367,7 +99,7 @@ static struct tt_trace *native_trace(struct tt_correlator *correlator, const str
     struct tt_trace *trace = tt_natives_find(correlator->natives, span->context.trace_id);
     bool known = trace != NULL, guess = !own && (!known || trace->root_guessed);
     uint32_t root = own ? own->root_tgid : known ? trace->root_tgid : span->client.pid ?: span->tgid;
-    if (!known || beyond_caps(correlator, trace, 0, 1, span->start)) {
+    if (!known || tt_correlate_beyond_caps(correlator, trace, 0, 1, span->start)) {
         int64_t offset = known ? trace->unix_offset
                          : own ? own->unix_offset
                                : correlator->config.unix_offset(correlator->config.unix_context, span->start);
@@ -397,7 +129,7 @@ static struct tt_trace *client_native(struct tt_correlator *correlator, struct t
     struct tt_trace *trace = native_trace(correlator, span, tt_trace_find(span->trace, &depth));
     if (!trace || span->kind != TT_SPAN_CLIENT)
         return trace;
-    hide(correlator, span, trace, span->context.span_id);
+    tt_correlate_hide(correlator, span, trace, span->context.span_id);
     /* It had to connect first, which native does not show: it stays as what holds that together, but the
      * request and its CLIENT span are native's. */
     if (!span->hidden)
@@ -411,7 +143,7 @@ static void hide_server(struct tt_correlator *correlator, struct tt_span *span, 
     const struct tt_correlator_config *config = &correlator->config;
     if (config->native_server && config->native_server(config->native_context, span->tgid) &&
         !(span->class_name && !strcmp(span->class_name, "DServer")))
-        hide(correlator, span, trace, span->context.span_id);
+        tt_correlate_hide(correlator, span, trace, span->context.span_id);
 }
 
 /* A request was received whose client's native telemetry says what its parent is. */
@@ -432,12 +164,12 @@ static bool server_native(struct tt_correlator *correlator, struct tt_span *span
         struct tt_keys_found clients = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, &filled,
                                                     correlator->config.join_wait_ns);
         filled.settled = true;
-        struct tt_request *server = add_request(correlator, &filled, span);
+        struct tt_request *server = tt_correlate_add_request(correlator, &filled, span);
         if (server) {
             memcpy(server->span_id, span->context.span_id, sizeof(server->span_id));
-            link_sent(server, span);
+            tt_correlate_link_sent(server, span);
             if (clients.count == 1)
-                join(correlator, clients.match, server);
+                tt_correlate_join(correlator, clients.match, server);
         }
     }
     hide_server(correlator, span, trace);
@@ -464,15 +196,15 @@ static void client_request(void *context, struct tt_span *span, const struct tt_
     if (servers.count) {
         struct tt_keys_found rivals = tt_keys_find(correlator->keys, TT_SIDE_CLIENT, servers.match, wait);
         if (servers.count > 1 || rivals.count) {
-            give_up_servers(correlator, &filled);
+            tt_correlate_give_up_servers(correlator, &filled);
             return;
         }
     }
 
-    struct tt_request *client = add_request(correlator, &filled, span);
+    struct tt_request *client = tt_correlate_add_request(correlator, &filled, span);
     if (!client)
         return;
-    link_sent(client, span);
+    tt_correlate_link_sent(client, span);
     if (native && native != client->trace) { /* a span that could not be left to native */
         tt_trace_put(&correlator->traces, client->trace);
         client->trace = tt_trace_get(native);
@@ -480,7 +212,7 @@ static void client_request(void *context, struct tt_span *span, const struct tt_
     }
     /* Making room for a client does not touch the server that was found. */
     if (servers.count)
-        join(correlator, client, servers.match);
+        tt_correlate_join(correlator, client, servers.match);
 }
 
 /* The root of the span's new trace is a request received: looks for its client, or waits for it. */
@@ -500,7 +232,7 @@ static void server_request(struct tt_correlator *correlator, struct tt_span *spa
         span->incomplete |= TT_INCOMPLETE_PARENT;
         return;
     }
-    struct tt_request *server = add_request(correlator, &filled, span);
+    struct tt_request *server = tt_correlate_add_request(correlator, &filled, span);
     if (!server) {
         correlator->stats.server_unmatched++;
         return;
@@ -508,7 +240,7 @@ static void server_request(struct tt_correlator *correlator, struct tt_span *spa
     server->span = span;
     span->trace->waiting = server;
     if (clients.count)
-        join(correlator, clients.match, server);
+        tt_correlate_join(correlator, clients.match, server);
 }
 
 /* ---- spans begin and end --------------------------------------------------------------------- */
@@ -552,14 +284,14 @@ static void span_open(void *context, struct tt_span *span)
                                   ? native_trace(correlator, span, NULL)
                                   : NULL;
     if (native && parent->kind == TT_SPAN_CLIENT)
-        hide(correlator, parent, native, span->context.span_id);
+        tt_correlate_hide(correlator, parent, native, span->context.span_id);
     unsigned depth = parent->depth + 1;
     struct tt_trace *trace = tt_trace_find(parent->trace, &depth);
     parent->used = true;
-    if (beyond_caps(correlator, trace, depth, 1, span->start)) {
+    if (tt_correlate_beyond_caps(correlator, trace, depth, 1, span->start)) {
         begin_trace(correlator, span);
         if (span->trace)
-            set_split(correlator, span, trace, parent->span_id);
+            tt_correlate_set_split(correlator, span, trace, parent->span_id);
         return;
     }
     span->trace = tt_trace_get(trace);
@@ -580,7 +312,7 @@ static void limit_pending(struct tt_correlator *correlator)
         if (!oldest)
             return;
         correlator->stats.evicted++;
-        decide_root(correlator, oldest, TT_INCOMPLETE_PARENT);
+        tt_correlate_decide_root(correlator, oldest, TT_INCOMPLETE_PARENT);
     }
 }
 
@@ -598,19 +330,19 @@ static void span_close(void *context, struct tt_span *span)
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
         span->incomplete |= TT_INCOMPLETE_PARENT;
-        drop_link(correlator, span);
+        tt_correlate_drop_link(correlator, span);
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
         correlator->stats.emitted++;
         correlator->emit(correlator->context, span);
         return;
     }
     if (span->hidden) {
-        drop_link(correlator, span);
+        tt_correlate_drop_link(correlator, span);
         tt_trace_put(&correlator->traces, span->trace);
         tt_span_free(&span);
         return;
     }
-    settle(correlator, span);
+    tt_correlate_settle(correlator, span);
     limit_pending(correlator);
 }
 
@@ -631,11 +363,11 @@ void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now)
         if (oldest->span) /* the call is open still, its server may be busy */
             tt_keys_renew(correlator->keys, oldest, now);
         else
-            give_up_client(correlator, oldest);
+            tt_correlate_give_up_client(correlator, oldest);
     }
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)) && oldest->time < now &&
            now - oldest->time > wait)
-        decide_root(correlator, oldest, 0);
+        tt_correlate_decide_root(correlator, oldest, 0);
     if (now > correlator->config.max_age_ns)
         tt_natives_expire(correlator->natives, now - correlator->config.max_age_ns);
 }
@@ -644,9 +376,9 @@ void tt_correlator_flush(struct tt_correlator *correlator)
 {
     struct tt_request *oldest;
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_CLIENT)))
-        give_up_client(correlator, oldest);
+        tt_correlate_give_up_client(correlator, oldest);
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)))
-        decide_root(correlator, oldest, 0);
+        tt_correlate_decide_root(correlator, oldest, 0);
 }
 
 const struct tt_correlator_stats *tt_correlator_stats(const struct tt_correlator *correlator)
