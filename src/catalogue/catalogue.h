@@ -38,7 +38,15 @@ enum tt_role {
     TT_ROLE_SUBMIT,  /* hands the call descriptor of an asynchronous call to omniORB's pool; entry only */
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
     TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
+    TT_ROLE_METHOD,  /* runs under a span: an INTERNAL span of its own, child of the innermost open one */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
+};
+
+/* How much of a process is traced; each level has all of those before it. */
+enum tt_detail {
+    TT_DETAIL_RPC,     /* calls only */
+    TT_DETAIL_METHODS, /* user methods, Python callers, polling, events, logs */
+    TT_DETAIL_FULL,    /* waits and CPU time */
 };
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
@@ -99,7 +107,8 @@ struct tt_argument {
 struct tt_row {
     enum tt_library library;
     enum tt_role role;
-    const char *name; /* of the span: the qualified function, without arguments */
+    enum tt_detail detail; /* the least level at which it is probed; 0: always */
+    const char *name;      /* of the span: the qualified function, without arguments */
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
