@@ -243,6 +243,54 @@ __attribute__((noinline)) int frames_left(struct tt_thread *t, __u64 frame, __u8
 }
 
 /*
+ * Who this is, before user space has found out: short programs may end before their /proc was read. What is
+ * lost of it is counted, and costs no span.
+ */
+#define COMMAND_LINE_PIECES 4
+
+__attribute__((noinline)) int put_process(struct tt_thread *t, __u32 point)
+{
+    struct task_struct *task = bpf_get_current_task_btf(), *leader;
+    struct tt_process_facts facts = {};
+    __u64 at, end, size;
+    struct tt_event *e;
+    __u8 *room;
+    long n;
+    int i;
+
+    if (!t)
+        return 0;
+    leader = BPF_CORE_READ(task, group_leader);
+    facts.start = BPF_CORE_READ(leader, start_boottime);
+    facts.parent = BPF_CORE_READ(leader, real_parent, tgid);
+    facts.uid = BPF_CORE_READ(task, cred, uid.val);
+    at = BPF_CORE_READ(task, mm, arg_start);
+    end = BPF_CORE_READ(task, mm, arg_end);
+    e = event_begin(t, TT_EVENT_PROCESS, point); /* which tells whether it is a Tango program */
+    e->sequence = 0;
+    t->sequence--;
+    FIELD_DATA(t, TT_FIELD_PROCESS, &facts, sizeof(facts));
+    room = field_room(t);
+    if (room) {
+        n = bpf_probe_read_kernel_str(room + sizeof(struct tt_field_header), TT_STRING_MAX,
+                                      BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name));
+        if (n > 0)
+            field_close(t, room, TT_FIELD_EXE, TT_STATUS_OK, 0, 0, (__u32)(n - 1) & (TT_STRING_MAX - 1), 0);
+    }
+    for (i = 0; i < COMMAND_LINE_PIECES; i++) {
+        if (at >= end)
+            break;
+        size = end - at;
+        if (size > TT_STRING_MAX - 1)
+            size = TT_STRING_MAX - 1;
+        put_bytes(t, TT_FIELD_COMMAND_LINE, i, at, size);
+        at += size;
+    }
+    event_end(t, TT_EVENT_PROCESS);
+    return 0;
+}
+
+/*
  * Never filled. From Linux 6.13 on a function of a probe program with 64 bytes of locals or more gets a stack
  * per CPU instead of the task's (bpf_enable_priv_stack, kernel/bpf/verifier.c), as if nothing else could run
  * in between; but uprobes run preemptible, and with preempt=lazy or full another thread on that CPU writes
@@ -296,8 +344,11 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_NO_THREAD);
         return 0;
     }
-    if (!t->start)
+    if (!t->start) {
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
+        if (!state)
+            put_process(t, cookie);
+    }
 
     /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
     if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&

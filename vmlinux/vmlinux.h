@@ -107,8 +107,21 @@ struct socket_alloc {
     struct inode vfs_inode;
 };
 
+struct qstr {
+    const unsigned char *name;
+};
+
+struct dentry {
+    struct qstr d_name;
+};
+
+struct path {
+    struct dentry *dentry;
+};
+
 struct file {
     struct inode *f_inode;
+    struct path f_path;
     void *private_data;
 };
 
@@ -121,11 +134,27 @@ struct files_struct {
     struct fdtable *fdt;
 };
 
+struct mm_struct {
+    unsigned long arg_start, arg_end;
+    struct file *exe_file;
+};
+
+typedef struct {
+    unsigned int val;
+} kuid_t;
+
+struct cred {
+    kuid_t uid;
+};
+
 struct task_struct {
     int pid;
     int tgid;
     u64 start_boottime; /* since 5.5, commit cf25e24db61c */
     struct files_struct *files;
+    struct mm_struct *mm;
+    struct task_struct *real_parent, *group_leader;
+    const struct cred *cred;
 };
 
 #pragma clang attribute pop

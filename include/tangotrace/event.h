@@ -148,6 +148,8 @@ enum tt_event_type {
     TT_EVENT_UPCALL = TT_POINT_UPCALL,
     TT_EVENT_THREAD_EXIT = 7, /* the thread ended; no frame, no point */
     TT_EVENT_SWITCH = TT_POINT_SWITCH,
+    TT_EVENT_PROCESS = 15, /* a thread of a process of which user space has said nothing yet; before its first
+                              event, without frame or point, and no part of its sequence */
     TT_EVENT_TYPES,
 };
 
@@ -198,6 +200,9 @@ enum tt_field {
     TT_FIELD_TRACE_STATE,  /* string: its tracestate; only if not empty */
     TT_FIELD_DESCRIPTOR,   /* u64: address of the omniORB call descriptor of an asynchronous call */
     TT_FIELD_ASYNCH_ID,    /* u64: cppTango's number of an asynchronous call */
+    TT_FIELD_PROCESS,      /* struct tt_process_facts */
+    TT_FIELD_EXE,          /* string: name of its executable file, without folder */
+    TT_FIELD_COMMAND_LINE, /* bytes of the command line, words ended by NUL; pieces in the order of index */
     TT_FIELDS,
 };
 
@@ -251,6 +256,11 @@ struct tt_exception {
     __u32 errors;          /* DevFailed: length of the error stack */
 };
 
+struct tt_process_facts {
+    __u64 start; /* of its first thread, ns since boot, with the time spent suspended */
+    __u32 parent, uid;
+};
+
 /* ---- filter, counters ---------------------------------------------------------------------- */
 
 enum tt_target_state {
@@ -284,3 +294,4 @@ _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");
 _Static_assert(sizeof(struct tt_key) == 72, "contract");
 _Static_assert(sizeof(struct tt_exception) == 32, "contract");
+_Static_assert(sizeof(struct tt_process_facts) == 16, "contract");

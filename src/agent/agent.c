@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "assemble/fields.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/options.h"
@@ -63,10 +64,38 @@ static bool is_shown(void *context, uint32_t root_tgid)
 
 /* ---- collecting thread ---- */
 
+/* What the kernel tells of a program is worth something if it is a Tango program. True: it was that. */
+static bool glimpse(struct tt_agent *agent, const void *data, size_t size)
+{
+    char command_line[1024], exe[TT_STRING_MAX];
+    struct tt_process_facts facts;
+    struct tt_glimpse found = {.command_line = command_line};
+    struct tt_event_view view;
+    const struct tt_row *row;
+
+    if (size < sizeof(struct tt_event) || ((const struct tt_event *)data)->type != TT_EVENT_PROCESS)
+        return false;
+    if (tt_event_view(&view, data, size) != TT_EVENT_GOOD)
+        return true;
+    row = tt_attach_row(agent->attach, view.header.point);
+    if (!row || row->library != TT_LIBRARY_TANGO ||
+        !tt_fields_process(&view, &facts, command_line, sizeof(command_line), &found.size))
+        return true;
+    tt_fields_text(&view, TT_FIELD_EXE, exe, sizeof(exe));
+    found.exe = *exe ? exe : NULL;
+    found.pid = (pid_t)view.header.tgid;
+    found.parent = (pid_t)facts.parent;
+    found.uid = facts.uid;
+    found.start = facts.start;
+    tt_process_table_glimpse(agent->table, &found); /* in vain: it stays unknown, which its spans say */
+    return true;
+}
+
 static void on_event(void *context, const void *data, size_t size)
 {
     struct tt_agent *agent = context;
 
+    glimpse(agent, data, size);
     tt_pipeline_event(agent->pipeline, data, size);
 }
 
@@ -77,6 +106,10 @@ static void record_event(void *context, const void *data, size_t size)
     struct tt_event event = {0};
     const struct tt_row *row = NULL;
 
+    if (glimpse(agent, data, size)) { /* a recording has the process itself, by its own rules of privacy */
+        tt_pipeline_event(agent->pipeline, data, size);
+        return;
+    }
     if (size >= sizeof(event)) {
         memcpy(&event, data, sizeof(event));
         row = tt_attach_row(agent->attach, event.point);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/options.h"
+#include "export/encode.h"
 
 /* ---- what the stages ask ---- */
 
@@ -84,6 +85,19 @@ static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
     return wanted;
 }
 
+/* Packed at once, while it is in the cache; out of memory: whole, which does as well. */
+static void export_span(struct tt_pipeline *pipeline, struct tt_otel_span *span)
+{
+    struct tt_otel_span *packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
+
+    for (size_t i = 0; i < pipeline->exporter_count; i++) {
+        bool pack = packed && tt_exporter_takes_packed(pipeline->exporters[i]);
+
+        tt_exporter_span(pipeline->exporters[i], pack ? packed : span);
+    }
+    tt_otel_span_put(&packed);
+}
+
 static void on_span(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
@@ -99,8 +113,7 @@ static void on_span(void *context, struct tt_span *span)
     out = tt_enrich(pipeline->enricher, &span);
     if (!out)
         return;
-    for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_span(pipeline->exporters[i], out);
+    export_span(pipeline, out);
     tt_otel_span_put(&out);
 }
 
@@ -174,6 +187,8 @@ static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config c
     if (error) /* whatever it is: the command line asked for it */
         return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
                       why ? why : strerror(-error));
+    if (tt_exporter_takes_packed(pipeline->exporters[pipeline->exporter_count]) && !pipeline->encoder)
+        pipeline->encoder = tt_encoder_new();
     pipeline->exporter_count++;
     return 0;
 }
@@ -279,6 +294,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
     tt_correlator_free(&p->correlator);
     for (size_t i = 0; i < p->exporter_count; i++)
         tt_exporter_free(&p->exporters[i]);
+    tt_encoder_free(&p->encoder);
     tt_enricher_free(&p->enricher);
     tt_activity_free(&p->activity);
     free(p);

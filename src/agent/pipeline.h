@@ -60,6 +60,7 @@ struct tt_pipeline {
     struct tt_enricher *enricher;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
+    struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */
     bool rules, enrich_always, skip_native;
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */

@@ -14,9 +14,9 @@
 #include "cli/options.h"
 
 static const char *const event_names[TT_EVENT_TYPES] = {
-    [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",     [TT_EVENT_CATCH] = "catch",
-    [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall", [TT_EVENT_THREAD_EXIT] = "thread_exit",
-    [TT_EVENT_SWITCH] = "switch",
+    [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",       [TT_EVENT_CATCH] = "catch",
+    [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall",   [TT_EVENT_THREAD_EXIT] = "thread_exit",
+    [TT_EVENT_SWITCH] = "switch",   [TT_EVENT_PROCESS] = "process",
 };
 
 static uint64_t now_ns(void)
@@ -103,7 +103,8 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
                  events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
                      c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] -
                      c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
-                     c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT]);
+                     c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT] - c[TT_COUNTER_EVENTS + TT_EVENT_PROCESS] -
+                     c[TT_COUNTER_DROPS + TT_EVENT_PROCESS]);
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
     tt_json_object_end(json);

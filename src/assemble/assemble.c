@@ -158,6 +158,8 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
         assembler->stats.malformed++;
         return;
     }
+    if (view.header.type == TT_EVENT_PROCESS) /* for whoever knows processes; says nothing of the thread */
+        return;
     struct thread *thread = tt_thread_get(assembler, &view.header);
     if (!thread) {
         assembler->stats.dropped_frames++;

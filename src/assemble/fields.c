@@ -306,6 +306,27 @@ void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char 
             copy_text(&header, data, text, capacity);
 }
 
+bool tt_fields_process(const struct tt_event_view *view, struct tt_process_facts *facts, char *command_line,
+                       size_t capacity, size_t *size)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    bool found = false;
+    *size = 0;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.field == TT_FIELD_PROCESS && header.size == sizeof(*facts)) {
+            memcpy(facts, data, sizeof(*facts));
+            found = true;
+        } else if (header.field == TT_FIELD_COMMAND_LINE && readable(&header) &&
+                   header.size < capacity - *size) {
+            memcpy(command_line + *size, data, header.size);
+            *size += header.size;
+        }
+    }
+    command_line[*size] = '\0';
+    return found;
+}
+
 static bool is_cxx(const struct tt_exception *exception)
 {
     return (exception->exception_class & ~0xffull) == GNU_CXX_CLASS;

@@ -28,6 +28,11 @@ bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uin
 /* A text that the event carries, NUL-ended ("" if it does not); capacity at least 1. */
 void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity);
 
+/* What a TT_EVENT_PROCESS tells: the facts, and of the command line *size bytes (its words end with NUL; one
+ * more NUL follows). False if the facts are not there. `capacity` at least 1. */
+bool tt_fields_process(const struct tt_event_view *view, struct tt_process_facts *facts, char *command_line,
+                       size_t capacity, size_t *size);
+
 /* The exception that ended the span: sets failed, the type (C++ exceptions only) and the error stack. */
 void tt_fields_exception(const struct tt_event_view *view, struct tt_span *span);
 /* Takes that back. */

@@ -6,9 +6,10 @@
 
 struct tt_span *tt_span_new(void)
 {
-    struct tt_span *span = calloc(1, sizeof(*span));
+    struct tt_span *span = malloc(sizeof(*span));
     if (!span)
         return NULL;
+    memset(span, 0, offsetof(struct tt_span, arena.first)); /* the rest is large, and written first */
     span->source = -1;
     span->trigger = TT_TRIGGER_UNKNOWN;
     return span;

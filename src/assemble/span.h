@@ -100,7 +100,6 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct tt_key key; /* CLIENT: of the first request; SERVER: of the request served */
     unsigned requests; /* CLIENT, INTERNAL: requests sent by its own frame */
 
-    struct tt_arena arena; /* owns all strings below */
     const char *device, *class_name, *command, *operation /* GIOP */, *text;
     const char *attributes[TT_LIST_MAX];
     unsigned attribute_count; /* entries of attributes[] */
@@ -133,7 +132,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
      */
     const char *owner_device, *owner_class;
 
-    struct tt_span *next; /* for the lists of whoever owns it */
+    struct tt_span *next;  /* for the lists of whoever owns it */
+    struct tt_arena arena; /* owns all strings above */
 };
 
 /* Copies what is known of names (device, command, attributes, text) where `to` knows nothing. */

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define TT_ARENA_INLINE 512
+#define TT_ARENA_INLINE 1536 /* what nearly every span needs */
 
 struct tt_arena_block;
 

@@ -32,22 +32,27 @@ size_t tt_utf8_length(const char *text, size_t size)
     return length;
 }
 
+bool tt_utf8_ascii(const char *text, size_t size)
+{
+    uint64_t word, all = 0;
+
+    for (; size >= sizeof(word); text += sizeof(word), size -= sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        all |= word;
+    }
+    while (size--)
+        all |= (unsigned char)*text++;
+    return !(all & 0x8080808080808080ULL);
+}
+
 bool tt_utf8_valid(const char *text, size_t size)
 {
-    size_t i = 0;
-
-    /* Nearly all strings are ASCII: eight bytes at a time. */
-    for (uint64_t word; i + sizeof(word) <= size; i += sizeof(word)) {
-        memcpy(&word, text + i, sizeof(word));
-        if (word & 0x8080808080808080ULL)
-            break;
-    }
-    while (i < size) {
-        size_t length = tt_utf8_length(text + i, size - i);
-
+    if (tt_utf8_ascii(text, size)) /* nearly all strings */
+        return true;
+    for (size_t i = 0, length; i < size; i += length) {
+        length = tt_utf8_length(text + i, size - i);
         if (!length)
             return false;
-        i += length;
     }
     return true;
 }

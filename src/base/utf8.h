@@ -16,6 +16,7 @@
  */
 size_t tt_utf8_length(const char *text, size_t size);
 
+bool tt_utf8_ascii(const char *text, size_t size);
 bool tt_utf8_valid(const char *text, size_t size);
 
 /* Bytes of the cleaned copy of `text`; with `out` not NULL also writes it there (no NUL). */

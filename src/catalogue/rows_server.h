@@ -118,8 +118,11 @@
 
     /* ---- commands ------------------------------------------------------------------------------------- */
     {
+        /* A request of its own only to devices of IDL 1, of the last century. */
         SERVER("DeviceImpl::command_inout"),
         .verb = "command",
+        .substitute = "Tango::Device_2Impl::command_inout_2",
+        .inner = true,
         .signature = {"Tango::DeviceImpl::command_inout(char const*, CORBA::Any const&)"},
         .argument = {DEVICE, COMMAND},
     },

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/cleanup.h"
 #include "collect/recording.h"
@@ -96,8 +96,8 @@ bool tt_recording_next(struct tt_recording_reader *reader, struct tt_record *rec
     if (!fill(reader, padded))
         return damaged(reader, "cut");
     payload = reader->buffer + reader->at + sizeof(header);
-    crc = (uint32_t)crc32(0, (const Bytef *)&header, offsetof(struct tt_record_header, crc));
-    if ((uint32_t)crc32(crc, payload, header.size) != header.crc ||
+    crc = libdeflate_crc32(0, &header, offsetof(struct tt_record_header, crc));
+    if (libdeflate_crc32(crc, payload, header.size) != header.crc ||
         memcmp(payload + header.size, zeros, padded - sizeof(header) - header.size) != 0)
         return damaged(reader, "damaged");
     reader->number = header.number;
@@ -142,7 +142,7 @@ static const char *check_header(struct tt_recording_reader *reader, char *text, 
         return text;
     }
     if (header.size != sizeof(header) ||
-        (uint32_t)crc32(0, (const Bytef *)&header, offsetof(struct tt_recording_header, crc)) != header.crc)
+        libdeflate_crc32(0, &header, offsetof(struct tt_recording_header, crc)) != header.crc)
         return "is damaged in its first bytes";
     reader->at = reader->used = sizeof(header);
     return NULL;

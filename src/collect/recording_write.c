@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -161,8 +161,8 @@ static bool put(struct tt_recording_writer *writer, enum tt_record_type type, co
         sizeof(header) + size + padding + keep > writer->size - used)
         return false;
     header.number = ++writer->number;
-    header.crc = (uint32_t)crc32(0, (const Bytef *)&header, offsetof(struct tt_record_header, crc));
-    header.crc = (uint32_t)crc32(header.crc, data, (uInt)size);
+    header.crc = libdeflate_crc32(0, &header, offsetof(struct tt_record_header, crc));
+    header.crc = libdeflate_crc32(header.crc, data, size);
     copy_in(writer, head, &header, sizeof(header));
     copy_in(writer, head + sizeof(header), data, size);
     copy_in(writer, head + sizeof(header) + size, zeros, padding);
@@ -243,7 +243,7 @@ static void put_header(struct tt_recording_writer *writer)
     struct tt_recording_header header = {.version = TT_RECORDING_VERSION, .size = sizeof(header)};
 
     memcpy(header.magic, TT_RECORDING_MAGIC, sizeof(header.magic));
-    header.crc = (uint32_t)crc32(0, (const Bytef *)&header, offsetof(struct tt_recording_header, crc));
+    header.crc = libdeflate_crc32(0, &header, offsetof(struct tt_recording_header, crc));
     copy_in(writer, 0, &header, sizeof(header));
     atomic_store(&writer->head, sizeof(header));
 }

@@ -58,12 +58,17 @@ int tt_proc_stat(int dir, struct tt_proc_stat *stat)
 int tt_proc_argv(int dir, char ***argv)
 {
     _cleanup_free_ char *text = NULL;
-    size_t size, count = 0;
-    char **list, *bytes;
+    size_t size;
     int err = tt_read_file_at(dir, "cmdline", TT_PROC_CMDLINE_MAX, &text, &size, NULL);
 
-    if (err)
-        return err;
+    return err ? err : tt_proc_split(text, size, argv);
+}
+
+int tt_proc_split(const char *text, size_t size, char ***argv)
+{
+    size_t count = 0;
+    char **list, *bytes;
+
     for (size_t i = 0; i < size && count < TT_PROC_ARGS_MAX; i += strlen(text + i) + 1)
         count++;
     list = malloc((count + 1) * sizeof(*list) + size + 1);

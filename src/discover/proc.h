@@ -35,6 +35,9 @@ int tt_proc_parse_stat(const char *text, struct tt_proc_stat *stat);
 /* The command line as a NULL-ended array in one allocation (plain free); empty for kernel threads. */
 int tt_proc_argv(int dir, char ***argv);
 
+/* The same of bytes at hand, of which `size` count and one more is NUL. */
+int tt_proc_split(const char *text, size_t size, char ***argv);
+
 /* The value of one variable of the environment the process was started with; -ENOENT. Nothing else of the
  * environment is kept, and the copy that was read is wiped. */
 int tt_proc_environ(int dir, const char *name, char **value);

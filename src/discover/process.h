@@ -55,6 +55,7 @@ struct tt_process {
     size_t file_count;
     unsigned unreadable; /* executable mappings whose file could not be looked at */
     bool exited;         /* atomic */
+    bool glimpsed;       /* known by the kernel's word only (tt_process_table_glimpse), not by /proc */
 };
 
 /* Once the table hands a process out, nothing of it changes but `refs`, `exited` and `switches_stacks`.
@@ -81,7 +82,8 @@ const char *tt_selection_rule(const struct tt_selection *selection, size_t index
 /* Processes with native telemetry are left alone, whatever the rules say. */
 void tt_selection_skip_native(struct tt_selection *selection, bool skip);
 
-/* Decides for one process: sets process->selected and process->rule. 0 or -ENOMEM. */
+/* Decides for one process: sets process->selected and process->rule. 0, -ENOMEM, or -EAGAIN: of one that was
+ * only glimpsed too little is known for these rules. */
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process);
 
 /* ---- the table ---- */
@@ -101,6 +103,21 @@ void tt_process_table_free(struct tt_process_table **table);
  * (-ESRCH: gone, -EACCES..). */
 int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt_process **process,
                             bool *changed);
+
+/* What the probe program tells of a process that the table may not know yet. */
+struct tt_glimpse {
+    pid_t pid, parent;
+    uid_t uid;
+    uint64_t start;           /* ns since boot, with the time spent suspended */
+    const char *exe;          /* its file's name without folder, or NULL */
+    const char *command_line; /* words, each ended by NUL */
+    size_t size;              /* of it, without a NUL at the end that is not there */
+};
+
+/* Adds a Tango process that is not known yet by what was glimpsed of it: it may end before anybody has read
+ * its /proc. Whoever does replaces it. Never waits for a reader of /proc. 0, also when it is known; -ENOMEM;
+ * -EAGAIN: it stays unknown, since the rules ask for what only /proc tells. */
+int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse);
 
 /* Marks as exited; it stays findable for `tt_process_table_find` for 60 s. */
 void tt_process_table_exit(struct tt_process_table *table, pid_t pid);

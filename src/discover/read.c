@@ -121,15 +121,24 @@ void tt_glance_free(struct tt_glance *glance)
 
 /* ---- the parts of a process ---- */
 
+/* NULL: not asked for yet. */
+static const char *known_user(const struct tt_reader *reader, uid_t uid)
+{
+    for (size_t i = 0; reader && i < reader->user_count; i++)
+        if (reader->users[i].uid == uid)
+            return reader->users[i].name;
+    return NULL;
+}
+
 static char *user_name(struct tt_reader *reader, uid_t uid)
 {
     struct passwd entry, *found = NULL;
+    const char *known = known_user(reader, uid);
     char buffer[4096];
     char *name;
 
-    for (size_t i = 0; i < reader->user_count; i++)
-        if (reader->users[i].uid == uid)
-            return strdup(reader->users[i].name);
+    if (known)
+        return strdup(known);
     if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) == 0 && found)
         name = strdup(found->pw_name);
     else
@@ -145,13 +154,19 @@ static char *user_name(struct tt_reader *reader, uid_t uid)
     return name;
 }
 
+static uint64_t tick_ns(void)
+{
+    long hz = sysconf(_SC_CLK_TCK);
+
+    return 1000000000 / (uint64_t)(hz > 0 ? hz : 100);
+}
+
 /* start_ticks counts from boot, with the time spent suspended (CLOCK_BOOTTIME). */
 static uint64_t start_unix(uint64_t ticks)
 {
-    long hz = sysconf(_SC_CLK_TCK);
     uint64_t boot = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_BOOTTIME);
 
-    return boot + ticks * (1000000000 / (uint64_t)(hz > 0 ? hz : 100));
+    return boot + ticks * tick_ns();
 }
 
 /* By the file's name; a file that was replaced since has " (deleted)" behind it in maps. */
@@ -244,6 +259,7 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
     return 0;
 }
 
+/* `dir` -1: whether it serves is not known. */
 static int read_names(int dir, struct tt_process *process)
 {
     _cleanup_(tt_names_free) struct tt_names names = {0};
@@ -259,7 +275,8 @@ static int read_names(int dir, struct tt_process *process)
         process->serves_as = tt_format("%s/%s", process->script, names.instance);
         if (!process->serves_as)
             return -ENOMEM;
-        if (!tt_proc_listens(dir, &serves) && serves && !(process->server = strdup(process->serves_as)))
+        if (dir >= 0 && !tt_proc_listens(dir, &serves) && serves &&
+            !(process->server = strdup(process->serves_as)))
             return -ENOMEM;
     }
     process->name = strdup(process->server ? process->server : process->script);
@@ -320,6 +337,33 @@ int tt_process_read(struct tt_reader *reader, int dir, pid_t pid, struct tt_glan
         err = read_details(reader, dir, p);
     if (err)
         return err == -ENOENT ? -ESRCH : err;
+    *process = TAKE_PTR(p);
+    return 0;
+}
+
+int tt_process_from_glimpse(const struct tt_reader *reader, const struct tt_glimpse *glimpse,
+                            struct tt_process **process)
+{
+    _cleanup_(tt_process_put) struct tt_process *p = calloc(1, sizeof(*p));
+    const char *user = known_user(reader, glimpse->uid);
+    int err;
+
+    if (!p)
+        return -ENOMEM;
+    p->refs = 1;
+    p->pid = glimpse->pid;
+    p->parent = glimpse->parent;
+    p->uid = glimpse->uid;
+    p->start_ticks = glimpse->start / tick_ns(); /* as /proc/PID/stat has it */
+    p->start_unix_ns = start_unix(p->start_ticks);
+    p->tango = p->glimpsed = true;
+    p->user = user ? strdup(user) : tt_format("%u", glimpse->uid);
+    p->exe = glimpse->exe ? strdup(glimpse->exe) : NULL;
+    err = tt_proc_split(glimpse->command_line, glimpse->size, &p->argv);
+    if (!err)
+        err = read_names(-1, p);
+    if (err || !p->user || (glimpse->exe && !p->exe))
+        return err ? err : -ENOMEM;
     *process = TAKE_PTR(p);
     return 0;
 }

@@ -41,5 +41,10 @@ void tt_glance_free(struct tt_glance *glance);
 int tt_process_read(struct tt_reader *reader, int dir, pid_t pid, struct tt_glance *glance, bool probe,
                     struct tt_process **process);
 
+/* The same of what the kernel has told: no files, no server. `reader` gives known names of users, NULL: none.
+ * 0 or -ENOMEM. */
+int tt_process_from_glimpse(const struct tt_reader *reader, const struct tt_glimpse *glimpse,
+                            struct tt_process **process);
+
 /* Does it listen now? For a process with `serves_as`. */
 bool tt_process_serves(int dir);

@@ -226,12 +226,30 @@ static bool matches(const struct rule *rule, const struct tt_process *process)
            match_script(rule->pattern, process);
 }
 
-/* The first rule that matches, or NULL. */
-static const struct rule *first_match(const struct tt_selection *selection, const struct tt_process *process)
+/* Can the rule be answered for a process of which the kernel alone has told? */
+static bool is_answerable(const struct rule *rule, const struct tt_process *process)
 {
-    for (size_t i = 0; i < tt_selection_count(selection); i++)
-        if (matches(&selection->rules[i], process))
-            return &selection->rules[i];
+    if (!process->glimpsed)
+        return true;
+    if (rule->kind == KIND_USER)
+        return !isdigit((unsigned char)process->user[0]) || isdigit((unsigned char)rule->pattern[0]);
+    if (rule->kind == KIND_EXE || rule->kind == KIND_BARE) /* the name without its folder is known */
+        return !strchr(rule->pattern, '/') || rule->kind == KIND_BARE;
+    return rule->kind != KIND_CGROUP && rule->kind != KIND_NETNS;
+}
+
+/* The first rule that matches, or NULL; *sure = there was no rule before it that cannot be answered. */
+static const struct rule *first_match(const struct tt_selection *selection, const struct tt_process *process,
+                                      bool *sure)
+{
+    *sure = true;
+    for (size_t i = 0; i < tt_selection_count(selection); i++) {
+        const struct rule *rule = &selection->rules[i];
+
+        *sure &= is_answerable(rule, process);
+        if (matches(rule, process))
+            return rule;
+    }
     return NULL;
 }
 
@@ -242,10 +260,13 @@ void tt_selection_skip_native(struct tt_selection *selection, bool skip)
 
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process)
 {
-    const struct rule *rule = process->tango ? first_match(selection, process) : NULL;
+    bool sure = true;
+    const struct rule *rule = process->tango ? first_match(selection, process, &sure) : NULL;
     bool selected = rule ? rule->include : process->tango && !(selection && selection->has_include);
     char *why;
 
+    if (!sure || (process->glimpsed && selection && selection->skip_native))
+        return -EAGAIN;
     if (selection && selection->skip_native && process->native) {
         selected = false;
         why = strdup("native telemetry is on in it, --native skip");

@@ -225,7 +225,7 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     if (old && old->start_ticks == process->start_ticks) {
         /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
          */
-        exec = old->process && !same_text(old->process->exe, process->exe);
+        exec = old->process && !old->process->glimpsed && !same_text(old->process->exe, process->exe);
         if (!exec) {
             fresh.from = old->from;
             tt_process_put(&old->process);
@@ -326,6 +326,36 @@ int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt
         tt_process_table_exit(table, pid);
     *process = found;
     *changed = differs_now;
+    return err;
+}
+
+/* Is that process known, running or ended? With the lock held. */
+static bool is_known(const struct tt_process_table *table, pid_t pid, uint64_t start_ticks)
+{
+    const struct slot *slot = find_slot(table, pid);
+
+    for (size_t i = 0; slot && i < slot->count; i++)
+        if (slot->generations[i].process && slot->generations[i].start_ticks == start_ticks)
+            return true;
+    return false;
+}
+
+int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse)
+{
+    _cleanup_(tt_process_put) struct tt_process *process = NULL;
+    bool free_reader = pthread_mutex_trylock(&table->updates) == 0, changed;
+    int err = tt_process_from_glimpse(free_reader ? &table->reader : NULL, glimpse, &process);
+
+    if (free_reader)
+        pthread_mutex_unlock(&table->updates);
+    if (!err)
+        err = tt_selection_apply(table->selection, process);
+    if (err)
+        return err;
+    pthread_mutex_lock(&table->lock);
+    if (!is_known(table, process->pid, process->start_ticks))
+        err = publish(table, process, 0, &changed);
+    pthread_mutex_unlock(&table->lock);
     return err;
 }
 

@@ -35,14 +35,10 @@ static size_t repair(const char *text, char *out, size_t limit)
 
 const char *tt_convert_copy(struct tt_arena *arena, const char *text, size_t limit)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    size_t size = 0;
+    size_t size = strnlen(text, limit);
     char *out;
 
-    /* Nearly every name is short ASCII. */
-    while (size < limit && s[size] && s[size] < 0x80)
-        size++;
-    if (size == limit || !s[size])
+    if (tt_utf8_ascii(text, size)) /* nearly every name */
         return tt_arena_copy(arena, text, size);
 
     out = tt_arena_alloc(arena, limit + 1);

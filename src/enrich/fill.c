@@ -125,15 +125,21 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
  * of unix sockets have no path. */
 static void fill_location(struct tt_build *build, const struct tt_connection *c, const char *peer)
 {
-    char text[80];
+    bool ipv6 = c->family == FAMILY_IPV6;
+    char text[80], digits[6], *end = text, *digit = digits + sizeof(digits);
 
-    if (c->family == FAMILY_UNIX) {
+    if (c->family == FAMILY_UNIX)
         tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "giop:unix:");
-    } else if (peer) {
-        snprintf(text, sizeof(text), c->family == FAMILY_IPV6 ? "giop:tcp:[%s]:%u" : "giop:tcp:%s:%u", peer,
-                 c->remote_port);
-        tt_build_string(build, TT_ATTR_CLIENT_LOCATION, text);
-    }
+    if (c->family == FAMILY_UNIX || !peer)
+        return;
+    /* Without printf: of every server span. The address is one of tt_convert_address: 45 characters. */
+    end = stpcpy(stpcpy(end, ipv6 ? "giop:tcp:[" : "giop:tcp:"), peer);
+    end = stpcpy(end, ipv6 ? "]:" : ":");
+    *--digit = '\0';
+    for (unsigned port = c->remote_port; port || !*digit; port /= 10)
+        *--digit = (char)('0' + port % 10);
+    stpcpy(end, digit);
+    tt_build_string(build, TT_ATTR_CLIENT_LOCATION, text);
 }
 
 static void fill_client(struct tt_build *build, const struct tt_span *span)

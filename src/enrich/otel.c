@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "enrich/otel.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +18,28 @@ static bool ref_put(int *refs)
 
 struct tt_otel_span *tt_otel_span_new(void)
 {
-    struct tt_otel_span *span = calloc(1, sizeof(*span));
+    struct tt_otel_span *span = malloc(sizeof(*span));
 
-    if (span)
-        span->refs = 1;
+    if (!span)
+        return NULL;
+    memset(span, 0, offsetof(struct tt_otel_span, arena.first)); /* the rest is large, and written first */
+    span->refs = 1;
     return span;
+}
+
+struct tt_otel_span *tt_otel_span_packed(const struct tt_otel_span *span, const uint8_t *message, size_t size)
+{
+    const size_t head = offsetof(struct tt_otel_span, name);
+    struct tt_otel_span *packed = malloc(head + size);
+
+    if (!packed)
+        return NULL;
+    memcpy(packed, span, head);
+    packed->refs = 1;
+    packed->resource = tt_otel_resource_get(span->resource);
+    packed->packed = memcpy((char *)packed + head, message, size);
+    packed->packed_size = size;
+    return packed;
 }
 
 struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span)
@@ -38,7 +56,8 @@ void tt_otel_span_put(struct tt_otel_span **span)
     if (!s || !ref_put(&s->refs))
         return;
     tt_otel_resource_put(&s->resource);
-    tt_arena_free(&s->arena);
+    if (!s->packed)
+        tt_arena_free(&s->arena);
     free(s);
 }
 

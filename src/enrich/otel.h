@@ -59,16 +59,23 @@ struct tt_otel_scope {
 
 enum tt_otel_status { TT_OTEL_UNSET = 0, TT_OTEL_ERROR = 2 };
 
+/*
+ * A span is whole, or packed: then it has only what stands before `name`, and its text lies in `packed`. The
+ * whole one takes some 3 KB; where nobody looks into them, those that wait for their batch are packed.
+ */
 struct tt_otel_span {
     int refs; /* atomic */
-    struct tt_arena arena;
+    int kind; /* OTLP: 1 INTERNAL, 2 SERVER, 3 CLIENT, 4 PRODUCER, 5 CONSUMER */
     uint8_t trace_id[16], span_id[8], parent_id[8]; /* parent zero: root */
+    uint64_t start, end;                            /* unix ns */
+    struct tt_otel_resource *resource;              /* holds a reference */
+    const struct tt_otel_scope *scope;
+    const uint8_t *packed; /* its OTLP message (Span), or NULL */
+    size_t packed_size;
+    const char *name;
+    const char *title;       /* tango.operation.name, or the name: for console and page */
     const char *trace_state; /* W3C tracestate of native telemetry's trace, NULL: none */
     uint32_t flags;          /* OTLP flags: W3C flags, 0x100 has-is-remote, 0x200 is-remote */
-    const char *name;
-    const char *title;   /* tango.operation.name, or the name: for console and page */
-    int kind;            /* OTLP: 1 INTERNAL, 2 SERVER, 3 CLIENT, 4 PRODUCER, 5 CONSUMER */
-    uint64_t start, end; /* unix ns */
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
     uint32_t dropped_attributes;
@@ -78,13 +85,15 @@ struct tt_otel_span {
     struct tt_otel_link *links;
     size_t link_count;
     enum tt_otel_status status;
-    const char *status_message;        /* NULL when unset */
-    struct tt_otel_resource *resource; /* holds a reference */
-    const struct tt_otel_scope *scope;
+    const char *status_message; /* NULL when unset */
+    struct tt_arena arena;
 };
 
 /* A zeroed span with one reference; its strings belong into its arena. NULL when out of memory. */
 struct tt_otel_span *tt_otel_span_new(void);
+/* The packed form of a span, `size` bytes of message copied; one reference. NULL when out of memory. */
+struct tt_otel_span *tt_otel_span_packed(const struct tt_otel_span *span, const uint8_t *message,
+                                         size_t size);
 struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span);
 void tt_otel_span_put(struct tt_otel_span **span);
 struct tt_otel_resource *tt_otel_resource_new(void);

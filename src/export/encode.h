@@ -21,13 +21,16 @@ void tt_bytes_free(struct tt_bytes *bytes);
 /* Room for `size` more bytes: 0 or -ENOMEM. */
 int tt_bytes_reserve(struct tt_bytes *bytes, size_t size);
 
-/* Memory for message trees, reused from batch to batch. */
+/* Memory that is reused from batch to batch. */
 struct tt_encoder;
 struct tt_encoder *tt_encoder_new(void); /* NULL when out of memory */
 void tt_encoder_free(struct tt_encoder **encoder);
 
 /* Orders a batch by resource, scope and start time: both encoders want it so, and write each group once. */
 void tt_encode_sort(struct tt_otel_span **spans, size_t count);
+
+/* A packed span that says the same (see tt_otel_span.packed), with one reference; NULL when out of memory. */
+struct tt_otel_span *tt_encode_packed(struct tt_encoder *encoder, const struct tt_otel_span *span);
 
 /*
  * Replaces `out` by one request with the first *taken of the `count` (> 0) sorted spans: as many as fit into

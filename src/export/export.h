@@ -56,7 +56,11 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
 /* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
 int tt_exporter_check(const char *spec, char **error);
 
-/* Hands a span over: takes its own reference. Never blocks, unless the config says `wait`. */
+/* Does it need no more of a span than its packed form? */
+bool tt_exporter_takes_packed(const struct tt_exporter *exporter);
+
+/* Hands a span over, whole or, if it takes that, packed: takes its own reference. Never blocks, unless the
+ * config says `wait`. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
 
 /* Sends what is queued, for at most `wait_ms`, then ends the thread; what is left is counted as

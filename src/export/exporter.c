@@ -162,6 +162,11 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
     return 0;
 }
 
+bool tt_exporter_takes_packed(const struct tt_exporter *exporter)
+{
+    return exporter->ops->packed;
+}
+
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
 {
     bool taken = exporter->wait ? tt_queue_push_wait(exporter->queue, span)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -20,8 +20,7 @@
 #define BODY_MAX  (16u << 20)
 #define PARTIAL_S 60
 /* Spans repeat themselves so much that the fastest level already takes off nine tenths. */
-#define GZIP_LEVEL  1
-#define GZIP_WINDOW (15 + 16) /* zlib.h: 16 more asks for the gzip wrapper */
+#define GZIP_LEVEL 1
 
 struct otlp_sink {
     struct tt_sink base;
@@ -29,29 +28,21 @@ struct otlp_sink {
     struct tt_encoder *encoder;
     struct tt_bytes body, packed;
     struct tt_http *http;
-    bool gzip;
-    z_stream zip; /* valid if gzip */
+    struct libdeflate_compressor *zip; /* NULL: bodies are not compressed */
     struct tt_ratelog refused, gave_up, partial, encoding;
 };
 
 /* The body as it goes over the wire: compressed into `packed`, or as it is. */
 static const struct tt_bytes *compress_body(struct otlp_sink *sink)
 {
-    z_stream *zip = &sink->zip;
-
-    if (!sink->gzip)
+    if (!sink->zip)
         return &sink->body;
     sink->packed.size = 0;
-    if (deflateReset(zip) != Z_OK || tt_bytes_reserve(&sink->packed, deflateBound(zip, sink->body.size)) < 0)
+    if (tt_bytes_reserve(&sink->packed, libdeflate_gzip_compress_bound(sink->zip, sink->body.size)) < 0)
         return NULL;
-    zip->next_in = sink->body.data;
-    zip->avail_in = (uInt)sink->body.size;
-    zip->next_out = sink->packed.data;
-    zip->avail_out = (uInt)sink->packed.capacity;
-    if (deflate(zip, Z_FINISH) != Z_STREAM_END)
-        return NULL;
-    sink->packed.size = sink->packed.capacity - zip->avail_out;
-    return &sink->packed;
+    sink->packed.size = libdeflate_gzip_compress(sink->zip, sink->body.data, sink->body.size,
+                                                 sink->packed.data, sink->packed.capacity);
+    return sink->packed.size ? &sink->packed : NULL;
 }
 
 static void count_accepted(struct otlp_sink *sink, const struct tt_http_reply *reply, size_t count)
@@ -125,8 +116,8 @@ static void otlp_free(struct tt_sink *base)
     tt_encoder_free(&sink->encoder);
     tt_bytes_free(&sink->body);
     tt_bytes_free(&sink->packed);
-    if (sink->gzip)
-        deflateEnd(&sink->zip);
+    if (sink->zip)
+        libdeflate_free_compressor(sink->zip);
     free(base->name);
     free(sink);
 }
@@ -154,9 +145,8 @@ static int set_up(struct otlp_sink *sink, const char *target, const struct tt_ex
     if (err < 0)
         return err;
     sink->encoder = tt_encoder_new();
-    sink->gzip = config->gzip &&
-                 deflateInit2(&sink->zip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) == Z_OK;
-    return sink->encoder && sink->base.name && sink->gzip == config->gzip ? 0 : -ENOMEM;
+    sink->zip = config->gzip ? libdeflate_alloc_compressor(GZIP_LEVEL) : NULL;
+    return sink->encoder && sink->base.name && (sink->zip || !config->gzip) ? 0 : -ENOMEM;
 }
 
 static int otlp_check(const char *target, char **error)
@@ -193,6 +183,7 @@ static int otlp_open(const char *target, const struct tt_export_config *config,
 
 const struct tt_sink_ops tt_otlp_sink = {
     .scheme = "otlp",
+    .packed = true,
     .check = otlp_check,
     .open = otlp_open,
     .write = otlp_write,

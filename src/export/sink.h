@@ -31,6 +31,7 @@ struct tt_sink_ops {
     const char *scheme; /* of the spec "scheme" or "scheme:target" */
     unsigned delay_ms;  /* replaces the configured delay; 0 = does not */
     size_t batch;       /* upper bound of the batch; 0 = none */
+    bool packed;        /* packed spans do */
 
     /* Refuses a target that makes no sense, without opening anything: 0, or -EINVAL/-ENOMEM and *error
      * (malloc'ed). */

@@ -170,6 +170,33 @@ def test_short_clients(bed):
     check(final["lost"] == 0, "nothing lost", final)
 
 
+def test_ended_before_looked_at(bed):
+    """Programs that begin and end while the agent gets no turn: they are known and selected by their command line."""
+    need_agent()
+    server = parts.tangotest(bed)
+    plan = [[("command", server.url("sys/tg_test/1"), "DevDouble", "double", "2.5")]]
+    parts.Client(bed, plan).finish()
+    agent = Agent(bed, "--exclude", "mix.py", "--select", "exe:mix", "--select", "TangoTest/*")
+    os.kill(agent.proc.pid, signal.SIGSTOP)
+    try:
+        clients = [parts.Client(bed, plan), parts.Client(bed, plan, python=True)]
+        for client in clients:
+            client.finish()
+    finally:
+        os.kill(agent.proc.pid, signal.SIGCONT)
+    final = agent.stop()
+    spans = agent.spans()
+    calls = [truth.client_calls(spans, c.pid) for c in clients]
+    shown = [s for s in calls[0] if s.operation == "DevDouble"]
+    equal(len(shown), 1, "client spans of a program of one call")
+    equal(shown[0].resource.get("service.name"), "mix", "its name")
+    equal(shown[0].resource.get("process.pid"), clients[0].pid, "its pid")
+    check("tangotrace.incomplete" not in shown[0].attrs, "nothing in doubt", shown[0])
+    equal(calls[1], [], "client spans of a program that is not selected")
+    equal(len([s for s in spans if s.kind == otlp.SERVER and s.operation == "DevDouble"]), 2, "server spans")
+    check(final["lost"] == 0, "nothing lost", final)
+
+
 FORKING = """
 import os, sys, time
 import tango

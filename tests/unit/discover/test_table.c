@@ -503,16 +503,106 @@ static void test_gone(void **state)
     tear_down(&bed);
 }
 
+/* What the kernel tells of a process stands until /proc is read, and for as long as one that ended is kept.
+ */
+static void test_glimpse(void **state)
+{
+    unsigned long long ticks = clock_ns(CLOCK_BOOTTIME) / 10000000;
+    static const char words[] = "/usr/bin/python3\0-m\0scan.linear\0--fast"; /* cut: no NUL counts */
+    struct tt_glimpse glimpse = {.pid = 9,
+                                 .parent = 3,
+                                 .uid = 12345,
+                                 .start = ticks * 10000000 + 9,
+                                 .exe = "python3.11",
+                                 .command_line = words,
+                                 .size = sizeof(words) - 1};
+    struct tt_process *first, *second;
+    struct bed bed;
+
+    set_up(&bed);
+    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    first = tt_process_table_find(bed.table, 9, 0);
+    assert_non_null(first);
+    assert_true(first->tango && first->selected && first->glimpsed);
+    assert_int_equal(first->parent, 3);
+    assert_int_equal(first->start_ticks, ticks);
+    assert_string_equal(first->name, "linear");
+    assert_string_equal(first->runtime, "python");
+    assert_string_equal(first->user, "12345");
+    /* Once more: nothing new. */
+    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    second = tt_process_table_find(bed.table, 9, 0);
+    assert_ptr_equal(first, second);
+    tt_process_put(&second);
+    /* /proc knows better, and says that its files are to be probed; it has been so all the time. */
+    start(&bed, 9, ticks, tango_files);
+    second = update(&bed, 9, true);
+    assert_false(second->glimpsed);
+    tt_process_put(&first);
+    first = tt_process_table_find(bed.table, 9, clock_ns(CLOCK_MONOTONIC));
+    assert_ptr_equal(first, second);
+    tt_process_put(&first);
+    /* A glimpse that comes late changes nothing, also when the process has ended. */
+    tt_process_table_exit(bed.table, 9);
+    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    assert_null(tt_process_table_find(bed.table, 9, 0));
+    tt_process_put(&second);
+    tear_down(&bed);
+}
+
+static int glimpse_under(const char *rule, bool include)
+{
+    static const struct tt_glimpse glimpse = {
+        .pid = 9, .uid = 12345, .exe = "scan", .command_line = "./scan", .size = 6};
+    char *error = NULL;
+    struct bed bed;
+    int result;
+
+    set_up(&bed);
+    assert_int_equal(tt_selection_add(bed.selection, include, rule, &error), 0);
+    result = tt_process_table_glimpse(bed.table, &glimpse);
+    if (!result) {
+        struct tt_process *process = tt_process_table_find(bed.table, 9, 0);
+
+        assert_non_null(process);
+        result = process->selected;
+        tt_process_put(&process);
+    }
+    tear_down(&bed);
+    return result;
+}
+
+/* Rules that ask for what only /proc tells are not guessed at. */
+static void test_glimpse_and_rules(void **state)
+{
+    assert_int_equal(glimpse_under("scan", true), 1);
+    assert_int_equal(glimpse_under("exe:scan", false), 0);
+    assert_int_equal(glimpse_under("other", true), 0);
+    assert_int_equal(glimpse_under("user:12345", false), 0);
+    assert_int_equal(glimpse_under("user:operator", false), -EAGAIN);
+    assert_int_equal(glimpse_under("exe:/opt/*", false), -EAGAIN);
+    assert_int_equal(glimpse_under("cgroup:*", true), -EAGAIN);
+    assert_int_equal(glimpse_under("netns:1", true), -EAGAIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tango_process),  cmocka_unit_test(test_plain_process),
-        cmocka_unit_test(test_becomes_server), cmocka_unit_test(test_overwritten_file),
-        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_by_path),
-        cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_scan),           cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_greenlet),       cmocka_unit_test(test_recheck),
+        cmocka_unit_test(test_tango_process),
+        cmocka_unit_test(test_plain_process),
+        cmocka_unit_test(test_becomes_server),
+        cmocka_unit_test(test_overwritten_file),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_by_path),
+        cmocka_unit_test(test_exit_and_reuse),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_greenlet),
+        cmocka_unit_test(test_recheck),
         cmocka_unit_test(test_native),
+        cmocka_unit_test(test_glimpse),
+        cmocka_unit_test(test_glimpse_and_rules),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

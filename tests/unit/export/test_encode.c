@@ -11,11 +11,17 @@
 #include "base/utf8.h"
 #include "otlp.pb-c.h"
 
+/* As protobuf-c reads it, which writes the very same bytes. */
 static Tt__Otlp__TraceRequest *decode(const struct tt_bytes *bytes)
 {
     Tt__Otlp__TraceRequest *request = tt__otlp__trace_request__unpack(NULL, bytes->size, bytes->data);
+    uint8_t *again = malloc(bytes->size);
 
     assert_non_null(request);
+    assert_int_equal(tt__otlp__trace_request__get_packed_size(request), bytes->size);
+    tt__otlp__trace_request__pack(request, again);
+    assert_memory_equal(again, bytes->data, bytes->size);
+    free(again);
     return request;
 }
 
@@ -47,6 +53,10 @@ static struct tt_otel_span *span_with_everything(struct tt_otel_resource *resour
     add_attribute(span, string_attribute("quoted", "\"\\\n\x01 \xc3\xa9"));
     span->dropped_attributes = 3;
     span->dropped_events = 2;
+    span->links = tt_arena_alloc(&span->arena, sizeof(span->links[0]));
+    memcpy(span->links[0].trace_id, "fedcba9876543210", 16);
+    memcpy(span->links[0].span_id, "HGFEDCBA", 8);
+    span->link_count = 1;
     return span;
 }
 
@@ -68,6 +78,9 @@ static void check_span(const Tt__Otlp__Span *span)
     assert_int_equal(span->dropped_events_count, 2);
     assert_int_equal(span->status->code, 2);
     assert_string_equal(span->status->message, "API_CommandNotFound: 45 " TT_UTF8_REPLACEMENT "C");
+    assert_int_equal(span->n_links, 1);
+    assert_memory_equal(span->links[0]->trace_id.data, "fedcba9876543210", 16);
+    assert_memory_equal(span->links[0]->span_id.data, "HGFEDCBA", 8);
     assert_int_equal(span->n_events, 1);
     assert_string_equal(span->events[0]->name, "exception");
     assert_int_equal(span->events[0]->time_unix_nano, FIXTURE_TIME + 1244000);
@@ -89,12 +102,17 @@ static void test_protobuf_fields(void **state)
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
     struct tt_otel_span *span = span_with_everything(resource);
     struct tt_encoder *encoder = tt_encoder_new();
-    struct tt_bytes bytes = {0};
+    struct tt_bytes bytes = {0}, again = {0};
+    struct tt_otel_span *packed;
     Tt__Otlp__TraceRequest *request;
     size_t taken = 0;
 
     assert_int_equal(tt_encode_protobuf(encoder, &span, 1, 1 << 20, &bytes, &taken), 0);
     assert_int_equal(taken, 1);
+    packed = tt_encode_packed(encoder, span);
+    assert_int_equal(tt_encode_protobuf(encoder, &packed, 1, 1 << 20, &again, &taken), 0);
+    assert_int_equal(again.size, bytes.size);
+    assert_memory_equal(again.data, bytes.data, bytes.size);
     request = decode(&bytes);
     assert_int_equal(request->n_resource_spans, 1);
     assert_string_equal(request->resource_spans[0]->schema_url, TT_OTEL_SCHEMA_URL);
@@ -108,9 +126,39 @@ static void test_protobuf_fields(void **state)
     assert_int_equal(request->resource_spans[0]->scope_spans[0]->n_spans, 1);
     check_span(request->resource_spans[0]->scope_spans[0]->spans[0]);
     tt__otlp__trace_request__free_unpacked(request, NULL);
+    tt_bytes_free(&again);
+    tt_otel_span_put(&packed);
     tt_bytes_free(&bytes);
     tt_encoder_free(&encoder);
     tt_otel_span_put(&span);
+    tt_otel_resource_put(&resource);
+}
+
+/* Lengths of one byte and of two, of value, pair and key. */
+static void test_protobuf_lengths(void **state)
+{
+    struct tt_otel_resource *resource = fixture_resource("A", "a/b/c", "A/1", 1);
+    struct tt_encoder *encoder = tt_encoder_new();
+    struct tt_bytes bytes = {0};
+    size_t taken;
+
+    for (size_t size = 0; size < 300; size++) {
+        char text[301] = {0}, key[301] = {0};
+        struct tt_otel_span *span = fixture_span(resource, 1, 2, 1, 3, "Arm", "a/b/c", 10, 1244);
+
+        memset(text, 'x', size);
+        memset(key, 'k', size);
+        add_attribute(span, string_attribute("k", text));
+        add_attribute(span, string_attribute(key, "v"));
+        add_attribute(span, int_attribute(key, (int64_t)(UINT64_MAX >> size % 64)));
+        add_attribute(span,
+                      (struct tt_otel_attribute){.key = key, .type = TT_OTEL_BOOL, .value.boolean = true});
+        assert_int_equal(tt_encode_protobuf(encoder, &span, 1, 1 << 20, &bytes, &taken), 0);
+        tt__otlp__trace_request__free_unpacked(decode(&bytes), NULL);
+        tt_otel_span_put(&span);
+    }
+    tt_bytes_free(&bytes);
+    tt_encoder_free(&encoder);
     tt_otel_resource_put(&resource);
 }
 
@@ -276,7 +324,8 @@ static void test_json_golden(void **state)
         "\"attributes\":[{\"key\":\"exception.type\",\"value\":{\"stringValue\":\"Tango::DevFailed\"}},"
         "{\"key\":\"exception.message\",\"value\":{\"stringValue\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
         "C\"}}]}],"
-        "\"droppedEventsCount\":2,\"status\":{\"message\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
+        "\"droppedEventsCount\":2,\"links\":[{\"traceId\":\"66656463626139383736353433323130\","
+        "\"spanId\":\"4847464544434241\"}],\"status\":{\"message\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
         "C\",\"code\":2}}],"
         "\"schemaUrl\":\"" TT_OTEL_SCHEMA_URL "\"}],\"schemaUrl\":\"" TT_OTEL_SCHEMA_URL "\"}]}\n";
     struct tt_otel_resource *resource = tt_otel_resource_new();
@@ -407,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protobuf_fields),
         cmocka_unit_test(test_protobuf_bytes),
+        cmocka_unit_test(test_protobuf_lengths),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_json_golden),
