@@ -14,6 +14,7 @@
 #include "plan/flow.h"
 #include "plan/identity.h"
 #include "plan/match.h"
+#include "plan/source.h"
 #include "plan/values.h"
 
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
@@ -482,6 +483,8 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
         r = tt_identify(plan, &elf, path);
         if (r >= 0)
             r = plan_all(plan, &elf);
+        if (r >= 0)
+            r = tt_source_take(&elf, &plan->source);
         why = r == -EIO ? "cannot be read to its end" : strerror(-r);
         tt_elf_close(&elf);
     }
@@ -546,6 +549,7 @@ void tt_plan_free(struct tt_plan **plan)
     free(p->path);
     free(p->soname);
     free(p->version);
+    free(p->source.ranges);
     free(p);
     *plan = NULL;
 }
