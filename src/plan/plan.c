@@ -165,7 +165,7 @@ static int64_t find_entry(struct job *job)
         }
         if (insn->emulated)
             return i;
-        if (insn->kind != TT_INSN_OTHER)
+        if (insn->kind != TT_INSN_OTHER && !(insn->kind == TT_INSN_CALL_INDIRECT && job->row->late))
             break;
     }
     if (job->row->seldom && !tt_flow_other_ways(flow, first)) {
@@ -179,7 +179,7 @@ static int64_t find_entry(struct job *job)
 static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
                         const struct tt_origin *origin, const char *where)
 {
-    const char *why = "no longer in a register";
+    const char *why = "not known where it is";
 
     if (point->captures == TT_MAX_CAPTURES)
         why = "too many";
@@ -195,12 +195,12 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 {
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
-        struct tt_origin origin = {0};
+        unsigned reg = tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0));
+        struct tt_origin origin;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
-        origin.reg = (uint8_t)tt_values_holder(
-            &job->flow, insn, tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0)));
+        origin = tt_values_find(&job->flow, insn, reg, argument->value == TT_VALUE_U32 ? 4 : 8);
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -209,8 +209,9 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 {
     unsigned reg = tt_insn_argument_reg(0);
+    struct tt_origin self = tt_values_find(&job->flow, insn, reg, 8);
 
-    if (tt_values_holder(&job->flow, insn, reg) != reg) {
+    if (self.reg != reg || self.derefs) {
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
