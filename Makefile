@@ -45,7 +45,8 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DTT_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(BUILD)/gen \
             $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 # libstdc++ for __cxa_demangle.
-LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lZydis -lstdc++ -lpthread -lm
+# The build id tells plans of this very program from those of another (src/plan/cache.h).
+LDLIBS  += -Wl,--build-id $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lZydis -lstdc++ -lpthread -lm
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(CPPFLAGS)
 
 SOURCES := $(sort $(wildcard src/*/*.c))

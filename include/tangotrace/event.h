@@ -95,6 +95,7 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
     TT_CAPTURE_NAMED_VEC_COW,   /* NAMED_VEC and ATTR_ERRORS_VEC with the old std::string */
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
+    TT_CAPTURE_KINDS,
 };
 
 /*
