@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -135,9 +135,9 @@ static void name_of(const uint8_t *id, size_t size, uint64_t file_size, char nam
 
 static uint32_t checksum(const struct header *header, const void *body)
 {
-    uint32_t crc = (uint32_t)crc32(0, (const Bytef *)header, offsetof(struct header, crc));
+    uint32_t crc = libdeflate_crc32(0, header, offsetof(struct header, crc));
 
-    return (uint32_t)crc32(crc, body, header->size);
+    return libdeflate_crc32(crc, body, header->size);
 }
 
 /* ---- loading ---- */
