@@ -123,15 +123,18 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
 
 /* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
  * of unix sockets have no path. */
-static void fill_location(struct tt_build *build, const struct tt_connection *c, const char *peer)
+static void fill_location(struct tt_build *build, const struct tt_key *key, const char *peer)
 {
+    static const char *const schemes[TT_CARRIERS] = {[TT_CARRIER_TCP] = "tcp", [TT_CARRIER_SSL] = "ssl"};
+    const struct tt_connection *c = &key->connection;
+    const char *scheme = key->carrier < TT_CARRIERS ? schemes[key->carrier] : NULL;
     char text[80];
 
     if (c->family == FAMILY_UNIX) {
         tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "giop:unix:");
-    } else if (peer) {
-        snprintf(text, sizeof(text), c->family == FAMILY_IPV6 ? "giop:tcp:[%s]:%u" : "giop:tcp:%s:%u", peer,
-                 c->remote_port);
+    } else if (peer && scheme) {
+        snprintf(text, sizeof(text), c->family == FAMILY_IPV6 ? "giop:%s:[%s]:%u" : "giop:%s:%s:%u", scheme,
+                 peer, c->remote_port);
         tt_build_string(build, TT_ATTR_CLIENT_LOCATION, text);
     }
 }
@@ -174,8 +177,10 @@ static void fill_connection(struct tt_build *build, const struct tt_span *span)
         tt_build_ready(build, TT_ATTR_NETWORK_LOCAL_ADDRESS, local);
         tt_build_int(build, TT_ATTR_NETWORK_LOCAL_PORT, c->local_port);
     }
+    if (span->key.carrier == TT_CARRIER_SSL)
+        tt_build_true(build, TT_ATTR_TLS);
     if (server)
-        fill_location(build, c, peer);
+        fill_location(build, &span->key, peer);
 }
 
 /* GIOP 1.0 to 1.2 are all there is. */
