@@ -95,6 +95,7 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
     TT_CAPTURE_NAMED_VEC_COW,   /* NAMED_VEC and ATTR_ERRORS_VEC with the old std::string */
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
+    TT_CAPTURE_KINDS,
 };
 
 /*
@@ -238,13 +239,23 @@ struct tt_connection {
     __u64 remote[2]; /* the same of the peer */
 };
 
+/* omniORB's class of a connection. */
+enum tt_carrier {
+    TT_CARRIER_UNKNOWN = 0, /* not read, or a transport we do not know */
+    TT_CARRIER_TCP,
+    TT_CARRIER_UNIX,
+    TT_CARRIER_SSL, /* TLS over TCP: libomnisslTP4 */
+    TT_CARRIERS,
+};
+
 struct tt_key {
     struct tt_connection connection;
     __u32 request_id;
     __s32 fd; /* of the process; -1 unknown */
     __u8 giop_major, giop_minor;
     __u8 response_expected; /* 0 = one-way */
-    __u8 pad[5];
+    __u8 carrier;           /* enum tt_carrier */
+    __u8 pad[4];
     __u64 descriptor; /* REQUEST: address of the omniORB call descriptor */
 };
 

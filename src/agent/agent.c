@@ -206,6 +206,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         made->table = tt_process_table_new("/proc", made->selection);
         error = made->table ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
     }
+    if (!error && options->plan_cache && *options->plan_cache)
+        tt_attach_set_cache(made->attach, options->plan_cache);
     if (!error)
         error = make_pipeline(made);
     if (!error)

@@ -311,6 +311,7 @@ void tt_follow_tick(struct tt_follow *follow)
 {
     tt_attach_retry(follow->agent->attach, again, follow);
     tt_process_table_recheck(follow->agent->table, seen, follow);
+    tt_attach_keep_plans(follow->agent->attach);
     follow->ticks++;
     if (follow->rescan || !follow->sideband || follow->ticks % SCAN_SECONDS == 0)
         tt_follow_scan(follow);

@@ -49,7 +49,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_CLIENT_LOCATION] = SPAN(
         "tango.client_ident.location", STRING, NATIVE, STABLE, SERVER,
         "the connection is known, or the call is collocated",
-        "the client's end as omniORB writes it: `giop:tcp:127.0.0.1:53610`, `giop:unix:`, `collocated client`"),
+        "the client's end as omniORB writes it: `giop:tcp:127.0.0.1:53610`, `giop:ssl:127.0.0.1:53612`, "
+        "`giop:unix:`, `collocated client`"),
     [TT_ATTR_CLIENT_PID] = SPAN(
         "tango.client_ident.pid", INT, NATIVE, STABLE, SERVER,
         "the request carries a C++ client's identity (reads, writes and commands of IDL 4 and later)",
@@ -91,6 +92,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                            "address of this end"),
     [TT_ATTR_NETWORK_LOCAL_PORT] = SPAN("network.local.port", INT, SEMCONV, STABLE, RPC, "`tcp`",
                                         "port of this end"),
+    [TT_ATTR_TLS] = SPAN("tls.established", BOOL, SEMCONV, DEVELOPMENT, RPC,
+                         "the connection is omniORB's over TLS (`giop:ssl`)", "`true`"),
     [TT_ATTR_SERVER_ADDRESS] = SPAN("server.address", STRING, SEMCONV, STABLE, CLIENT, "`tcp`",
                                     "address of the server"),
     [TT_ATTR_SERVER_PORT] = SPAN("server.port", INT, SEMCONV, STABLE, CLIENT, "`tcp`", "port of the server"),

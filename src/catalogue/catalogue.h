@@ -116,6 +116,9 @@ struct tt_row {
         *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
     bool inner;      /* only its substitute calls it: probed only where a build leaves that one uncovered */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
+    /* What it calls through pointers before its first direct call sends nothing, runs no code of others and
+     * does not fail: where no instruction before is emulated, its entry is seen behind that. */
+    bool late;
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */

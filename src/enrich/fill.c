@@ -123,17 +123,21 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
 
 /* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
  * of unix sockets have no path. */
-static void fill_location(struct tt_build *build, const struct tt_connection *c, const char *peer)
+static void fill_location(struct tt_build *build, const struct tt_key *key, const char *peer)
 {
+    static const char *const schemes[TT_CARRIERS] = {
+        [TT_CARRIER_TCP] = "giop:tcp:", [TT_CARRIER_SSL] = "giop:ssl:"};
+    const struct tt_connection *c = &key->connection;
+    const char *scheme = key->carrier < TT_CARRIERS ? schemes[key->carrier] : NULL;
     bool ipv6 = c->family == FAMILY_IPV6;
     char text[80], digits[6], *end = text, *digit = digits + sizeof(digits);
 
     if (c->family == FAMILY_UNIX)
         tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "giop:unix:");
-    if (c->family == FAMILY_UNIX || !peer)
+    if (c->family == FAMILY_UNIX || !peer || !scheme)
         return;
     /* Without printf: of every server span. The address is one of tt_convert_address: 45 characters. */
-    end = stpcpy(stpcpy(end, ipv6 ? "giop:tcp:[" : "giop:tcp:"), peer);
+    end = stpcpy(stpcpy(stpcpy(end, scheme), ipv6 ? "[" : ""), peer);
     end = stpcpy(end, ipv6 ? "]:" : ":");
     *--digit = '\0';
     for (unsigned port = c->remote_port; port || !*digit; port /= 10)
@@ -180,8 +184,10 @@ static void fill_connection(struct tt_build *build, const struct tt_span *span)
         tt_build_ready(build, TT_ATTR_NETWORK_LOCAL_ADDRESS, local);
         tt_build_int(build, TT_ATTR_NETWORK_LOCAL_PORT, c->local_port);
     }
+    if (span->key.carrier == TT_CARRIER_SSL)
+        tt_build_true(build, TT_ATTR_TLS);
     if (server)
-        fill_location(build, c, peer);
+        fill_location(build, &span->key, peer);
 }
 
 /* GIOP 1.0 to 1.2 are all there is. */

@@ -34,6 +34,8 @@ struct tt_elf {
     uint64_t size;
     uint8_t *data;   /* `size` bytes, valid where loaded */
     uint8_t *loaded; /* one byte per chunk */
+    bool unreadable; /* bytes that should be there could not be read: what was made of the rest is worth
+                        nothing */
 
     struct tt_elf_load *loads;
     size_t load_count;
@@ -66,6 +68,9 @@ const uint8_t *tt_elf_at(struct tt_elf *elf, uint64_t address, uint64_t size);
 const struct tt_elf_load *tt_elf_load(const struct tt_elf *elf, uint64_t address);
 /* File bytes from `address` to the end of its segment; 0 if it is in none. */
 uint64_t tt_elf_rest(const struct tt_elf *elf, uint64_t address);
+
+/* The next stretch of the file at or behind *offset that was read so far; false: none. */
+bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *size);
 
 /* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);

@@ -14,6 +14,7 @@
 #include "plan/flow.h"
 #include "plan/identity.h"
 #include "plan/match.h"
+#include "plan/source.h"
 #include "plan/values.h"
 
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
@@ -164,7 +165,7 @@ static int64_t find_entry(struct job *job)
         }
         if (insn->emulated)
             return i;
-        if (insn->kind != TT_INSN_OTHER)
+        if (insn->kind != TT_INSN_OTHER && !(insn->kind == TT_INSN_CALL_INDIRECT && job->row->late))
             break;
     }
     if (job->row->seldom && !tt_flow_other_ways(flow, first)) {
@@ -178,7 +179,7 @@ static int64_t find_entry(struct job *job)
 static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
                         const struct tt_origin *origin, const char *where)
 {
-    const char *why = "no longer in a register";
+    const char *why = "not known where it is";
 
     if (point->captures == TT_MAX_CAPTURES)
         why = "too many";
@@ -194,12 +195,12 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 {
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
-        struct tt_origin origin = {0};
+        unsigned reg = tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0));
+        struct tt_origin origin;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
-        origin.reg = (uint8_t)tt_values_holder(
-            &job->flow, insn, tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0)));
+        origin = tt_values_find(&job->flow, insn, reg, argument->value == TT_VALUE_U32 ? 4 : 8);
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -208,8 +209,9 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 {
     unsigned reg = tt_insn_argument_reg(0);
+    struct tt_origin self = tt_values_find(&job->flow, insn, reg, 8);
 
-    if (tt_values_holder(&job->flow, insn, reg) != reg) {
+    if (self.reg != reg || self.derefs) {
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
@@ -482,6 +484,8 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
         r = tt_identify(plan, &elf, path);
         if (r >= 0)
             r = plan_all(plan, &elf);
+        if (r >= 0)
+            r = tt_source_take(&elf, &plan->source);
         why = r == -EIO ? "cannot be read to its end" : strerror(-r);
         tt_elf_close(&elf);
     }
@@ -546,6 +550,7 @@ void tt_plan_free(struct tt_plan **plan)
     free(p->path);
     free(p->soname);
     free(p->version);
+    free(p->source.ranges);
     free(p);
     *plan = NULL;
 }

@@ -141,6 +141,11 @@ def check_pair_connection(client, server):
     if client.attrs.get("network.transport") == "tcp":
         check(client.attrs.get("network.local.port") and server.attrs.get("network.local.port"),
               "both sides know the ports of TCP", client.attrs, server.attrs)
+        secured = client.attrs.get("tls.established", False)
+        equal(server.attrs.get("tls.established", False), secured, "TLS on both sides")
+        equal(server.attrs.get("tango.client_ident.location"), "giop:%s:%s:%d" % (
+            "ssl" if secured else "tcp", server.attrs["client.address"], server.attrs["client.port"]),
+            "location of the client")
 
 
 def check_pair_outcome(client, server):
