@@ -152,6 +152,13 @@ static void on_retry(void *context)
         return;
 }
 
+static bool is_method(void *context, struct tt_span *span)
+{
+    const struct tt_agent *agent = context;
+
+    return tt_pythons_method(agent->pythons, span);
+}
+
 static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
@@ -168,6 +175,7 @@ static int make_pipeline(struct tt_agent *agent)
                   .unix_offset = unix_offset,
                   .shown = is_shown,
                   .native = leave_alone,
+                  .method = is_method,
                   .context = agent},
         .options = options,
         .enrich = {.command_lines = options->command_lines,
@@ -204,7 +212,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     if (!error) {
         made->table = tt_process_table_new("/proc", made->selection);
-        error = made->table ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
+        made->pythons = tt_pythons_new();
+        error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
     }
     if (!error)
         error = make_pipeline(made);
@@ -216,6 +225,16 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     *agent = made;
     return 0;
+}
+
+int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
+{
+    struct tt_python python;
+
+    /* First: probes ask for it. */
+    if (process->selected && tt_pythons_add(agent->pythons, process, &python))
+        tt_host_set_python(agent->host, process->pid, &python);
+    return tt_attach_process(agent->attach, process);
 }
 
 struct forgotten {
@@ -329,6 +348,7 @@ void tt_agent_free(struct tt_agent **agent)
     tt_pipeline_free(&a->pipeline);
     tt_recorder_free(&a->recorder);
     tt_process_table_free(&a->table);
+    tt_pythons_free(&a->pythons);
     tt_tree_free(&a->tree);
     tt_host_free(&a->host);
     tt_cleanup_close(&a->wake);

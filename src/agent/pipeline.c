@@ -259,6 +259,7 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     if (!pipeline->assembler)
         return -ENOMEM;
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
+    tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
     return 0;
 }
 

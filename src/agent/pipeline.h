@@ -34,6 +34,8 @@ struct tt_world {
     bool (*shown)(void *context, uint32_t root_tgid);
     /* Native telemetry was found in a process that is to be left alone then (--native skip); may be NULL. */
     void (*native)(void *context, uint32_t pid);
+    /* tt_method_fn; NULL: nothing is known of what interpreters run. */
+    bool (*method)(void *context, struct tt_span *span);
     void *context;
 };
 

@@ -66,6 +66,12 @@ void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn 
     assembler->switching_context = context;
 }
 
+void tt_assembler_set_methods(struct tt_assembler *assembler, tt_method_fn fn, void *context)
+{
+    assembler->methods = fn;
+    assembler->methods_context = context;
+}
+
 /* Compares the sequence number with the last one of the thread. */
 static void check_sequence(struct tt_assembler *assembler, struct thread *thread,
                            const struct tt_event *event)

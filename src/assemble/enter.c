@@ -148,6 +148,26 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
     }
 }
 
+/* What Python runs that no user wrote (PyTango's own, a builtin) has no span: what is below belongs to what is
+ * above. */
+static bool is_mute(struct tt_assembler *assembler, struct tt_span *span)
+{
+    if (span->row->library != TT_LIBRARY_PYTHON)
+        return false;
+    return !assembler->methods || !assembler->methods(assembler->methods_context, span);
+}
+
+static void judge_method(struct thread *thread, const struct tt_event *event, bool proven,
+                         struct birth *birth)
+{
+    struct frame *top = thread->top;
+    birth->kind = TT_SPAN_INTERNAL;
+    if (proven || (birth->chained && top->owner && !top->doubtful))
+        birth->parent = birth->owner = top->owner;
+    else
+        mark_root(thread, event->frame, birth);
+}
+
 static void judge(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
                   const struct tt_row *row, struct birth *birth)
 {
@@ -160,6 +180,8 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
         birth->owner = birth->call ? birth->call->span : NULL;
     } else if (row->role == TT_ROLE_SERVER)
         judge_server(assembler, thread, event, proven, birth);
+    else if (row->role == TT_ROLE_METHOD)
+        judge_method(thread, event, proven, birth);
     else
         judge_client(thread, event, row, proven, birth);
 }
@@ -339,6 +361,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     birth.call = find_call(assembler, thread, view, row);
     judge(assembler, thread, event, row, &birth);
     struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
+    if (span && is_mute(assembler, span)) {
+        tt_span_free(&span);
+        birth.inner = true;
+    }
     struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
     if (!frame) {
         tt_span_free(&span);
@@ -357,7 +383,7 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     if (birth.call)
         attach_call(frame, birth.call);
     if (!span) {
-        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER)
+        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER && row->role != TT_ROLE_METHOD)
             tt_fields_complete(view, birth.owner);
         return;
     }

@@ -20,9 +20,11 @@ enum tt_library {
     TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
+    TT_LIBRARY_PYTHON,   /* libpython, or an executable that holds it */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
+    TT_HOLDS_PYTANGO,                  /* PyTango's extension */
     TT_HOLDS,
 };
 
@@ -86,6 +88,12 @@ enum tt_value {
     TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
     TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_PY_TYPE,         /* Python object: its type */
+    TT_VALUE_PY_VERSION,      /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,         /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,     /* bound method: the function */
+    TT_VALUE_PY_CODE,         /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,      /* the same in Python 3.9 */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */

@@ -90,17 +90,25 @@ static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int di
 
 static void say_libraries(struct tt_doctor *doctor, const struct tt_process *process)
 {
-    static const char *const names[TT_LIBRARIES] = {"cppTango", "omniORB", "C++ exceptions",
-                                                    "omniORB dynamic"};
+    static const char *const names[TT_LIBRARIES] = {
+        [TT_LIBRARY_TANGO] = "cppTango",
+        [TT_LIBRARY_OMNIORB] = "omniORB",
+        [TT_LIBRARY_CXXABI] = "C++ exceptions",
+        [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
+    };
     static const char *const advice[TT_LIBRARIES] = {
-        "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
-        "without omniORB's symbols the two sides of a call cannot be joined",
-        "errors are not seen as such",
-        "errors of asynchronous calls are seen only when their reply is asked for",
+        [TT_LIBRARY_TANGO] =
+            "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
+        [TT_LIBRARY_OMNIORB] = "without omniORB's symbols the two sides of a call cannot be joined",
+        [TT_LIBRARY_CXXABI] = "errors are not seen as such",
+        [TT_LIBRARY_DYNAMIC] = "errors of asynchronous calls are seen only when their reply is asked for",
     };
 
     for (int library = 0; library < TT_LIBRARIES; library++) {
         size_t found = 0;
+
+        if (!names[library])
+            continue;
 
         for (size_t i = 0; i < process->file_count; i++) {
             const struct tt_mapped_file *file = &process->files[i];

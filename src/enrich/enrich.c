@@ -163,6 +163,8 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     out->name = span->row->name;
     if (tt_fill_is_bare(span) && span->operation && *span->operation)
         out->name = tt_convert_copy(&out->arena, span->operation, TT_ATTR_LENGTH);
+    if (span->row->role == TT_ROLE_METHOD && span->code.name)
+        out->name = tt_convert_copy(&out->arena, span->code.name, TT_ATTR_LENGTH);
     out->title = tt_fill_title(&out->arena, span);
     if (!out->name || !out->title)
         return -1;
