@@ -330,6 +330,7 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_point *p;
     __u32 *state;
     __u64 *hit, frame;
+    bool nested;
     __u32 i, n, zero = 0;
 
     state = bpf_map_lookup_elem(&targets, &tgid);
@@ -381,6 +382,11 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
+    /* Directly inside another such function: the frames are known. */
+    nested = t->depth && t->depth <= TT_OPEN_FRAMES &&
+             t->open[(t->depth - 1) & (TT_OPEN_FRAMES - 1)] == t->caller && frame < t->caller;
+    if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER)
+        t->caller = frame;
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = frame;
@@ -414,6 +420,8 @@ int tt_probe(struct pt_regs *ctx)
                 break;
             capture(t, &p->capture[i]);
         }
+        if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER && !nested)
+            put_python_frames(t, tgid);
         break;
     }
     if (event_end(t, p->kind) && p->kind == TT_POINT_SWITCH)

@@ -159,6 +159,13 @@ static bool is_method(void *context, struct tt_span *span)
     return tt_pythons_method(agent->pythons, span);
 }
 
+static bool find_caller(void *context, struct tt_span *span)
+{
+    const struct tt_agent *agent = context;
+
+    return tt_pythons_caller(agent->pythons, span);
+}
+
 static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
@@ -176,6 +183,7 @@ static int make_pipeline(struct tt_agent *agent)
                   .shown = is_shown,
                   .native = leave_alone,
                   .method = is_method,
+                  .caller = find_caller,
                   .context = agent},
         .options = options,
         .enrich = {.command_lines = options->command_lines,

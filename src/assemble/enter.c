@@ -211,6 +211,54 @@ static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
         span->owner_class = tt_arena_copy(&span->arena, class_name, strlen(class_name));
 }
 
+/* Is it a function that a client calls? */
+static bool is_call(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_ASYNCH ||
+           row->role == TT_ROLE_REPLY;
+}
+
+static void copy_code(struct tt_span *to, const struct tt_span *from)
+{
+    if (!from->code.name || !from->code.file)
+        return;
+    to->code = from->code;
+    to->code.name = tt_arena_copy(&to->arena, from->code.name, strlen(from->code.name));
+    to->code.file = tt_arena_copy(&to->arena, from->code.file, strlen(from->code.file));
+}
+
+/* Whose code calls: what the event says, or who called the function that makes this call. True: its span is
+ * wanted. */
+static bool find_caller(struct tt_assembler *assembler, struct tt_span *span)
+{
+    bool wanted = false;
+    if (!is_call(span->row))
+        return false;
+    if (span->python.frame_count && assembler->callers)
+        wanted = assembler->callers(assembler->callers_context, span);
+    if (!span->code.name && span->parent && is_call(span->parent->row))
+        copy_code(span, span->parent);
+    return wanted && span->kind == TT_SPAN_CLIENT && !span->parent &&
+           !(span->incomplete & (TT_INCOMPLETE_PARENT | TT_INCOMPLETE_LOST));
+}
+
+/* The root of the trace in which the call is the only child. */
+static struct tt_span *caller_begin(struct tt_assembler *assembler, const struct tt_span *call)
+{
+    struct tt_span *span = tt_span_new();
+    if (!span)
+        return NULL;
+    span->row = &tt_caller_row;
+    span->kind = TT_SPAN_INTERNAL;
+    span->tgid = call->tgid;
+    span->tid = call->tid;
+    span->thread_start = call->thread_start;
+    span->start = call->start;
+    copy_code(span, call);
+    assembler->ops.open(assembler->ops.context, span);
+    return span;
+}
+
 static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
                                   const struct tt_row *row, const struct birth *birth)
 {
@@ -387,6 +435,8 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
             tt_fields_complete(view, birth.owner);
         return;
     }
+    if (find_caller(assembler, span))
+        span->parent = frame->caller = caller_begin(assembler, span);
     assembler->ops.open(assembler->ops.context, span);
     span->parent = span->answers = NULL;
 }
@@ -435,6 +485,7 @@ static struct tt_span *further_request(struct tt_assembler *assembler, struct th
     tt_span_copy_names(span, owner);
     span->parent = owner;
     inherit_owner(span, owner);
+    copy_code(span, owner);
     assembler->ops.open(assembler->ops.context, span);
     span->parent = NULL;
     frame->further = span;

@@ -256,8 +256,7 @@ static void decode_python(struct tt_span *span, const struct tt_field_header *he
     uint64_t value;
 
     if (header->field == TT_FIELD_PY_FRAME) {
-        if (header->size == sizeof(python->frames[0]) && header->index == python->frame_count &&
-            python->frame_count < TT_PYTHON_FRAMES)
+        if (header->size == sizeof(python->frames[0]) && python->frame_count < TT_PYTHON_FRAMES)
             memcpy(&python->frames[python->frame_count++], data, sizeof(python->frames[0]));
     } else if (read_scalar(header, data, &value)) {
         if (header->field == TT_FIELD_PY_RESULT)

@@ -90,6 +90,7 @@ struct frame {
     uint64_t upcall;         /* address of the upcall whose method it is (part of), or 0 */
     struct call *call;       /* ASYNCH: handed to omniORB; WORKER: carried out; or NULL */
     struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
+    struct tt_span *caller;  /* of the code that called, where the call would be a root; or NULL */
     uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
 };
 
@@ -142,6 +143,8 @@ struct tt_assembler {
     void *switching_context;
     tt_method_fn methods;
     void *methods_context;
+    tt_caller_fn callers;
+    void *callers_context;
     struct thread *threads, *recent; /* recent: of the last event, a hint */
     struct frame *spare;
     struct call *calls, *numbers; /* by descriptor, by number */

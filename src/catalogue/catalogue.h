@@ -41,6 +41,7 @@ enum tt_role {
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
     TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
     TT_ROLE_METHOD,  /* runs under a span: an INTERNAL span of its own, child of the innermost open one */
+    TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
@@ -133,6 +134,8 @@ struct tt_row {
 /* All rows. The index of a row is tt_point.function. */
 extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
+/* Of the span of the code that calls; none of tt_rows. */
+extern const struct tt_row tt_caller_row;
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

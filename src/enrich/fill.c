@@ -20,6 +20,11 @@ bool tt_fill_is_bare(const struct tt_span *span)
     return span->row->role == TT_ROLE_UPCALL;
 }
 
+bool tt_fill_is_code(const struct tt_span *span)
+{
+    return span->code.name && (span->row->role == TT_ROLE_METHOD || span->row->role == TT_ROLE_CALLER);
+}
+
 static uint64_t attribute_total(const struct tt_span *span)
 {
     return span->attribute_total > span->attribute_count ? span->attribute_total : span->attribute_count;
@@ -49,7 +54,7 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
     uint64_t total = attribute_total(span);
     char text[512];
 
-    if (span->row->role == TT_ROLE_METHOD && span->code.name)
+    if (tt_fill_is_code(span))
         return tt_convert_copy(arena, span->code.name, TT_ATTR_LENGTH);
 
     if (!verb || !*verb || is_command(span->row) || tt_fill_is_bare(span)) {

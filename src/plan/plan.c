@@ -247,6 +247,9 @@ static int plan_entry(struct job *job)
         point.condition = TT_COND_MOMENT;
     else if (job->row->role == TT_ROLE_WORKER)
         point.condition = TT_COND_WATCH;
+    if (job->row->library == TT_LIBRARY_TANGO &&
+        (may_loop(job->row) || job->row->role == TT_ROLE_ASYNCH || job->row->role == TT_ROLE_REPLY))
+        point.flags |= TT_POINT_CALLER;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,

@@ -16,7 +16,7 @@
 
 /* What a look-up was for; compared as bytes. */
 struct tt_python_key {
-    uint64_t a, b, c;
+    uint64_t a, b, c, d;
     char name[TT_PYTHON_NAME_MAX]; /* zero-filled */
 };
 
@@ -24,6 +24,7 @@ struct tt_python_found {
     UT_hash_handle hh;
     struct tt_python_key key;
     uint64_t until; /* CLOCK_MONOTONIC ns: afterwards it is looked at again */
+    bool known;     /* what the rest says was read */
     bool user;      /* a method that a device class defines; a frame outside PyTango */
     char *name, *file;
     unsigned line;

@@ -203,14 +203,14 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
 static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python_process *p,
                                     const struct tt_span_python *call)
 {
-    struct tt_python_key key = {call->type, call->version, call->object, ""};
+    struct tt_python_key key = {call->type, call->version, call->object, 0, ""};
     uint64_t now = tt_now_ns();
     struct tt_python_found *found;
 
     if (call->method)
         strncpy(key.name, call->method, sizeof(key.name) - 1);
     else
-        key = (struct tt_python_key){call->function, call->code, call->object, ""};
+        key = (struct tt_python_key){call->function, call->code, call->object, 1, ""};
     found = tt_python_found_get(p, &key);
     if (found && now < found->until)
         return found;

@@ -33,4 +33,7 @@ void tt_pythons_remove(struct tt_pythons *pythons, pid_t pid);
  * line. From any thread, as all below. */
 bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span);
 
+/* The Python code outside PyTango that led to the span, if the event says: name, file and line into the span. */
+bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span);
+
 void tt_pythons_get_stats(struct tt_pythons *pythons, struct tt_python_stats *stats);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * caller.c: whose code calls: the innermost Python frame that is not PyTango's own. The kernel gives code
+ * objects and where in them; with each the address of its name and its first line, which tell an object that
+ * has taken the place of another.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "python/internal.h"
+#include "python/line.h"
+
+#define KEEP_NS 60000000000ull
+
+/* Is it still the code object that the event saw? */
+static bool is_same(struct tt_pymem *mem, const struct tt_python_frame *frame)
+{
+    const struct tt_python *k = &mem->layout->kernel;
+
+    return tt_pymem_word(mem, frame->code + k->name) == frame->name &&
+           tt_pymem_u32(mem, frame->code + k->line) == (uint32_t)frame->line && !mem->failed;
+}
+
+static unsigned read_line(struct tt_pymem *mem, const struct tt_python_frame *frame)
+{
+    const struct tt_python_layout *l = mem->layout;
+    uint64_t table = tt_pymem_word(mem, frame->code + l->lines), size = tt_pymem_word(mem, table + TT_PY_SIZE);
+    uint64_t offset = l->bytecode ? frame->ip - (frame->code + l->bytecode) : (uint32_t)frame->ip * l->ip_unit;
+    unsigned line = 0;
+    uint8_t *bytes;
+
+    if (mem->failed || !size || size > TT_PYTHON_TABLE_MAX)
+        return 0;
+    bytes = malloc(size);
+    if (bytes && tt_pymem_read(mem, table + TT_PY_BYTES_DATA, bytes, size))
+        line = tt_python_line(l->line_kind, bytes, size, (unsigned)frame->line, offset);
+    free(bytes);
+    return line;
+}
+
+static void look_up(struct tt_pythons *pythons, const struct tt_python_process *p,
+                    const struct tt_python_frame *frame, struct tt_python_found *found)
+{
+    struct tt_pymem mem = {.pid = (pid_t)p->pid, .layout = &p->layout, .left = TT_PYTHON_READS};
+    char name[TT_PYTHON_NAME_MAX], file[TT_PYTHON_FILE_MAX];
+    uint64_t where = p->layout.qualname ? tt_pymem_word(&mem, frame->code + p->layout.qualname) : frame->name;
+
+    pythons->stats.lookups++;
+    found->known = false;
+    if (!tt_pymem_is(&mem, frame->code, "code") || !tt_pymem_str(&mem, where, name, sizeof(name)) ||
+        !tt_pymem_str(&mem, tt_pymem_word(&mem, frame->code + p->layout.file), file, sizeof(file))) {
+        pythons->stats.unreadable++;
+        return;
+    }
+    found->line = read_line(&mem, frame);
+    if (!is_same(&mem, frame)) {
+        pythons->stats.changed++;
+        return;
+    }
+    found->known = true;
+    found->user = !tt_python_is_own(p, file);
+    found->name = strdup(name);
+    found->file = strdup(file);
+}
+
+static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python_process *p,
+                                    const struct tt_python_frame *frame)
+{
+    struct tt_python_key key = {frame->code, frame->name, frame->ip, frame->line, ""};
+    struct tt_python_found *found;
+    uint64_t now = tt_now_ns();
+
+    found = tt_python_found_get(p, &key);
+    if (found && now < found->until)
+        return found;
+    found = tt_python_found_add(p, &key);
+    if (!found)
+        return NULL;
+    look_up(pythons, p, frame, found);
+    found->until = found->known ? now + KEEP_NS : 0;
+    return found->known ? found : NULL;
+}
+
+/* What `python script.py`, `-c` and `-m` run is called __main__ there, and <module> by its code. */
+static bool is_main(struct tt_pythons *pythons, struct tt_python_process *p, const struct tt_span_python *python,
+                    unsigned index)
+{
+    struct tt_python_found *next;
+
+    if (index + 1 == python->frame_count)
+        return python->frame_count < TT_PYTHON_FRAMES;
+    if (index + 3 != python->frame_count || python->frame_count == TT_PYTHON_FRAMES)
+        return false;
+    next = find(pythons, p, &python->frames[index + 2]);
+    return next && next->name && !strcmp(next->name, "_run_module_as_main");
+}
+
+static void set_code(struct tt_span *span, const char *name, const char *file, unsigned line)
+{
+    span->code.name = tt_arena_copy(&span->arena, name, strlen(name));
+    span->code.file = tt_arena_copy(&span->arena, file, strlen(file));
+    span->code.line = line;
+}
+
+bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
+{
+    const struct tt_span_python *python = &span->python;
+    struct tt_python_process *p;
+
+    if (!python->frame_count)
+        return false;
+    pthread_mutex_lock(&pythons->lock);
+    p = tt_pythons_find(pythons, span->tgid);
+    for (unsigned i = 0; p && p->readable && i < python->frame_count; i++) {
+        struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+
+        if (!found || !found->name || !found->file)
+            break; /* what is beyond may not be the innermost */
+        if (!found->user)
+            continue;
+        set_code(span,
+                 !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__" : found->name,
+                 found->file, found->line);
+        break;
+    }
+    pthread_mutex_unlock(&pythons->lock);
+    return span->code.name != NULL;
+}
