@@ -18,9 +18,9 @@ __attribute__((noinline)) int from_pytango(__u32 tgid, __u64 frame)
 }
 
 /*
- * The thread state of this thread. It may have released the GIL, so what the interpreter calls the current one
- * may be another's: the list of all is walked, by pthread_self(). What was found before is believed only while
- * it is a member of that list: its memory may have become something else.
+ * The thread state of this thread. It may have released the GIL, so what the interpreter calls the current
+ * one may be another's: the list of all is walked, by pthread_self(). What was found before is believed only
+ * while it is a member of that list: its memory may have become something else.
  */
 __attribute__((noinline)) int find_python_thread(struct tt_thread *t, struct tt_python *p)
 {
@@ -56,7 +56,8 @@ __attribute__((noinline)) int find_python_thread(struct tt_thread *t, struct tt_
 }
 
 /* One frame into the record; the address of the one that called it, 0 at the end. */
-__attribute__((noinline)) __u64 put_python_frame(struct tt_thread *t, struct tt_python *p, __u64 at, __u8 index)
+__attribute__((noinline)) __u64 put_python_frame(struct tt_thread *t, struct tt_python *p, __u64 at,
+                                                 __u8 index)
 {
     struct tt_python_frame frame = {};
     bool ok = true, named = true;

@@ -131,9 +131,9 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function;             /* index of the catalogue row; user space only */
-    __u32 file;                 /* the agent's number of the probed file; user space only */
-    __u32 flags;                /* TT_POINT_* below */
+    __u32 function; /* index of the catalogue row; user space only */
+    __u32 file;     /* the agent's number of the probed file; user space only */
+    __u32 flags;    /* TT_POINT_* below */
     __u32 spare;
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];

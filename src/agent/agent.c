@@ -221,7 +221,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     if (!error) {
         made->table = tt_process_table_new("/proc", made->selection);
         made->pythons = tt_pythons_new();
-        error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
+        error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach)
+                                             : -ENOMEM;
     }
     if (!error)
         error = make_pipeline(made);

@@ -52,11 +52,12 @@ struct tt_assembler_stats {
 /* Tells whether nesting proves nothing in this process because its stacks switch (it maps greenlet, ..). */
 typedef bool (*tt_switching_fn)(void *context, uint32_t tgid);
 
-/* A method that an interpreter is about to call: is it one of the user's? Then the span gets its name. The span
- * has what the event says and no ids yet. */
+/* A method that an interpreter is about to call: is it one of the user's? Then the span gets its name. The
+ * span has what the event says and no ids yet. */
 typedef bool (*tt_method_fn)(void *context, struct tt_span *span);
 
-/* A call that a client makes: who calls? True: a span for the caller is wanted where the call would be a root. */
+/* A call that a client makes: who calls? True: a span for the caller is wanted where the call would be a
+ * root. */
 typedef bool (*tt_caller_fn)(void *context, struct tt_span *span);
 
 /* `point_row(point)`: the catalogue row of a point index, NULL if unknown. */

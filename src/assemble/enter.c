@@ -24,6 +24,12 @@ static bool is_server(const struct frame *frame)
     return frame->row->role == TT_ROLE_SERVER;
 }
 
+/* Sends no request itself: what it does may. */
+static bool is_served(const struct frame *frame)
+{
+    return is_server(frame) || frame->row->role == TT_ROLE_METHOD;
+}
+
 /* A method that hands over to another by a jump (command_inout_4 to command_inout_2 in cppTango 9.3): same
  * address, nothing in between. Only methods: a client's frame whose end was missed looks the same when the
  * client calls again from the same place, and must not share the success of that call. */
@@ -86,6 +92,10 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     } else if (top && is_server(top) && top->owner && (proven || (birth->chained && !top->doubtful))) {
         birth->inner = true;
         birth->owner = top->owner;
+    } else if (top && proven && top->row->role == TT_ROLE_METHOD) {
+        birth->kind = TT_SPAN_INTERNAL; /* the device's own code called it: nobody asked */
+        birth->trigger = TT_TRIGGER_UNKNOWN;
+        birth->parent = top->owner;
     } else if (top && proven) {
         birth->collocated = true;
         birth->parent = top->owner;
@@ -116,7 +126,7 @@ static bool same_verb(const struct tt_row *a, const struct tt_row *b)
  */
 static bool stands_for(const struct frame *top, const struct tt_row *row)
 {
-    if (top->row->role != row->role || !same_verb(top->row, row))
+    if (row->role == TT_ROLE_METHOD || top->row->role != row->role || !same_verb(top->row, row))
         return false;
     if (row->role == TT_ROLE_CLIENT)
         return !top->owner->requests;
@@ -148,8 +158,8 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
     }
 }
 
-/* What Python runs that no user wrote (PyTango's own, a builtin) has no span: what is below belongs to what is
- * above. */
+/* What Python runs that no user wrote (PyTango's own, a builtin) has no span: what is below belongs to what
+ * is above. */
 static bool is_mute(struct tt_assembler *assembler, struct tt_span *span)
 {
     if (span->row->library != TT_LIBRARY_PYTHON)
@@ -353,7 +363,7 @@ static bool is_only_frame(const struct thread *thread, const struct frame *frame
 static struct frame *sender(struct tt_assembler *assembler, struct thread *thread, uint64_t sp)
 {
     struct frame *top = thread->top;
-    if (!top || thread->dropped > sp || top->doubtful || is_server(top) || !top->owner)
+    if (!top || thread->dropped > sp || top->doubtful || is_served(top) || !top->owner)
         return NULL;
     if (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread))
         return top;

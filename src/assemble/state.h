@@ -24,9 +24,9 @@
  * does not; if that is a `calls: one` function whose entry or request was the last thing that happened, it
  * too, marked TT_INCOMPLETE_END; others below the catch are suspended with the exception noted, which counts
  * if no exit comes soon;
- *   - a method (role METHOD) runs code of others, so it holds nothing; what calls it is C++ code, so it is a child
- * of the innermost frame if that was entered, or called another method that has just left, as the last thing
- * that happened on the thread;
+ *   - a method (role METHOD) runs code of others, so it holds nothing; what calls it is C++ code, so it is a
+ * child of the innermost frame if that was entered, or called another method that has just left, as the last
+ * thing that happened on the thread;
  *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop,
  * which called both, does not run on a greenlet.
  *
@@ -175,8 +175,7 @@ void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread,
 static inline bool tt_frame_holds(const struct thread *thread, const struct frame *frame, uint64_t sp)
 {
     return !thread->unheld && frame->row->role != TT_ROLE_SERVER && frame->row->role != TT_ROLE_METHOD &&
-           !frame->row->foreign &&
-           sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
+           !frame->row->foreign && sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
 }
 
 /* A zeroed frame on top of the open ones; NULL when out of memory or at the limit. */

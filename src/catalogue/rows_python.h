@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rows_python.h: by what PyTango calls the methods of devices that are written in Python. Part of the array in
- * rows.c. Its builds with Boost.Python (up to 10.0) call attribute and command methods by name, and hooks that
- * the class overrides as bound methods; boost/python/call_method.hpp and override.hpp, by the functions of
- * Python's C API below (PyEval_.. before Boost 1.76). Only calls out of PyTango's extension count.
+ * rows_python.h: by what PyTango calls the methods of devices that are written in Python. Part of the array
+ * in rows.c. Its builds with Boost.Python (up to 10.0) call attribute and command methods by name, and hooks
+ * that the class overrides as bound methods; boost/python/call_method.hpp and override.hpp, by the functions
+ * of Python's C API below (PyEval_.. before Boost 1.76). Only calls out of PyTango's extension count.
  */
 #define PYTHON(function)                                                                                     \
     .library = TT_LIBRARY_PYTHON, .role = TT_ROLE_METHOD, .detail = TT_DETAIL_METHODS, .name = function,     \

@@ -64,13 +64,16 @@ static const struct recipe recipes[] = {
 const char *tt_capture_field_name(unsigned field)
 {
     static const char *const names[TT_FIELDS] = {
-        [TT_FIELD_DEVICE] = "device",       [TT_FIELD_CLASS] = "class",   [TT_FIELD_COMMAND] = "command",
-        [TT_FIELD_ATTRIBUTE] = "attribute", [TT_FIELD_SOURCE] = "source", [TT_FIELD_CLIENT] = "client",
-        [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",     [TT_FIELD_DESCRIPTOR] = "call",
-        [TT_FIELD_ASYNCH_ID] = "number",    [TT_FIELD_PY_METHOD] = "method",
-        [TT_FIELD_PY_OBJECT] = "object",    [TT_FIELD_PY_TYPE] = "type",  [TT_FIELD_PY_VERSION] = "type version",
-        [TT_FIELD_PY_CALLABLE] = "callable", [TT_FIELD_PY_FUNCTION] = "function", [TT_FIELD_PY_CODE] = "code",
-        [TT_FIELD_PY_CODE_39] = "code (3.9)", [TT_FIELD_PY_RESULT] = "result",
+        [TT_FIELD_DEVICE] = "device",        [TT_FIELD_CLASS] = "class",
+        [TT_FIELD_COMMAND] = "command",      [TT_FIELD_ATTRIBUTE] = "attribute",
+        [TT_FIELD_SOURCE] = "source",        [TT_FIELD_CLIENT] = "client",
+        [TT_FIELD_FAILED] = "failed",        [TT_FIELD_TEXT] = "text",
+        [TT_FIELD_DESCRIPTOR] = "call",      [TT_FIELD_ASYNCH_ID] = "number",
+        [TT_FIELD_PY_METHOD] = "method",     [TT_FIELD_PY_OBJECT] = "object",
+        [TT_FIELD_PY_TYPE] = "type",         [TT_FIELD_PY_VERSION] = "type version",
+        [TT_FIELD_PY_CALLABLE] = "callable", [TT_FIELD_PY_FUNCTION] = "function",
+        [TT_FIELD_PY_CODE] = "code",         [TT_FIELD_PY_CODE_39] = "code (3.9)",
+        [TT_FIELD_PY_RESULT] = "result",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";

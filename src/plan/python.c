@@ -15,8 +15,8 @@ static bool exports(const struct tt_elf *elf, const char *name)
     return false;
 }
 
-/* Py_Version (3.11 and later) is PY_VERSION_HEX. PyIter_Send came with 3.10, PyObject_CallNoArgs with 3.9 (the
- * documentation of the C API: "New in version"). */
+/* Py_Version (3.11 and later) is PY_VERSION_HEX. PyIter_Send came with 3.10, PyObject_CallNoArgs with 3.9
+ * (the documentation of the C API: "New in version"). */
 static unsigned minor_of(struct tt_elf *elf)
 {
     const uint8_t *bytes = elf->python_version ? tt_elf_at(elf, elf->python_version, 4) : NULL;

@@ -33,8 +33,7 @@ static const char *role_name(enum tt_role role)
         [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
         [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
         [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_METHOD] = "method",
-        [TT_ROLE_CALLER] = "caller",
-        [TT_ROLE_SWITCH] = "switch",
+        [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",
     };
 
     return names[role];

@@ -25,8 +25,10 @@ static bool is_same(struct tt_pymem *mem, const struct tt_python_frame *frame)
 static unsigned read_line(struct tt_pymem *mem, const struct tt_python_frame *frame)
 {
     const struct tt_python_layout *l = mem->layout;
-    uint64_t table = tt_pymem_word(mem, frame->code + l->lines), size = tt_pymem_word(mem, table + TT_PY_SIZE);
-    uint64_t offset = l->bytecode ? frame->ip - (frame->code + l->bytecode) : (uint32_t)frame->ip * l->ip_unit;
+    uint64_t table = tt_pymem_word(mem, frame->code + l->lines),
+             size = tt_pymem_word(mem, table + TT_PY_SIZE);
+    uint64_t offset = l->bytecode ? frame->ip - (frame->code + l->bytecode)
+                                  : (uint32_t)frame->ip * l->ip_unit;
     unsigned line = 0;
     uint8_t *bytes;
 
@@ -83,8 +85,8 @@ static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python
 }
 
 /* What `python script.py`, `-c` and `-m` run is called __main__ there, and <module> by its code. */
-static bool is_main(struct tt_pythons *pythons, struct tt_python_process *p, const struct tt_span_python *python,
-                    unsigned index)
+static bool is_main(struct tt_pythons *pythons, struct tt_python_process *p,
+                    const struct tt_span_python *python, unsigned index)
 {
     struct tt_python_found *next;
 
@@ -120,7 +122,8 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
         if (!found->user)
             continue;
         set_code(span,
-                 !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__" : found->name,
+                 !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__"
+                                                                                    : found->name,
                  found->file, found->line);
         break;
     }

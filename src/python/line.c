@@ -71,8 +71,8 @@ static int64_t read_signed(struct reader *reader)
     return value & 1 ? -(int64_t)(value >> 1) : (int64_t)(value >> 1);
 }
 
-/* Entries: a byte with bit 7 set, code and number of units (2 bytes), then what the code says: Objects/locations.md
- * of CPython 3.11. */
+/* Entries: a byte with bit 7 set, code and number of units (2 bytes), then what the code says:
+ * Objects/locations.md of CPython 3.11. */
 static unsigned from_locations(const uint8_t *table, size_t size, int64_t line, uint64_t offset)
 {
     struct reader reader = {table, table + size};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* line.h: the line of an instruction, out of the table that a code object carries. The bytes are untrusted. */
+/* line.h: the line of an instruction, out of the table that a code object carries. The bytes are untrusted.
+ */
 #pragma once
 
 #include <stddef.h>

@@ -113,7 +113,8 @@ bool tt_pymem_type_name(struct tt_pymem *mem, uint64_t type, char *text, size_t 
     text[0] = '\0';
     if (!tt_pymem_read(mem, name, text, take))
         return false;
-    if (!memchr(text, '\0', take) && take < size && !tt_pymem_read(mem, name + take, text + take, size - take))
+    if (!memchr(text, '\0', take) && take < size &&
+        !tt_pymem_read(mem, name + take, text + take, size - take))
         return false;
     return memchr(text, '\0', size) || fail(mem);
 }

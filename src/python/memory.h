@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * memory.h (private to python): Python objects in the memory of a process. Everything there may change or make
- * no sense at any time: reads are bounded in size and number, and a reader that met anything odd has failed.
+ * memory.h (private to python): Python objects in the memory of a process. Everything there may change or
+ * make no sense at any time: reads are bounded in size and number, and a reader that met anything odd has
+ * failed.
  */
 #pragma once
 

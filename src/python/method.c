@@ -2,8 +2,8 @@
 /*
  * method.c: which function PyTango calls. Methods called by name are looked up as Python does it: in the
  * object's own dictionary, then in the classes of its type's method resolution order; tp_version_tag, which
- * changes with every change of a class and is never used twice, proves that they are as they were. What PyTango
- * put around the user's function is taken off: __wrapped__, else the function that it closes over.
+ * changes with every change of a class and is never used twice, proves that they are as they were. What
+ * PyTango put around the user's function is taken off: __wrapped__, else the function that it closes over.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -140,8 +140,7 @@ static uint64_t find_method(struct tt_pymem *mem, uint64_t object, uint64_t type
  * 3.12. */
 static bool has_version(struct tt_pymem *mem, uint64_t type, uint64_t version)
 {
-    bool valid = mem->layout->minor > 11 ||
-                 tt_pymem_word(mem, type + TT_PY_TYPE_FLAGS) & TT_PY_VALID_VERSION;
+    bool valid = mem->layout->minor > 11 || tt_pymem_word(mem, type + TT_PY_TYPE_FLAGS) & TT_PY_VALID_VERSION;
 
     return valid && version && tt_pymem_u32(mem, type + TT_PY_TYPE_VERSION) == version;
 }

@@ -73,7 +73,8 @@ static const struct tt_python_layout *layout_of(unsigned minor)
     return NULL;
 }
 
-/* What the interpreter tells of itself goes over what the table says. False: it is of a kind that is not read. */
+/* What the interpreter tells of itself goes over what the table says. False: it is of a kind that is not
+ * read. */
 static bool ask_interpreter(pid_t pid, uint64_t runtime, struct tt_python_layout *layout)
 {
     uint64_t words[52];

@@ -15,10 +15,10 @@
 struct tt_pythons;
 
 struct tt_python_stats {
-    uint64_t processes; /* with a Python that can be read, now */
-    uint64_t unknown;   /* processes with a Python of an unknown build: not read */
-    uint64_t lookups;   /* into the memory of a process */
-    uint64_t changed;   /* objects that were no longer what the event saw */
+    uint64_t processes;  /* with a Python that can be read, now */
+    uint64_t unknown;    /* processes with a Python of an unknown build: not read */
+    uint64_t lookups;    /* into the memory of a process */
+    uint64_t changed;    /* objects that were no longer what the event saw */
     uint64_t unreadable; /* memory that could not be read, or made no sense */
 };
 
@@ -29,11 +29,12 @@ void tt_pythons_free(struct tt_pythons **pythons);
 bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process, struct tt_python *kernel);
 void tt_pythons_remove(struct tt_pythons *pythons, pid_t pid);
 
-/* Is the Python that PyTango calls a method which a device class defines? Then the span gets name, class, file and
- * line. From any thread, as all below. */
+/* Is the Python that PyTango calls a method which a device class defines? Then the span gets name, class,
+ * file and line. From any thread, as all below. */
 bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span);
 
-/* The Python code outside PyTango that led to the span, if the event says: name, file and line into the span. */
+/* The Python code outside PyTango that led to the span, if the event says: name, file and line into the span.
+ */
 bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span);
 
 void tt_pythons_get_stats(struct tt_pythons *pythons, struct tt_python_stats *stats);
