@@ -59,10 +59,6 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_THREAD_ID] = SPAN(
         "thread.id", INT, NATIVE, STABLE, ANY, "always",
         "kernel's id of the thread, as `top -H` shows it. Native writes the address of the pthread, as a string"),
-    [TT_ATTR_THREAD_NAME] = SPAN("thread.name", STRING, NATIVE, STABLE, ANY,
-                                 "Python code whose place is known, and the thread still runs",
-                                 "the kernel's name of the thread. Native writes Python's"),
-
     [TT_ATTR_CODE_FUNCTION] = SPAN(
         "code.function.name", STRING, SEMCONV, STABLE, ANY, "Python code whose place is known",
         "qualified name of the function: of the method that runs; in calls, of the caller outside PyTango"),

@@ -23,7 +23,6 @@ enum tt_attr {
     TT_ATTR_CLIENT_PID,
     TT_ATTR_CLIENT_LANG,
     TT_ATTR_THREAD_ID,
-    TT_ATTR_THREAD_NAME,
     /* where in the source */
     TT_ATTR_CODE_FUNCTION,
     TT_ATTR_CODE_PATH,

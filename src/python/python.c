@@ -129,6 +129,15 @@ static bool look_at_file(const struct tt_process *process, const struct tt_mappe
     return p->readable;
 }
 
+bool tt_python_minor(const struct tt_process *process, const struct tt_mapped_file *file, unsigned *minor)
+{
+    struct tt_python_process p = {0};
+
+    look_at_file(process, file, &p);
+    *minor = p.minor;
+    return p.readable;
+}
+
 /* The folder of PyTango's package, by its extension's path. */
 static char *package_of(const char *path)
 {

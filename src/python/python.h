@@ -37,4 +37,7 @@ bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span);
  */
 bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span);
 
+/* The version of the Python in a mapped file: 3.minor (0: not known). True: it can be read. */
+bool tt_python_minor(const struct tt_process *process, const struct tt_mapped_file *file, unsigned *minor);
+
 void tt_pythons_get_stats(struct tt_pythons *pythons, struct tt_python_stats *stats);
