@@ -23,7 +23,7 @@
                .line = 68},                                                                                  \
     .file = 112, .qualname = 128, .lines = 136, .line_kind = TT_PYTHON_LOCATIONS, .ip_unit = 1,              \
     .function_code = 48, .function_qualname = 40, .closure = 72, .function_dict = 88, .ascii = 40,           \
-    .compact = 56, .keys = TT_PYTHON_KEYS_311
+    .compact = 56, .keys = TT_PYTHON_KEYS_311, .dict_values = 8
 
 const struct tt_python_layout tt_python_layouts[] = {
     {

@@ -38,6 +38,7 @@ struct tt_python_layout {
     /* str that is all ASCII, and any other compact one */
     uint16_t ascii, compact;
     enum tt_python_keys keys;
+    uint16_t dict_values; /* of a dictionary that shares its keys -> its values */
 };
 
 extern const struct tt_python_layout tt_python_layouts[];

@@ -7,18 +7,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "python/internal.h"
 #include "python/line.h"
 
 #define KEEP_NS 60000000000ull
 
+/* 3.12 and later have a frame of their own below each call out of C; it names no code of anybody's. */
+static bool is_shim(const struct tt_python_found *found)
+{
+    return !strcmp(found->file, "<shim>") || !strcmp(found->name, "<interpreter trampoline>");
+}
+
+/* By what PyTango's green modes hand a call to another thread: whoever made it is not on this one's stack. */
+static bool is_executor(const struct tt_python_found *found)
+{
+    static const char *const files[] = {"/concurrent/futures/thread.py", "/gevent/threadpool.py"};
+    size_t length = strlen(found->file);
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++) {
+        size_t size = strlen(files[i]);
+
+        if (length > size && !strcmp(found->file + length - size, files[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Is it still the code object that the event saw? */
 static bool is_same(struct tt_pymem *mem, const struct tt_python_frame *frame)
 {
     const struct tt_python *k = &mem->layout->kernel;
 
-    return tt_pymem_word(mem, frame->code + k->name) == frame->name &&
+    return tt_pymem_alive(mem, frame->code) && tt_pymem_word(mem, frame->code + k->name) == frame->name &&
            tt_pymem_u32(mem, frame->code + k->line) == (uint32_t)frame->line && !mem->failed;
 }
 
@@ -32,10 +54,12 @@ static unsigned read_line(struct tt_pymem *mem, const struct tt_python_frame *fr
     unsigned line = 0;
     uint8_t *bytes;
 
-    if (mem->failed || !size || size > TT_PYTHON_TABLE_MAX)
+    if (!tt_pymem_alive(mem, table) || size > TT_PYTHON_TABLE_MAX)
         return 0;
-    bytes = malloc(size);
-    if (bytes && tt_pymem_read(mem, table + TT_PY_BYTES_DATA, bytes, size))
+    bytes = malloc(size ? size : 1);
+    if (bytes && size && !tt_pymem_read(mem, table + TT_PY_BYTES_DATA, bytes, size))
+        size = 0;
+    if (bytes && !mem->failed)
         line = tt_python_line(l->line_kind, bytes, size, (unsigned)frame->line, offset);
     free(bytes);
     return line;
@@ -84,18 +108,26 @@ static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python
     return found->known ? found : NULL;
 }
 
-/* What `python script.py`, `-c` and `-m` run is called __main__ there, and <module> by its code. */
+/* What `python script.py`, `-c` and `-m` run is called __main__ there, and <module> by its code: nothing
+ * calls it but runpy. */
 static bool is_main(struct tt_pythons *pythons, struct tt_python_process *p,
                     const struct tt_span_python *python, unsigned index)
 {
-    struct tt_python_found *next;
+    const struct tt_python_found *last = NULL;
+    unsigned above = 0;
 
-    if (index + 1 == python->frame_count)
-        return python->frame_count < TT_PYTHON_FRAMES;
-    if (index + 3 != python->frame_count || python->frame_count == TT_PYTHON_FRAMES)
-        return false;
-    next = find(pythons, p, &python->frames[index + 2]);
-    return next && next->name && !strcmp(next->name, "_run_module_as_main");
+    for (unsigned i = index + 1; i < python->frame_count; i++) {
+        const struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+
+        if (!found || !found->name || !found->file)
+            return false;
+        if (is_shim(found))
+            continue;
+        last = found;
+        above++;
+    }
+    return python->frame_count < TT_PYTHON_FRAMES &&
+           (!above || (above == 2 && !strcmp(last->name, "_run_module_as_main")));
 }
 
 static void set_code(struct tt_span *span, const char *name, const char *file, unsigned line)
@@ -119,8 +151,10 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
 
         if (!found || !found->name || !found->file)
             break; /* what is beyond may not be the innermost */
-        if (!found->user)
+        if (!found->user || is_shim(found))
             continue;
+        if (is_executor(found))
+            break;
         set_code(span,
                  !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__"
                                                                                     : found->name,

@@ -34,6 +34,7 @@ struct tt_python_process {
     UT_hash_handle hh;
     uint32_t pid;
     uint64_t start_ticks;
+    uint64_t ended; /* CLOCK_MONOTONIC ns; 0: it runs */
     unsigned minor;
     bool readable;
     struct tt_python_layout layout;

@@ -80,21 +80,37 @@ static bool is_ascii(uint32_t state)
     return state & 64;
 }
 
+/*
+ * Memory that was given back keeps most of what was in it; where the reference count was it has a pointer to
+ * the next free piece, or nothing. Bits 32 to 47 of a count are never used, but by pointers. (3.14 keeps
+ * flags above.)
+ */
+static bool is_count(uint64_t count)
+{
+    return (uint32_t)count && !(count >> 32 & 0xffff);
+}
+
+bool tt_pymem_alive(struct tt_pymem *mem, uint64_t object)
+{
+    return is_count(tt_pymem_word(mem, object)) || fail(mem);
+}
+
 bool tt_pymem_str(struct tt_pymem *mem, uint64_t object, char *text, size_t size)
 {
     uint8_t head[TT_PY_STR_STATE + 4];
     uint8_t bytes[4 * TT_PYTHON_FILE_MAX];
-    uint64_t length;
+    uint64_t length, references;
     uint32_t state, width;
 
     text[0] = '\0';
     if (!tt_pymem_read(mem, object, head, sizeof(head)))
         return false;
+    memcpy(&references, head, sizeof(references));
     memcpy(&length, head + TT_PY_SIZE, sizeof(length));
     memcpy(&state, head + TT_PY_STR_STATE, sizeof(state));
     width = state >> 2 & 7;
-    if (!(state & 32) || (width != 1 && width != 2 && width != 4) || length >= size ||
-        length > TT_PYTHON_FILE_MAX)
+    if (!is_count(references) || !(state & 32) || (width != 1 && width != 2 && width != 4) ||
+        length >= size || length > TT_PYTHON_FILE_MAX)
         return fail(mem);
     if (length && !tt_pymem_read(mem, object + (is_ascii(state) ? mem->layout->ascii : mem->layout->compact),
                                  bytes, length * width))
@@ -200,17 +216,15 @@ uint64_t tt_pymem_dict_get(struct tt_pymem *mem, uint64_t dict, const char *key)
 
     if (!read_keys(mem, object, &keys) || !keys.count)
         return 0;
-    if (values) { /* keys shared with other objects: not those of a class */
-        fail(mem);
-        return 0;
-    }
     entries = malloc(keys.count * keys.stride);
     if (!entries || !tt_pymem_read(mem, keys.entries, entries, keys.count * keys.stride))
         return 0;
     for (uint64_t i = 0; i < keys.count && !mem->failed; i++) {
         memcpy(found, entries + i * keys.stride + keys.key, sizeof(found));
-        if (found[0] && found[1] && is_text(mem, found[0], key, length))
-            return found[1];
+        if (!found[0] || (!found[1] && !values) || !is_text(mem, found[0], key, length))
+            continue;
+        /* objects of one class may share the keys; each has values of its own */
+        return values ? tt_pymem_word(mem, values + mem->layout->dict_values + 8 * i) : found[1];
     }
     return 0;
 }

@@ -26,6 +26,8 @@ struct tt_pymem {
 bool tt_pymem_read(struct tt_pymem *mem, uint64_t address, void *buffer, size_t size);
 uint64_t tt_pymem_word(struct tt_pymem *mem, uint64_t address);
 uint32_t tt_pymem_u32(struct tt_pymem *mem, uint64_t address);
+/* False (and failed): it is no object any more. */
+bool tt_pymem_alive(struct tt_pymem *mem, uint64_t object);
 /* A str as UTF-8, NUL-ended; false (and failed) if it does not fit or is none. */
 bool tt_pymem_str(struct tt_pymem *mem, uint64_t object, char *text, size_t size);
 /* Is the object's type called so (tp_name)? */

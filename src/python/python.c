@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/host.h"
 #include "plan/plan.h"
+
+#define ENDED_NS 10000000000ull /* a process that has ended is known for so long */
 
 struct tt_pythons *tt_pythons_new(void)
 {
@@ -192,14 +195,20 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
     return true;
 }
 
+/* Events of the process are still on their way: what is known of it serves them. */
 void tt_pythons_remove(struct tt_pythons *pythons, pid_t pid)
 {
-    struct tt_python_process *p;
+    struct tt_python_process *p, *next;
+    uint64_t now = tt_now_ns();
 
     pthread_mutex_lock(&pythons->lock);
-    p = tt_pythons_find(pythons, (uint32_t)pid);
-    if (p)
-        remove_process(pythons, p);
+    HASH_ITER(hh, pythons->processes, p, next)
+    {
+        if (p->pid == (uint32_t)pid && !p->ended)
+            p->ended = now;
+        else if (p->ended && now - p->ended > ENDED_NS)
+            remove_process(pythons, p);
+    }
     pthread_mutex_unlock(&pythons->lock);
 }
 
@@ -207,7 +216,9 @@ void tt_pythons_get_stats(struct tt_pythons *pythons, struct tt_python_stats *st
 {
     pthread_mutex_lock(&pythons->lock);
     *stats = pythons->stats;
-    stats->processes = HASH_COUNT(pythons->processes);
+    stats->processes = 0;
+    for (const struct tt_python_process *p = pythons->processes; p; p = p->hh.next)
+        stats->processes += !p->ended;
     pthread_mutex_unlock(&pythons->lock);
 }
 

@@ -89,6 +89,7 @@ def check_caller(client, above, want, is_root):
     """Who calls: on the call itself, and as a span of its own where it is the root."""
     equal(code_of(client), want, "caller of %s" % client.operation)
     if not is_root:
+        check(above is None, "a root", client, above)
         return
     check(above is not None and above.is_caller, "a span for the caller", client)
     equal((above.name,) + code_of(above), (want[0],) + want, "the caller's span")
@@ -111,7 +112,7 @@ def check_trees(spans, client_pid, server_pid, source, expected_calls, is_root=T
             equal(len(servers), 1, "SERVER spans of a call")
             check_methods(servers[0], below[servers[0].id], METHODS[s.operation], functions)
             equal(s.failed, s.operation in FAILED, "outcome of %s" % s.operation)
-            check_caller(s, by_id.get(s.parent), calls[s.operation], is_root)
+            check_caller(s, by_id.get(s.parent), calls[s.operation] if is_root else (None, None, None), is_root)
         except AssertionError as e:
             wrong[str(e)].append(s)
     check(not wrong, "%d of %d trees are wrong" % (sum(map(len, wrong.values())), len(mine)),
@@ -177,3 +178,8 @@ def test_threads_debian(bed):
 
 def test_threads_10_0_4(bed):
     scan(bed, python_of("10.0.4"), LOW, flags=["--threads", "4"], workers=4)
+
+
+def test_gevent_debian(bed):
+    """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
+    scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
