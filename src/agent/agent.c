@@ -152,18 +152,22 @@ static void on_retry(void *context)
         return;
 }
 
+/* A replay cannot ask the process. */
+static bool record_code(struct tt_agent *agent, const struct tt_span *span, bool found)
+{
+    if (found && agent->recorder)
+        tt_recorder_code(agent->recorder, &span->code);
+    return found;
+}
+
 static bool is_method(void *context, struct tt_span *span)
 {
-    const struct tt_agent *agent = context;
-
-    return tt_pythons_method(agent->pythons, span);
+    return record_code(context, span, tt_pythons_method(((struct tt_agent *)context)->pythons, span));
 }
 
 static bool find_caller(void *context, struct tt_span *span)
 {
-    const struct tt_agent *agent = context;
-
-    return tt_pythons_caller(agent->pythons, span);
+    return record_code(context, span, tt_pythons_caller(((struct tt_agent *)context)->pythons, span));
 }
 
 static void leave_alone(void *context, uint32_t pid)

@@ -9,8 +9,10 @@ import os
 import re
 
 import bed as beds
+import native
 import parts
 import spans as otlp
+import test_native
 import truth
 from agent import Agent, need_agent
 from harness import HERE, check, check_all, equal, figure, scaled
@@ -183,3 +185,65 @@ def test_threads_10_0_4(bed):
 def test_gevent_debian(bed):
     """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
     scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
+
+
+# ---- the oracle: what PyTango 10 says itself
+
+def place_of(span):
+    return span.name, span.attrs.get("code.filepath"), span.attrs.get("code.lineno")
+
+
+def native_caller(system, span):
+    """PyTango's span of the Python code above one of cppTango's client spans; None in a request that is being served
+    (10.0 makes none there)."""
+    spans = system.native.spans
+    while span is not None and span.scope["name"] != "tango.python.client":
+        span = spans.get(span.parent)
+        if span is not None and span.kind == otlp.SERVER:
+            return None
+    return span
+
+
+def native_oracle(bed, version, methods):
+    """Names, files, lines, order and parents of native's Python spans, against ours of the same calls."""
+    need_agent()
+    system = native.System(bed, version, version)
+    rows = [r for r in test_native.calls_of(system, CALLS) if r[0] != "write_read"]  # two native spans of one request
+    system.run(rows, "ignore")
+    pairs, missing, _ = test_native.pair_up(system)
+    check(not missing, "native spans without counterpart", *missing[:5])
+    below, below_ours = collections.defaultdict(list), collections.defaultdict(list)
+    for s in sorted(system.native.spans.values(), key=lambda s: s.start):
+        if s.scope["name"] == "tango.python.server":
+            below[s.parent].append(s)
+    for s in sorted(system.all.values(), key=lambda s: s.start):
+        if s.is_method:
+            below_ours[s.parent].append(s)
+    wrong, callers, seen = collections.Counter(), 0, 0
+    for s in system.native.calls:
+        ours = pairs[s.id]
+        if s.kind == otlp.CLIENT:
+            above = native_caller(system, s)
+            if above is None:
+                continue
+            want, got = place_of(above), code_of(ours)
+            callers += 1
+        elif methods:
+            want = [place_of(m) for m in below[s.id]]
+            got = [place_of(m) for m in below_ours[ours.id]]
+            seen += len(want)
+        else:
+            continue
+        if want != got:
+            wrong["%s: native %s, ours %s" % (ours.operation, want, got)] += 1
+    figure("%s: %d callers and %d methods of native compared, %d differ" % (version, callers, seen, sum(wrong.values())))
+    check(not wrong, "Python spans", *["%d x %s" % (n, k) for k, n in wrong.most_common(8)])
+    check(callers >= len(rows) and (seen >= len(rows) or not methods), "every call was compared", callers, seen)
+
+
+def test_native_10_0_4(bed):
+    native_oracle(bed, "10.0.4", methods=True)
+
+
+def test_native_callers_10_3_1(bed):
+    native_oracle(bed, "10.3.1", methods=False)
