@@ -14,10 +14,13 @@
 
 #define KEEP_NS 60000000000ull
 
-/* 3.12 and later have a frame of their own below each call out of C; it names no code of anybody's. */
+#define SHIM "<shim>"
+
+/* 3.12 and later have a frame of their own below each call out of C: with code of this name, or from 3.13 on
+ * with none (None). */
 static bool is_shim(const struct tt_python_found *found)
 {
-    return !strcmp(found->file, "<shim>") || !strcmp(found->name, "<interpreter trampoline>");
+    return !strcmp(found->file, SHIM);
 }
 
 /* By what PyTango's green modes hand a call to another thread: whoever made it is not on this one's stack. */
@@ -70,10 +73,17 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
 {
     struct tt_pymem mem = {.pid = (pid_t)p->pid, .layout = &p->layout, .left = TT_PYTHON_READS};
     char name[TT_PYTHON_NAME_MAX], file[TT_PYTHON_FILE_MAX];
-    uint64_t where = p->layout.qualname ? tt_pymem_word(&mem, frame->code + p->layout.qualname) : frame->name;
+    uint64_t where;
 
     pythons->stats.lookups++;
     found->known = false;
+    if (p->layout.minor >= 13 && tt_pymem_is(&mem, frame->code, "NoneType")) {
+        found->known = true;
+        found->name = strdup(SHIM);
+        found->file = strdup(SHIM);
+        return;
+    }
+    where = p->layout.qualname ? tt_pymem_word(&mem, frame->code + p->layout.qualname) : frame->name;
     if (!tt_pymem_is(&mem, frame->code, "code") || !tt_pymem_str(&mem, where, name, sizeof(name)) ||
         !tt_pymem_str(&mem, tt_pymem_word(&mem, frame->code + p->layout.file), file, sizeof(file))) {
         pythons->stats.unreadable++;
