@@ -243,10 +243,14 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
 int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
 {
     struct tt_python python;
+    int error = 0;
 
     /* First: probes ask for it. */
     if (process->selected && tt_pythons_add(agent->pythons, process, &python))
-        tt_host_set_python(agent->host, process->pid, &python);
+        error = tt_host_set_python(agent->host, process->pid, &python);
+    if (error)
+        tt_warn("%s (pid %d): no room for what is known of its Python (%s): its code has no names",
+                process->name, process->pid, strerror(-error));
     return tt_attach_process(agent->attach, process);
 }
 

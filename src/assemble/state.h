@@ -121,7 +121,8 @@ struct thread {
     uint64_t highest;           /* the highest frame entered */
     struct frame *top, *suspended;
     unsigned depth, suspended_count;
-    /* The frame whose entry or request was the last event, exceptions aside; NULL after anything else. */
+    /* The frame whose entry or request, or return of a method that it called, was the last event, exceptions
+     * aside; NULL after anything else. */
     struct frame *last;
     uint64_t
         dropped; /* address of the outermost frame that found no room, 0 = none: all below it is unknown */

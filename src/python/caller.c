@@ -109,12 +109,12 @@ static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python
 
     found = tt_python_found_get(p, &key);
     if (found && now < found->until)
-        return found;
+        return found->known ? found : NULL;
     found = tt_python_found_add(p, &key);
     if (!found)
         return NULL;
     look_up(pythons, p, frame, found);
-    found->until = found->known ? now + KEEP_NS : 0;
+    found->until = now + (found->known ? KEEP_NS : TT_PYTHON_RETRY_NS);
     return found->known ? found : NULL;
 }
 

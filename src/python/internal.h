@@ -11,8 +11,9 @@
 #include "python/memory.h"
 #include "python/python.h"
 
-#define TT_PYTHON_FOUND_MAX 4096  /* of one process; all are forgotten when there are more */
-#define TT_PYTHON_READS     20000 /* of one look-up */
+#define TT_PYTHON_FOUND_MAX 4096          /* of one process; all are forgotten when there are more */
+#define TT_PYTHON_READS     20000         /* of one look-up */
+#define TT_PYTHON_RETRY_NS  1000000000ull /* what could not be read is tried again after this time */
 
 /* What a look-up was for; compared as bytes. */
 struct tt_python_key {

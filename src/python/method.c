@@ -188,7 +188,7 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
     pythons->stats.unreadable += mem.failed;
     if (changed || mem.failed) {
         found->user = false;
-        found->until = 0; /* the next call may be another one */
+        found->until = tt_now_ns() + TT_PYTHON_RETRY_NS;
         return;
     }
     if (!found->user)

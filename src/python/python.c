@@ -190,8 +190,8 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
     HASH_ADD(hh, pythons->processes, pid, sizeof(made->pid), made);
     pthread_mutex_unlock(&pythons->lock);
     if (!made->readable && !old)
-        tt_warn("%s (pid %d): its Python (%s%u) cannot be read: methods and callers have no names there",
-                process->name, process->pid, made->minor ? "3." : "unknown version ", made->minor);
+        tt_warn("%s (pid %d): its version of Python is not known: methods and callers have no names there",
+                process->name, process->pid);
     return true;
 }
 
