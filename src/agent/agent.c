@@ -240,6 +240,12 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     return 0;
 }
 
+void tt_agent_forget_python(struct tt_agent *agent, pid_t pid)
+{
+    tt_host_set_python(agent->host, pid, NULL);
+    tt_pythons_remove(agent->pythons, pid);
+}
+
 int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
 {
     struct tt_python python;
@@ -248,6 +254,9 @@ int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
     /* First: probes ask for it. */
     if (process->selected && tt_pythons_add(agent->pythons, process, &python))
         error = tt_host_set_python(agent->host, process->pid, &python);
+    else
+        tt_agent_forget_python(agent,
+                               process->pid); /* it may have been one before it became another program */
     if (error)
         tt_warn("%s (pid %d): no room for what is known of its Python (%s): its code has no names",
                 process->name, process->pid, strerror(-error));

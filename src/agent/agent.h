@@ -62,6 +62,8 @@ void tt_agent_free(struct tt_agent **agent);
 /* Brings probes, and what is known of its Python, in line with what the process maps. */
 int tt_agent_attach(struct tt_agent *agent, struct tt_process *process);
 
+void tt_agent_forget_python(struct tt_agent *agent, pid_t pid);
+
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 

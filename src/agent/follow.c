@@ -241,8 +241,7 @@ static void exited(struct tt_follow *follow, pid_t pid)
         drop_dirty(follow, d);
     tt_process_table_exit(follow->agent->table, pid);
     tt_attach_exit(follow->agent->attach, pid);
-    tt_host_set_python(follow->agent->host, pid, NULL);
-    tt_pythons_remove(follow->agent->pythons, pid);
+    tt_agent_forget_python(follow->agent, pid);
 }
 
 static void sideband_event(void *context, const struct tt_sideband_event *event)
