@@ -125,6 +125,7 @@ struct tt_row {
         *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
     bool inner;      /* only its substitute calls it: probed only where a build leaves that one uncovered */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
+    bool cleanup;    /* what it calls last only tidies up: it may be taken to end before that */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */

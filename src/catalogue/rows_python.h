@@ -7,7 +7,7 @@
  */
 #define PYTHON(function)                                                                                     \
     .library = TT_LIBRARY_PYTHON, .role = TT_ROLE_METHOD, .detail = TT_DETAIL_METHODS, .name = function,     \
-    .signature = {function}
+    .cleanup = true, .signature = {function}
 #define CALL_METHOD                                                                                          \
     {                                                                                                        \
         {TT_FIELD_PY_METHOD, TT_VALUE_CSTRING, 1}, {TT_FIELD_PY_OBJECT, TT_VALUE_U64, 0},                    \

@@ -345,6 +345,7 @@ static int plan_exits(struct job *job)
 
     if (!job->keeps)
         return 0;
+    job->flow.past_calls = job->row->cleanup;
     r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
