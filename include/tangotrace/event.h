@@ -132,10 +132,42 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function;             /* index of the catalogue row; user space only */
-    __u32 file;                 /* the agent's number of the probed file; user space only */
+    __u32 function; /* index of the catalogue row; user space only */
+    __u32 file;     /* the agent's number of the probed file; user space only */
+    __u32 flags;    /* TT_POINT_* below */
+    __u32 spare;
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];
+};
+
+#define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
+#define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
+
+#define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
+#define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
+
+/*
+ * A Python process, in the map `pythons` by tgid: where PyTango's extension lies, and how the interpreter's
+ * structures are read (src/catalogue/python.c). Offsets in bytes.
+ */
+struct tt_python {
+    __u64 extension, extension_end; /* addresses of PyTango's code; 0: not known */
+    __u64 interpreters;             /* address of the word that leads to the interpreter; 0: not known */
+    __u16 threads;                  /* interpreter -> thread state*, the first */
+    __u16 prev, next, thread;       /* thread state -> thread states*, pthread_t */
+    __u16 frame, frame_of_c; /* thread state -> frame*, or -> C frame* -> frame* where c_frame is set */
+    __u16 back, code, ip;    /* frame -> frame*, code*, instruction pointer or index */
+    __u16 name, line;        /* code -> str* name, int first line */
+    __u8 c_frame;
+    __u8 ip_size; /* 8: an address; 4: an index */
+};
+
+/* Data of TT_FIELD_PY_FRAME; the field's index is the distance from the innermost frame. */
+struct tt_python_frame {
+    __u64 code; /* address of the code object */
+    __u64 ip;   /* see ip_size */
+    __u64 name; /* the code's: tells an object that was made at the address of another */
+    __u64 line;
 };
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -204,6 +236,16 @@ enum tt_field {
     TT_FIELD_PROCESS,      /* struct tt_process_facts */
     TT_FIELD_EXE,          /* string: name of its executable file, without folder */
     TT_FIELD_COMMAND_LINE, /* bytes of the command line, words ended by NUL; pieces in the order of index */
+    TT_FIELD_PY_METHOD,    /* string: name of the method that is called on PY_OBJECT */
+    TT_FIELD_PY_OBJECT,    /* u64: address of the object whose method is called */
+    TT_FIELD_PY_TYPE,      /* u64: of its type */
+    TT_FIELD_PY_VERSION,   /* u64: tp_version_tag of its type */
+    TT_FIELD_PY_CALLABLE,  /* u64: address of what is called .. */
+    TT_FIELD_PY_FUNCTION,  /* u64: .. which is a method: its function .. */
+    TT_FIELD_PY_CODE,      /* u64: .. and its code object, from Python 3.10 on .. */
+    TT_FIELD_PY_CODE_39,   /* u64: .. or in 3.9 */
+    TT_FIELD_PY_RESULT,    /* u64: address of the result; 0: an exception was raised */
+    TT_FIELD_PY_FRAME,     /* struct tt_python_frame: a frame that led here; index 0 is the innermost */
     TT_FIELDS,
 };
 
@@ -294,12 +336,16 @@ enum tt_counter {
     TT_COUNTER_CUTS,         /* fields with TT_STATUS_CUT */
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
+    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO that others than PyTango caused */
+    TT_COUNTER_PY_THREAD,    /* Python threads whose thread state was not found: no frames */
     TT_COUNTERS = 48,
 };
 
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
 _Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
-_Static_assert(sizeof(struct tt_point) == 40 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_point) == 48 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_python) == 48, "contract");
+_Static_assert(sizeof(struct tt_python_frame) == 32, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");

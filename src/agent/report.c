@@ -67,6 +67,12 @@ static const struct tt_figure follow_figures[] = {
     {0},
 };
 
+static const struct tt_figure python_figures[] = {
+    TT_FIGURE(tt_python_stats, processes),  TT_FIGURE(tt_python_stats, unknown),
+    TT_FIGURE(tt_python_stats, lookups),    TT_FIGURE(tt_python_stats, changed),
+    TT_FIGURE(tt_python_stats, unreadable), {0},
+};
+
 static void put_counters(struct tt_json *json, struct tt_agent *agent)
 {
     static const struct {
@@ -82,6 +88,8 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
         {"cuts", TT_COUNTER_CUTS},
         {"bad", TT_COUNTER_BAD},
         {"full", TT_COUNTER_FULL},
+        {"not_of_pytango", TT_COUNTER_ELSEWHERE},
+        {"python_threads_unknown", TT_COUNTER_PY_THREAD},
     };
     uint64_t c[TT_COUNTERS] = {0}, events = 0, drops = 0;
 
@@ -102,7 +110,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps",
                  events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
-                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] -
+                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] + c[TT_COUNTER_ELSEWHERE] -
                      c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
                      c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT] - c[TT_COUNTER_EVENTS + TT_EVENT_PROCESS] -
                      c[TT_COUNTER_DROPS + TT_EVENT_PROCESS]);
@@ -133,6 +141,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     const struct tt_host_features *f = tt_host_features(agent->host);
     struct tt_attach_stats attach;
     struct tt_follow_stats follow;
+    struct tt_python_stats python;
     struct snapshot s;
 
     take_snapshot(agent, &s);
@@ -141,6 +150,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_follow_get_stats(agent->follow, &follow);
     pthread_mutex_unlock(&agent->lock);
 
+    tt_pythons_get_stats(agent->pythons, &python);
     tt_json_object(json, NULL);
     tt_json_string(json, "version", TT_VERSION);
     tt_json_int(json, "pid", getpid());
@@ -152,6 +162,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_figures_json(json, "attach", attach_figures, &attach);
     tt_json_double(json, "plan_seconds", attach.plan_seconds);
     tt_figures_json(json, "follow", follow_figures, &follow);
+    tt_figures_json(json, "python", python_figures, &python);
     put_counters(json, agent);
     tt_pipeline_json(json, agent->pipeline, &s.figures);
     put_recording(json, agent);

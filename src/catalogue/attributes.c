@@ -60,6 +60,18 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_THREAD_ID] = SPAN(
         "thread.id", INT, NATIVE, STABLE, ANY, "always",
         "kernel's id of the thread, as `top -H` shows it. Native writes the address of the pthread, as a string"),
+    [TT_ATTR_CODE_FUNCTION] = SPAN(
+        "code.function.name", STRING, SEMCONV, STABLE, ANY, "Python code whose place is known",
+        "qualified name of the function: of the method that runs; in calls, of the caller outside PyTango"),
+    [TT_ATTR_CODE_PATH] = SPAN("code.file.path", STRING, SEMCONV, STABLE, ANY, "as `code.function.name`",
+                               "its file, as Python was given it"),
+    [TT_ATTR_CODE_LINE] = SPAN(
+        "code.line.number", INT, SEMCONV, STABLE, ANY, "the line is known",
+        "methods: where the function begins, decorators included; calls: the line that calls"),
+    [TT_ATTR_CODE_FILEPATH] = SPAN("code.filepath", STRING, NATIVE, DEPRECATED, ANY,
+                                   "as `code.function.name`", "as `code.file.path`"),
+    [TT_ATTR_CODE_LINENO] = SPAN("code.lineno", INT, NATIVE, DEPRECATED, ANY, "the line is known",
+                                 "as `code.line.number`"),
 
     [TT_ATTR_RPC_SYSTEM] = SPAN("rpc.system.name", STRING, SEMCONV, STABLE, RPC, "not collocated", "`tango`"),
     [TT_ATTR_RPC_METHOD] = SPAN(

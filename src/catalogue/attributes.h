@@ -23,6 +23,12 @@ enum tt_attr {
     TT_ATTR_CLIENT_PID,
     TT_ATTR_CLIENT_LANG,
     TT_ATTR_THREAD_ID,
+    /* where in the source */
+    TT_ATTR_CODE_FUNCTION,
+    TT_ATTR_CODE_PATH,
+    TT_ATTR_CODE_LINE,
+    TT_ATTR_CODE_FILEPATH,
+    TT_ATTR_CODE_LINENO,
     /* the request */
     TT_ATTR_RPC_SYSTEM,
     TT_ATTR_RPC_METHOD,

@@ -20,9 +20,11 @@ enum tt_library {
     TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
+    TT_LIBRARY_PYTHON,   /* libpython, or an executable that holds it */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
+    TT_HOLDS_PYTANGO,                  /* PyTango's extension */
     TT_HOLDS,
 };
 
@@ -39,6 +41,7 @@ enum tt_role {
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
     TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
     TT_ROLE_METHOD,  /* runs under a span: an INTERNAL span of its own, child of the innermost open one */
+    TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
@@ -86,6 +89,12 @@ enum tt_value {
     TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
     TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_PY_TYPE,         /* Python object: its type */
+    TT_VALUE_PY_VERSION,      /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,         /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,     /* bound method: the function */
+    TT_VALUE_PY_CODE,         /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,      /* the same in Python 3.9 */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -119,6 +128,7 @@ struct tt_row {
     /* What it calls through pointers before its first direct call sends nothing, runs no code of others and
      * does not fail: where no instruction before is emulated, its entry is seen behind that. */
     bool late;
+    bool cleanup; /* what it calls last only tidies up: it may be taken to end before that */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
@@ -128,6 +138,8 @@ struct tt_row {
 /* All rows. The index of a row is tt_point.function. */
 extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
+/* Of the span of the code that calls; none of tt_rows. */
+extern const struct tt_row tt_caller_row;
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

@@ -52,6 +52,7 @@ enum tt_record_type {
     TT_RECORD_COUNTERS, /* u64 per enum tt_counter */
     TT_RECORD_FLUSH,    /* u64 time: the agent stopped */
     TT_RECORD_END,      /* the file is whole */
+    TT_RECORD_CODE,     /* fields: the code that the next event is about */
 };
 
 /* ---- writing: one thread puts records into a bounded buffer, a thread of the writer's own writes it ---- */

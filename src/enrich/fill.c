@@ -20,6 +20,11 @@ bool tt_fill_is_bare(const struct tt_span *span)
     return span->row->role == TT_ROLE_UPCALL;
 }
 
+bool tt_fill_is_code(const struct tt_span *span)
+{
+    return span->code.name && (span->row->role == TT_ROLE_METHOD || span->row->role == TT_ROLE_CALLER);
+}
+
 static uint64_t attribute_total(const struct tt_span *span)
 {
     return span->attribute_total > span->attribute_count ? span->attribute_total : span->attribute_count;
@@ -48,6 +53,9 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
     const char *verb = span->row->verb, *single = single_attribute(span);
     uint64_t total = attribute_total(span);
     char text[512];
+
+    if (tt_fill_is_code(span))
+        return tt_convert_copy(arena, span->code.name, TT_ATTR_LENGTH);
 
     if (!verb || !*verb || is_command(span->row) || tt_fill_is_bare(span)) {
         if (span->command && *span->command)
@@ -119,6 +127,19 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
     if ((size_t)span->trigger < TT_ARRAY_SIZE(triggers))
         tt_build_ready(build, TT_ATTR_TRIGGER, triggers[span->trigger]);
     tt_build_int(build, TT_ATTR_THREAD_ID, span->tid);
+}
+
+static void fill_code(struct tt_build *build, const struct tt_span *span)
+{
+    const struct tt_span_code *code = &span->code;
+
+    tt_build_string(build, TT_ATTR_CODE_FUNCTION, code->name);
+    tt_build_string(build, TT_ATTR_CODE_PATH, code->file);
+    tt_build_string(build, TT_ATTR_CODE_FILEPATH, code->file);
+    if (code->line) {
+        tt_build_int(build, TT_ATTR_CODE_LINE, code->line);
+        tt_build_int(build, TT_ATTR_CODE_LINENO, code->line);
+    }
 }
 
 /* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
@@ -337,6 +358,7 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)
 {
     fill_operation(build, span, title);
+    fill_code(build, span);
     if (span->kind == TT_SPAN_SERVER || span->collocated)
         fill_client(build, span);
     fill_request(build, span);

@@ -331,6 +331,17 @@ static uint64_t count_hash(struct tt_elf *elf, uint64_t address)
     return count;
 }
 
+/* The few exported data that are asked for. */
+static void note_object(struct tt_elf *elf, const Elf64_Sym *symbol, const char *name)
+{
+    if (symbol->st_shndx == SHN_UNDEF || !name)
+        return;
+    if (!strcmp(name, "_PyRuntime"))
+        elf->python_runtime = symbol->st_value;
+    else if (!strcmp(name, "Py_Version"))
+        elf->python_version = symbol->st_value;
+}
+
 /* Appends the defined functions of a symbol table. */
 static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
                        const struct strings *strings, bool dynamic)
@@ -346,6 +357,8 @@ static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
         Elf64_Sym symbol;
 
         memcpy(&symbol, table + i * sizeof(symbol), sizeof(symbol));
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && dynamic)
+            note_object(elf, &symbol, string_at(strings, symbol.st_name));
         if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF || !symbol.st_value)
             continue;
         name = string_at(strings, symbol.st_name);

@@ -46,6 +46,7 @@ struct tt_elf {
     size_t symbol_count;
     struct tt_elf_slot *slots; /* by address */
     size_t slot_count;
+    uint64_t python_runtime, python_version; /* addresses of _PyRuntime and Py_Version, 0 = not exported */
     bool program;       /* has an interpreter or no dynamic section: not a shared library */
     const char *soname; /* or NULL */
     uint8_t build_id[32];

@@ -134,6 +134,8 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
     struct tt_cfa cfa;
 
     *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->row_index};
+    if (job->row->library == TT_LIBRARY_PYTHON)
+        point->flags = TT_POINT_FROM_PYTANGO;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -247,6 +249,9 @@ static int plan_entry(struct job *job)
         point.condition = TT_COND_MOMENT;
     else if (job->row->role == TT_ROLE_WORKER)
         point.condition = TT_COND_WATCH;
+    if (job->row->library == TT_LIBRARY_TANGO &&
+        (may_loop(job->row) || job->row->role == TT_ROLE_ASYNCH || job->row->role == TT_ROLE_REPLY))
+        point.flags |= TT_POINT_CALLER;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,
@@ -342,6 +347,7 @@ static int plan_exits(struct job *job)
 
     if (!job->keeps)
         return 0;
+    job->flow.past_calls = job->row->cleanup;
     r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
@@ -501,11 +507,13 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
 #define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
+/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
+#define PYTANGO_SYMBOL "PyInit__tango"
 
-static bool has_telemetry(const struct tt_elf *elf)
+static bool has_symbol(const struct tt_elf *elf, const char *name)
 {
     for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+        if (!strcmp(elf->symbols[i].name, name))
             return true;
     }
     return false;
@@ -526,7 +534,8 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
-        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
+        holds[TT_HOLDS_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

@@ -93,6 +93,11 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
 
+/* A file that holds Python's interpreter: its minor version (0: not known), and where _PyRuntime lies,
+ * counted from the start of a mapping of the file at that file offset. 0; -ENOENT: it exports none; another
+ * negative errno. */
+int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime);
+
 void tt_plan_free(struct tt_plan **plan);
 
 /* Prints the plan for people, or as JSON. */

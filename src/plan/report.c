@@ -13,7 +13,7 @@
 static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",          [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",      [TT_LIBRARY_GREENLET] = "greenlet",
-    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
+    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic", [TT_LIBRARY_PYTHON] = "Python",
 };
 
 static const char *kind_name(unsigned kind)
@@ -33,7 +33,7 @@ static const char *role_name(enum tt_role role)
         [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
         [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
         [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_METHOD] = "method",
-        [TT_ROLE_SWITCH] = "switch",
+        [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",
     };
 
     return names[role];

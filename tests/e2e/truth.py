@@ -53,7 +53,7 @@ def of(spans, pid, *kinds):
 
 def client_calls(spans, pid):
     """The spans of the calls that the program made itself: not those that an API function made inside."""
-    mine = {s.id for s in of(spans, pid)}
+    mine = {s.id for s in of(spans, pid) if not s.is_caller}
     return [s for s in of(spans, pid, otlp.CLIENT) if s.parent not in mine]
 
 
