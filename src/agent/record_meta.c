@@ -189,34 +189,34 @@ enum { CODE_NUMBER = 1, CODE_NAME, CODE_FILE, CODE_LINE };
 void tt_recording_put_code(struct tt_text *out, uint64_t number, const struct tt_span_code *code)
 {
     if (number)
-        tt_fields_put_u64(out, CODE_NUMBER, number);
+        tt_tags_put_u64(out, CODE_NUMBER, number);
     if (!code)
         return;
-    tt_fields_put_text(out, CODE_NAME, code->name);
-    tt_fields_put_text(out, CODE_FILE, code->file);
-    tt_fields_put_u64(out, CODE_LINE, code->line);
+    tt_tags_put_text(out, CODE_NAME, code->name);
+    tt_tags_put_text(out, CODE_FILE, code->file);
+    tt_tags_put_u64(out, CODE_LINE, code->line);
 }
 
 int tt_recording_get_code(const void *data, size_t size, struct tt_recorded_code *code)
 {
-    struct tt_fields fields = tt_fields_of(data, size);
-    struct tt_record_field field, name = {0}, file = {0};
+    struct tt_tags fields = tt_tags_of(data, size);
+    struct tt_tag field, name = {0}, file = {0};
 
     *code = (struct tt_recorded_code){0};
-    while (tt_fields_next(&fields, &field)) {
+    while (tt_tags_next(&fields, &field)) {
         if (field.tag == CODE_NUMBER)
-            code->number = tt_field_number(&field);
+            code->number = tt_tag_number(&field);
         else if (field.tag == CODE_NAME)
             name = field;
         else if (field.tag == CODE_FILE)
             file = field;
         else if (field.tag == CODE_LINE)
-            code->line = (unsigned)tt_field_number(&field);
+            code->line = (unsigned)tt_tag_number(&field);
     }
     if (!name.data || !file.data)
         return code->number ? 0 : -EINVAL;
-    code->name = tt_field_text(&name);
-    code->file = tt_field_text(&file);
+    code->name = tt_tag_text(&name);
+    code->file = tt_tag_text(&file);
     if (code->name && code->file)
         return 0;
     free(code->name);
