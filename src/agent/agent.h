@@ -62,6 +62,9 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
 /* report.c: answers "GET status" and "GET list" of the control socket. */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
+/* tail.c: "GET tail .." of the control socket: live traces, until the client hangs up. */
+int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why);
+void tt_agent_end_stream(void *context, void *stream);
 /* For the console: how many processes are traced. */
 void tt_agent_silence(void *context, char *buffer, size_t size);
 

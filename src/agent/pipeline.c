@@ -86,8 +86,9 @@ static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
 }
 
 /* Packed at once, while it is in the cache; out of memory: whole, which does as well. */
-static void export_span(struct tt_pipeline *pipeline, struct tt_otel_span *span)
+static void export_span(void *context, struct tt_otel_span *span)
 {
+    struct tt_pipeline *pipeline = context;
     struct tt_otel_span *packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
 
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
@@ -95,6 +96,8 @@ static void export_span(struct tt_pipeline *pipeline, struct tt_otel_span *span)
 
         tt_exporter_span(pipeline->exporters[i], pack ? packed : span);
     }
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        tt_exporter_span(pipeline->tails[i], span);
     tt_otel_span_put(&packed);
 }
 
@@ -106,7 +109,7 @@ static void on_span(void *context, struct tt_span *span)
 
     pipeline->spans++;
     pipeline->hidden += !wanted;
-    if (!wanted || (!pipeline->exporter_count && !pipeline->enrich_always)) {
+    if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always)) {
         tt_span_free(&span);
         return;
     }
@@ -146,6 +149,21 @@ void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_flush(pipeline->assembler, now);
     tt_correlator_flush(pipeline->correlator);
+}
+
+int tt_pipeline_add_tail(struct tt_pipeline *pipeline, struct tt_exporter *tail)
+{
+    if (pipeline->tail_count == TT_TAILS_MAX)
+        return -EBUSY;
+    pipeline->tails[pipeline->tail_count++] = tail;
+    return 0;
+}
+
+void tt_pipeline_remove_tail(struct tt_pipeline *pipeline, const struct tt_exporter *tail)
+{
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        if (pipeline->tails[i] == tail)
+            pipeline->tails[i] = pipeline->tails[--pipeline->tail_count];
 }
 
 bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline)
@@ -217,6 +235,7 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
         .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
         .all_roots = o->all_roots,
         .console_rate = console_rate(config),
+        .filter = o->filter,
         .headers = o->otlp_headers,
         .certificate = o->otlp_certificate,
         .client_certificate = o->otlp_client_certificate,

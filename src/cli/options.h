@@ -24,7 +24,8 @@ enum tt_command {
     TT_COMMAND_PLAN = 16,
     TT_COMMAND_CONFIG = 32,
     TT_COMMAND_REPLAY = 64,
-    TT_COMMAND_ALL = 127,
+    TT_COMMAND_TAIL = 128,
+    TT_COMMAND_ALL = 255,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -65,6 +66,7 @@ struct tt_options {
     /* Console. */
     bool all_roots;
     unsigned console_rate; /* traces per second */
+    char *filter;          /* TraceQL; NULL: everything */
     enum tt_color color;
 
     /* The agent. */

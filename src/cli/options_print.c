@@ -248,8 +248,10 @@ static void reference_one(const struct option *option, struct tt_text *out)
         tt_text_puts(out, "\n");
     }
     tt_text_puts(out, "* commands:");
-    for (size_t i = 0; i < 7; i++) {
-        static const char *const names[] = {"run", "list", "status", "doctor", "plan", "config", "replay"};
+    static const char *const names[] = {"run",  "list",   "status", "doctor",
+                                        "plan", "config", "replay", "tail"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
 
         if (option->commands & (1u << i))
             tt_text_printf(out, " `%s`", names[i]);

@@ -10,6 +10,7 @@
 #include "cli/options_internal.h"
 #include "export/export.h"
 #include "export/url.h"
+#include "query/query.h"
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
@@ -20,8 +21,9 @@
 #define GROUP_AGENT   "The agent"
 #define GROUP_CALL    "This invocation"
 
-/* Commands that export spans. */
+/* Commands that export spans, and those that show them to people. */
 #define EXPORTING (TT_COMMAND_RUN | TT_COMMAND_REPLAY)
+#define SHOWING   (EXPORTING | TT_COMMAND_TAIL)
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
@@ -50,6 +52,15 @@ static int check_export(const char *value, char **error)
     if (!strncmp(value, full, strlen(full)))
         return check_url(value + strlen(full), error);
     return tt_exporter_check(value, error);
+}
+
+static int check_filter(const char *value, char **error)
+{
+    struct tt_query *query = NULL;
+    int err = tt_query_compile(value, &query, error);
+
+    tt_query_free(&query);
+    return err;
 }
 
 static int check_headers(const char *value, char **error)
@@ -253,11 +264,23 @@ const struct option tt_option_table[] = {
          "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's. OTEL_SERVICE_NAME is not used: it would be the agent's own name, and services "
          "here are the traced programs"},
 
+    {.name = "filter",
+     .letter = 'f',
+     .type = OPTION_TEXT,
+     FIELD(filter),
+     .value = "QUERY",
+     .group = GROUP_CONSOLE,
+     .commands = SHOWING,
+     .initial_text = "everything",
+     .check = check_filter,
+     .help =
+         "Print traces in which a span matches: {resource.service.name = \"Basler\" && duration > 10ms}, a part of TraceQL "
+         "(docs/query.md); wherever they begin"},
     {.name = "all-roots",
      .type = OPTION_BOOL,
      FIELD(all_roots),
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "no",
      .help = "Also print traces that do not begin with a client's call"},
     {.name = "console-rate",
@@ -265,7 +288,7 @@ const struct option tt_option_table[] = {
      FIELD(console_rate),
      .value = "TRACES",
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "0",
      .min = 0,
      .max = 1000000,
@@ -275,7 +298,7 @@ const struct option tt_option_table[] = {
      FIELD(color),
      .value = "WHEN",
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "auto",
      .choices = colors,
      .help = "Colours; auto: on a terminal"},
@@ -333,7 +356,7 @@ const struct option tt_option_table[] = {
      FIELD(control),
      .value = "PATH",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_TAIL,
      .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
      .help = "The running agent's socket"},
     {.name = "control-group",
@@ -361,7 +384,7 @@ const struct option tt_option_table[] = {
      FIELD(config),
      .value = "FILE",
      .group = GROUP_CALL,
-     .commands = EXPORTING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = SHOWING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .help = "YAML file with the long names of these options as keys"},
     {.name = "print-config",
      .type = OPTION_BOOL,
@@ -385,7 +408,7 @@ const struct option tt_option_table[] = {
      .scope = SCOPE_INVOCATION,
      FIELD(json),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN | TT_COMMAND_TAIL,
      .initial = "no",
      .help = "Print JSON"},
     {.name = "brief",

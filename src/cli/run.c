@@ -203,7 +203,10 @@ static bool take_lock(void)
 
 static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
 {
-    struct tt_control_handlers handlers = {.handle = tt_agent_answer, .context = agent};
+    struct tt_control_handlers handlers = {.handle = tt_agent_answer,
+                                           .stream = tt_agent_stream,
+                                           .end_stream = tt_agent_end_stream,
+                                           .context = agent};
     struct tt_control_server *server = NULL;
     _cleanup_free_ char *why = NULL;
     int error = tt_control_server_new(options->control, options->control_group, &handlers, &server, &why);

@@ -385,6 +385,8 @@ static int read_sign(struct lexer *lexer)
     }
     if (*text == '\'')
         return fail(lexer, lexer->position, "texts stand in double quotes (\") or backquotes (`)");
+    if (*text == '|')
+        return fail(lexer, lexer->position, "a filter has no pipeline; \"or\" is written ||");
     if (*text && strchr("+*/%^", *text))
         return fail(lexer, lexer->position, "calculating is not possible in a filter");
     return fail(lexer, lexer->position, "no operator begins like this");

@@ -363,7 +363,7 @@ static const struct {
     {"{ .a = 1 + 1 }", "calculating", 9},
     {"{ .a = 1 & 1 }", "no operator begins", 9},
     {"{ .a = -\"x\" }", "number is expected behind the minus", 8},
-    {"{ .a = 1 } | count() > 1", "nothing can follow", 11},
+    {"{ .a = 1 } | count() > 1", "no pipeline", 11},
     {"{ .a = 1 } && { .b = 1 }", "nothing can follow", 11},
     {"{ .a = 1 = 1 }", "an operator or the closing brace", 9},
     {"{ span:id = \"xyz\" }", "16 hexadecimal", 12},
