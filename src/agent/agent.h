@@ -50,6 +50,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent);
 int tt_agent_start(struct tt_agent *agent);
 /* Nobody reads what is exported any more: every exporter writes to a pipe whose reader is gone. */
 bool tt_agent_is_deaf(struct tt_agent *agent);
+/* Exports what the flight recorder has; number of spans. */
+uint64_t tt_agent_dump(struct tt_agent *agent);
 /* Detaches, then sends what is left. After it only tt_agent_report and free are allowed. */
 void tt_agent_stop(struct tt_agent *agent);
 /* The last line: what was seen, exported, lost. Returns the number of lost items. *whole = nothing was

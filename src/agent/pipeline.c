@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "export/encode.h"
+#include "sample/rules.h"
 
 /* ---- what the stages ask ---- */
 
@@ -116,7 +117,7 @@ static void on_span(void *context, struct tt_span *span)
     out = tt_enrich(pipeline->enricher, &span);
     if (!out)
         return;
-    export_span(pipeline, out);
+    tt_sampler_span(pipeline->sampler, out);
     tt_otel_span_put(&out);
 }
 
@@ -135,6 +136,7 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_tick(pipeline->assembler, now);
     tt_correlator_tick(pipeline->correlator, now);
+    tt_sampler_tick(pipeline->sampler, now);
     tt_enricher_tick(pipeline->enricher, now);
     tt_activity_tick(pipeline->activity);
 }
@@ -149,6 +151,12 @@ void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_flush(pipeline->assembler, now);
     tt_correlator_flush(pipeline->correlator);
+    tt_sampler_flush(pipeline->sampler);
+}
+
+uint64_t tt_pipeline_dump(struct tt_pipeline *pipeline)
+{
+    return tt_sampler_dump(pipeline->sampler);
 }
 
 int tt_pipeline_add_tail(struct tt_pipeline *pipeline, struct tt_exporter *tail)
@@ -254,6 +262,41 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
     return 0;
 }
 
+#define BACKGROUND_RATIO 0.01
+
+static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    const struct tt_options *o = config->options;
+    struct tt_sampler_config sample = {
+        .kind = (enum tt_sampler_kind)o->sampler,
+        .ratio = 1,
+        .background = config->whole || o->command ? 1 : BACKGROUND_RATIO,
+        .rules = (const char *const *)o->sampling_rules.items,
+        .rule_count = o->sampling_rules.count,
+        .rate = o->sampling_rate,
+        .errors = o->sampling_errors,
+        .slow = strcmp(o->sampling_slow, "no") != 0,
+        .wait_ns = (uint64_t)o->sampling_wait * 1000000u,
+        .max_spans = o->sampling_spans,
+        .flight_ns = (uint64_t)o->flight_recorder * 1000000u,
+        .flight_spans = o->flight_recorder_spans,
+        .flight_on = (enum tt_flight_on)o->flight_recorder_on,
+    };
+    _cleanup_free_ char *why = NULL;
+    uint64_t ms;
+    int error;
+
+    if (sample.slow && !tt_parse_duration(o->sampling_slow, &ms))
+        sample.slow_ns = ms * 1000000u;
+    /* Both were looked at when the options were read. */
+    if (o->sampler_ratio && tt_rule_ratio(o->sampler_ratio, &sample.ratio))
+        return -EINVAL;
+    if (o->sampling_background && tt_rule_ratio(o->sampling_background, &sample.background))
+        return -EINVAL;
+    error = tt_sampler_new(&sample, export_span, pipeline, &pipeline->sampler, &why);
+    return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
+}
+
 static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
 {
     struct tt_correlator_config correlate = {
@@ -278,7 +321,7 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     if (!pipeline->assembler)
         return -ENOMEM;
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
-    return 0;
+    return make_sampler(pipeline, config);
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
@@ -311,6 +354,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
         return;
     tt_assembler_free(&p->assembler);
     tt_correlator_free(&p->correlator);
+    tt_sampler_free(&p->sampler);
     for (size_t i = 0; i < p->exporter_count; i++)
         tt_exporter_free(&p->exporters[i]);
     tt_encoder_free(&p->encoder);

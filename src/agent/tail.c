@@ -104,6 +104,11 @@ int tt_agent_stream(void *context, const char *request, int fd, void **stream, c
 
     if (err)
         return err;
+    if (agent->pipeline->tail_count == TT_TAILS_MAX) { /* which changes for this thread only */
+        tt_query_free(&options.filter);
+        *why = tt_format("%d others watch already", TT_TAILS_MAX);
+        return -EBUSY;
+    }
     err = tt_exporter_console(&options, &config, &change.tail);
     if (err)
         return err;
@@ -113,8 +118,6 @@ int tt_agent_stream(void *context, const char *request, int fd, void **stream, c
         tt_collector_call(agent->collector, add, &change);
     if (change.err) {
         tt_exporter_free(&change.tail);
-        if (change.err == -EBUSY)
-            *why = tt_format("%d others watch already", TT_TAILS_MAX);
         return change.err;
     }
     *stream = change.tail;

@@ -54,6 +54,20 @@ struct tt_options {
     unsigned batch_size;  /* spans */
     unsigned batch_delay; /* ms */
 
+    /* Sampling; ratios are texts that tt_rule_ratio reads. */
+    unsigned sampler;              /* enum tt_sampler_kind */
+    char *sampler_ratio;           /* NULL: 1 */
+    struct tt_list sampling_rules; /* as tt_rule_parse reads them */
+    char *sampling_background;     /* NULL: depends on what is traced */
+    unsigned sampling_rate;        /* traces per second; 0: no limit */
+    bool sampling_errors;
+    char *sampling_slow;            /* "p99", "no", or a duration */
+    unsigned sampling_wait;         /* ms */
+    unsigned sampling_spans;        /* held at most */
+    unsigned flight_recorder;       /* ms; 0: none */
+    unsigned flight_recorder_spans; /* at most */
+    unsigned flight_recorder_on;    /* enum tt_flight_on */
+
     /* OTLP; strings are NULL when not set. */
     char *otlp_endpoint;        /* base URL */
     char *otlp_traces_endpoint; /* used as it is */

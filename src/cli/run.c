@@ -135,7 +135,7 @@ static void reap(struct command *command)
 /* ---- the loop ---- */
 
 /* Handles the signals that are there; true: stop. */
-static bool read_signals(int signals, struct command *command)
+static bool read_signals(int signals, struct command *command, bool *dump)
 {
     struct signalfd_siginfo info;
     bool stop = false;
@@ -143,6 +143,8 @@ static bool read_signals(int signals, struct command *command)
     while (read(signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
             reap(command);
+        else if (info.ssi_signo == SIGUSR2)
+            *dump = true;
         else if (command->pid > 0 && !command->ended)
             kill(command->pid, (int)info.ssi_signo); /* it decides when to end; the agent ends with it */
         else
@@ -178,8 +180,14 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
         pthread_mutex_unlock(&agent->lock);
         if (tt_agent_is_deaf(agent)) /* `run | head`: nobody reads any more */
             return;
-        if (fds[0].revents && read_signals(signals, command))
-            return;
+        if (fds[0].revents) {
+            bool dump = false, stop = read_signals(signals, command, &dump);
+
+            if (dump)
+                tt_info("the flight recorder exports %llu spans", (unsigned long long)tt_agent_dump(agent));
+            if (stop)
+                return;
+        }
     }
 }
 
@@ -282,6 +290,7 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGCHLD);
     /* Before any thread starts, so that all inherit it and only the descriptor gets them. */
     sigprocmask(SIG_BLOCK, &set, &inherited.mask);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tail.c: `tangotrace tail`: live traces of the running agent, until Ctrl-C or the agent's end. */
+/* tail.c: `tangotrace tail`: live traces of the running agent, until Ctrl-C or the agent's end; `dump`: what
+ * its flight recorder has, to its exporters. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static bool is_notice(const char *line)
     root = json_tokener_parse(line);
     is = root && json_object_object_get_ex(root, "notice", &notice);
     if (is)
-        tt_warn("%s", json_object_get_string(notice));
+        tt_info("%s", json_object_get_string(notice));
     json_object_put(root);
     return is;
 }
@@ -82,4 +83,26 @@ int tt_cmd_tail(const struct tt_options *options)
     if (!err)
         tt_info("the agent has ended");
     return err;
+}
+
+int tt_cmd_dump(const struct tt_options *options)
+{
+    _cleanup_free_ char *reply = NULL, *error = NULL;
+    struct json_object *root, *spans = NULL;
+    size_t size;
+    int err = tt_control_ask(options->control, "dump", &reply, &size, &error);
+
+    if (err)
+        return tt_err(TT_EXIT_FAILURE, "%s", error ? error : strerror(-err));
+    root = json_tokener_parse(reply);
+    if (!root || !json_object_object_get_ex(root, "spans", &spans)) {
+        json_object_put(root);
+        return tt_err(TT_EXIT_FAILURE, "the agent does not understand: is it of another version?");
+    }
+    if (options->json)
+        puts(reply);
+    else
+        printf("%s spans exported\n", json_object_get_string(spans));
+    json_object_put(root);
+    return TT_EXIT_OK;
 }
