@@ -263,6 +263,7 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
 }
 
 #define BACKGROUND_RATIO 0.01
+#define HELD_MS          8000 /* back ends pair the two sides of a call within 10 s */
 
 static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
 {
@@ -286,6 +287,11 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
     uint64_t ms;
     int error;
 
+    if (!config->whole && o->sampling_wait + o->join_wait + o->batch_delay > HELD_MS)
+        tt_warn(
+            "--sampling-wait, --join-wait and --batch-delay together are more than %d s: back ends may not find both "
+            "sides of a call",
+            HELD_MS / 1000);
     if (sample.slow && !tt_parse_duration(o->sampling_slow, &ms))
         sample.slow_ns = ms * 1000000u;
     /* Both were looked at when the options were read. */
