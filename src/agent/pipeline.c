@@ -276,6 +276,7 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
         .rule_count = o->sampling_rules.count,
         .rate = o->sampling_rate,
         .errors = o->sampling_errors,
+        .late = o->sampling_late,
         .slow = strcmp(o->sampling_slow, "no") != 0,
         .wait_ns = (uint64_t)o->sampling_wait * 1000000u,
         .max_spans = o->sampling_spans,

@@ -60,7 +60,7 @@ struct tt_options {
     struct tt_list sampling_rules; /* as tt_rule_parse reads them */
     char *sampling_background;     /* NULL: depends on what is traced */
     unsigned sampling_rate;        /* traces per second; 0: no limit */
-    bool sampling_errors;
+    bool sampling_errors, sampling_late;
     char *sampling_slow;            /* "p99", "no", or a duration */
     unsigned sampling_wait;         /* ms */
     unsigned sampling_spans;        /* held at most */

@@ -275,6 +275,15 @@ const struct option tt_option_table[] = {
      .commands = EXPORTING,
      .initial = "yes",
      .help = "Keep every trace in which something failed"},
+    {.name = "sampling-late",
+     .type = OPTION_BOOL,
+     FIELD(sampling_late),
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .help =
+         "Keep every poll that came later than planned by more than its period, and every event before which others were "
+         "lost"},
     {.name = "sampling-slow",
      .type = OPTION_TEXT,
      FIELD(sampling_slow),

@@ -210,6 +210,7 @@ static const struct figure sampled[] = {
     {"sampling.dropped", "dropped", NULL},
     {"sampling.held", "held", NULL},
     {"sampling.kept_failed", "trace kept as failed", "traces kept as failed"},
+    {"sampling.kept_late", "as late", NULL},
     {"sampling.kept_slow", "as slow", NULL},
     {"sampling.early", "judged early", NULL},
     {"sampling.recorder", "in the flight recorder", NULL},

@@ -17,7 +17,7 @@
 enum { ROW_BACKGROUND, ROW_OTHERS, ROW_RATE, ROWS_OWN };
 
 /* Why a trace is kept whatever its share. */
-enum tail { TAIL_NONE, TAIL_FAILED, TAIL_MARKED, TAIL_SLOW, TAIL_OPEN, TAILS };
+enum tail { TAIL_NONE, TAIL_FAILED, TAIL_LATE, TAIL_MARKED, TAIL_SLOW, TAIL_OPEN, TAILS };
 
 /* What became of the traces, and spans, of a rule. Written by the feeding thread, read by any. */
 struct row {
@@ -40,7 +40,7 @@ struct held {
     struct tt_spans spans; /* at least one */
     uint64_t first, last;  /* when its first and last span came */
     uint64_t random;
-    bool top, failed, marked;
+    bool top, failed, late, marked;
     bool candidate; /* the head keeps it, if the rate allows */
     struct verdict verdict;
     UT_hash_handle hh; /* iterates in order of `first` */

@@ -136,6 +136,8 @@ static enum tail tail_of(struct tt_sampler *sampler, const struct held *held, bo
 
     if (sampler->config.errors && held->failed)
         return TAIL_FAILED;
+    if (sampler->config.late && held->late)
+        return TAIL_LATE;
     if (held->marked)
         return TAIL_MARKED;
     if (slow)
@@ -315,6 +317,23 @@ static void add_late(struct tt_sampler *sampler, struct decided *decided, struct
     HASH_ADD(hh, sampler->decided, id, sizeof(decided->id), decided);
 }
 
+static int64_t int_of(const struct tt_otel_span *span, const char *key)
+{
+    const struct tt_otel_attribute *found = tt_otel_find(span->attributes, span->attribute_count, key);
+
+    return found && found->type == TT_OTEL_INT ? found->value.integer : 0;
+}
+
+/* A poll a whole period too late, or an event before which others were lost. */
+static bool is_late(const struct tt_otel_span *span)
+{
+    int64_t period = int_of(span, "tango.polling.period_ms");
+
+    return (period > 0 && period < INT64_MAX / 1000 &&
+            int_of(span, "tango.polling.late_us") > period * 1000) ||
+           int_of(span, "tango.event.lost") > 0;
+}
+
 static struct held *find_or_add(struct tt_sampler *sampler, const struct tt_otel_span *span)
 {
     struct held *held;
@@ -357,6 +376,7 @@ void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span)
     held->last = sampler->now;
     held->top |= span->top;
     held->failed |= span->status == TT_OTEL_ERROR;
+    held->late |= is_late(span);
     atomic_store_explicit(&sampler->waiting, ++sampler->spans, memory_order_relaxed);
     make_room(sampler);
 }

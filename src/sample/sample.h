@@ -5,7 +5,7 @@
  * In this order:
  *
  *   rules     the first whose globs all match one of its spans decides the share, or excludes the trace
- *   tail      failed, slow, marked (a log record at WARN or above): kept, whatever the share (ot=th:0)
+ *   tail      failed, late, slow, marked (a log record at WARN or above): kept, whatever the share (ot=th:0)
  *   head      a share by the random bits of the trace id (threshold.h); what is above a rate is dropped so
  * that the share stays known
  *
@@ -48,6 +48,7 @@ struct tt_sampler_config {
     size_t rule_count;
     unsigned rate;      /* traces per second that the head keeps at most; 0: no limit */
     bool errors;        /* tail: keep what failed */
+    bool late;          /* tail: keep polls that came a period too late, events before which some were lost */
     bool slow;          /* tail: keep what is above the operation's moving 99th percentile .. */
     uint64_t slow_ns;   /* .. or, if not 0, what takes so long */
     uint64_t wait_ns;   /* longest time that a span is held */

@@ -147,6 +147,7 @@ static void put_rules(struct tt_json *json, const struct tt_sampler *sampler)
 void tt_sampler_json(struct tt_json *json, const struct tt_sampler *sampler)
 {
     static const char *const tails[TAILS] = {[TAIL_FAILED] = "kept_failed",
+                                             [TAIL_LATE] = "kept_late",
                                              [TAIL_MARKED] = "kept_marked",
                                              [TAIL_SLOW] = "kept_slow",
                                              [TAIL_OPEN] = "kept_open"};

@@ -472,6 +472,38 @@ static void test_open(void **state)
     teardown(&b);
 }
 
+static void test_late(void **state)
+{
+    static const struct {
+        int64_t period, late, lost;
+        bool kept;
+    } cases[] = {{1000, 1000001, 0, true}, {1000, 1000000, 0, false},        {1000, -5, 0, false},
+                 {0, 99, 0, false},        {INT64_MAX, INT64_MAX, 0, false}, {0, 0, 1, true}};
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.background = 0;
+    config.slow = false;
+    for (int asked = 0; asked < 2; asked++) {
+        config.late = asked;
+        setup(&b, &config);
+        for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
+            uint64_t trace = next_random(&b);
+            struct tt_otel_span *span = make_span(&b, trace, false, &poll_call);
+
+            add_attribute(span, int_attribute("tango.polling.period_ms", cases[i].period));
+            add_attribute(span, int_attribute("tango.polling.late_us", cases[i].late));
+            add_attribute(span, int_attribute("tango.event.lost", cases[i].lost));
+            give(&b, span);
+            give(&b, make_span(&b, trace, true, &poll_call));
+        }
+        pass(&b, 1000);
+        assert_int_equal(b.out.count, asked ? 4 : 0);
+        assert_int_equal(figure(&b, NULL, "kept_late"), asked ? 2 : 0);
+        teardown(&b);
+    }
+}
+
 static void test_marked(void **state)
 {
     struct tt_sampler_config config = defaults();
@@ -678,13 +710,21 @@ static void test_flight_triggers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),    cmocka_unit_test(test_estimates),
-        cmocka_unit_test(test_rate),       cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_bad_rules),  cmocka_unit_test(test_fixed_limit),
-        cmocka_unit_test(test_percentile), cmocka_unit_test(test_open),
-        cmocka_unit_test(test_marked),     cmocka_unit_test(test_late_failure),
-        cmocka_unit_test(test_room),       cmocka_unit_test(test_parent),
-        cmocka_unit_test(test_flight),     cmocka_unit_test(test_flight_triggers),
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_fixed_limit),
+        cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_marked),
+        cmocka_unit_test(test_late_failure),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_flight),
+        cmocka_unit_test(test_flight_triggers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
