@@ -157,8 +157,8 @@ int tt_control_open(const char *path, const char *request, int *fd, char **error
         err = -errno;
     if (err)
         return explain(path, err, error);
-    if (strcmp(line.data, TT_CONTROL_GOES_ON) != 0) {
-        *error = refusal(line.data);
+    if (!line.data || strcmp(line.data, TT_CONTROL_GOES_ON) != 0) {
+        *error = refusal(line.data ? line.data : "");
         return -EBADMSG;
     }
     *fd = TAKE_FD(opened);

@@ -136,7 +136,8 @@ static void say_trouble(struct console_sink *sink)
 static void describe_unwanted(const struct console_sink *sink, char *line, size_t size)
 {
     if (sink->options.filter)
-        snprintf(line, size, "%llu traces seen, none matches the filter", (unsigned long long)sink->unwanted);
+        snprintf(line, size, "%llu trace%s seen, none matches the filter", (unsigned long long)sink->unwanted,
+                 sink->unwanted == 1 ? "" : "s");
     else if (sink->unwanted == 1)
         snprintf(line, size, "1 call seen, it does not begin in a traced client (--all-roots shows it)");
     else

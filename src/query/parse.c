@@ -67,6 +67,7 @@ static int add_node(struct parser *parser, size_t start, unsigned *node)
 {
     struct tt_query *query = parser->query;
 
+    *node = 0;
     if (query->count == TT_QUERY_NODES)
         return fail(parser, start, "the filter has too many parts");
     *node = query->count++;
@@ -232,7 +233,7 @@ static int enter(struct parser *parser, size_t at)
 static int parse_negation(struct parser *parser, unsigned *node)
 {
     size_t start = parser->token.start;
-    unsigned operand;
+    unsigned operand = 0;
     int err = enter(parser, start);
 
     if (!err)
@@ -324,7 +325,7 @@ static int parse_operand(struct parser *parser, unsigned *node)
 static int parse_comparison(struct parser *parser, unsigned *node)
 {
     struct tt_regex *regex = NULL;
-    unsigned left, right;
+    unsigned left = 0, right = 0;
     enum tt_query_op op;
     size_t at;
     int err = parse_operand(parser, &left);
@@ -361,7 +362,7 @@ static int parse_comparison(struct parser *parser, unsigned *node)
 static int parse_chain(struct parser *parser, enum tt_query_op op,
                        int (*parse)(struct parser *parser, unsigned *node), unsigned *node)
 {
-    unsigned right;
+    unsigned right = 0;
     int err = parse(parser, node);
 
     while (!err && is_operator(parser, op)) {

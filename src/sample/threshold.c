@@ -2,6 +2,7 @@
 #include "sample/threshold.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ uint64_t tt_threshold_of_ratio(double ratio)
         return TT_TH_NONE;
     if (ratio >= 1)
         return TT_TH_ALL;
-    exact = TT_TH_NONE - (uint64_t)(ratio * (double)TT_TH_NONE + 0.5);
+    exact = TT_TH_NONE - (uint64_t)llround(ratio * (double)TT_TH_NONE);
     /* To the nearest, where tt_threshold_round goes up. */
     rounded = tt_threshold_round(exact);
     unit = rounded & -rounded;

@@ -124,3 +124,23 @@ def test_polling_and_recorder(bed):
     check(all(s.state == "tangotrace=flight" for s in polls), "they say where they come from", polls[:1])
     equal(len({(s.trace, s.id) for s in found}), len(found), "nothing twice")
     equal(sum(s.operation == "read ampli" for s in found), 20, "the client's reads, all of them")
+
+
+def test_recorder_on_timeout(bed):
+    """A call that times out brings what was dropped around it, without being asked."""
+    need_agent()
+    server, slow = parts.tangotest(bed), parts.thrower(bed)
+    url = slow.url("test/thrower/1")
+    client = parts.Client(bed, [[("command", url, "SleepMs", "long", "400"), ("command", url, "Twice", "long", "1")]],
+                          gate=True, flags=["--timeout", "100"], witness=False)
+    agent = Agent(bed, "--sampling-background", "0", "--sampling-slow", "no", "--flight-recorder-on", "timeout")
+    bed.start("poll", [beds.PYTHON, "-c", POLL, server.url("dserver/TangoTest/test"), "sys/tg_test/1"]).finish()
+    wait_for(lambda: agent.status()["sampling"]["recorder"] > 20, 20, "polls were dropped", 0.2)
+    equal(agent.status()["sampling"]["dumps"], 0, "dumps before anything happened")
+    client.release()
+    client.finish()
+    agent.proc.wait_text("errors: the flight recorder exports", 15)
+    equal(agent.status()["sampling"]["dumps"], 1, "dumps")
+    agent.stop()
+    polls = [s for s in agent.spans() if s.attrs.get("tango.trigger") == "polling"]
+    check(len(polls) > 20 and all(s.state == "tangotrace=flight" for s in polls), "the polls around it", len(polls))

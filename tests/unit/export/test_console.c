@@ -438,7 +438,7 @@ static void test_sink_filter(void **state)
     replace_sink(&c, &(struct tt_console_options){.filter = compiled("{ kind = producer }")});
     give(&c, fixture_span(c.client, 1, 1, 0, 3, "read", "a/b/c", 0, 10));
     c.sink->ops->finish(c.sink);
-    assert_string_equal(after(&c, 0), "1 traces seen, none matches the filter\n");
+    assert_string_equal(after(&c, 0), "1 trace seen, none matches the filter\n");
     console_teardown(&c);
 }
 
