@@ -324,14 +324,15 @@ static int64_t int_of(const struct tt_otel_span *span, const char *key)
     return found && found->type == TT_OTEL_INT ? found->value.integer : 0;
 }
 
-/* A poll a whole period too late, or an event before which others were lost. */
+/* A poll (INTERNAL) a whole period too late, or an event received (CONSUMER) before which others were lost.
+ */
 static bool is_late(const struct tt_otel_span *span)
 {
-    int64_t period = int_of(span, "tango.polling.period_ms");
+    int64_t period = span->kind == 1 ? int_of(span, "tango.polling.period_ms") : 0;
 
-    return (period > 0 && period < INT64_MAX / 1000 &&
-            int_of(span, "tango.polling.late_us") > period * 1000) ||
-           int_of(span, "tango.event.lost") > 0;
+    if (span->kind == 5)
+        return int_of(span, "tango.event.lost") > 0;
+    return period > 0 && period < INT64_MAX / 1000 && int_of(span, "tango.polling.late_us") > period * 1000;
 }
 
 static struct held *find_or_add(struct tt_sampler *sampler, const struct tt_otel_span *span)

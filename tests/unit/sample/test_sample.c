@@ -491,6 +491,7 @@ static void test_late(void **state)
             uint64_t trace = next_random(&b);
             struct tt_otel_span *span = make_span(&b, trace, false, &poll_call);
 
+            span->kind = cases[i].lost ? 5 : 1; /* CONSUMER, INTERNAL */
             add_attribute(span, int_attribute("tango.polling.period_ms", cases[i].period));
             add_attribute(span, int_attribute("tango.polling.late_us", cases[i].late));
             add_attribute(span, int_attribute("tango.event.lost", cases[i].lost));
