@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * flight.h: the flight recorder: traces that sampling dropped, as long as there is room and for some seconds,
- * so that what led to a failure can still be had. What was kept is exported already: both together are
- * everything.
+ * flight.h: the flight recorder: traces that sampling dropped (but for excluded ones), as long as there is
+ * room and for some seconds, so that what led to a failure can still be had. What was kept is exported
+ * already: both together are everything.
  */
 #pragma once
 

@@ -53,10 +53,12 @@ struct decided {
 };
 
 struct triggers {
-    uint64_t second;    /* since when `errors` counts */
-    unsigned errors;    /* failed traces */
-    bool pending;       /* there is a reason; given out once what is held is judged */
-    uint64_t due, next; /* when that is; no other before `next` */
+    uint64_t second; /* since when `errors` counts */
+    unsigned errors; /* failed traces */
+    bool pending;    /* there is a reason; given out once what is held is judged */
+    uint64_t due;    /* when that is */
+    uint64_t next;   /* no other before that time, .. */
+    uint64_t pause;  /* .. so long after the last one */
 };
 
 struct tt_sampler {

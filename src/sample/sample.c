@@ -71,7 +71,7 @@ static void drop(struct tt_sampler *sampler, const uint8_t id[16], struct tt_spa
                  const struct verdict *verdict)
 {
     count(&sampler->rows[verdict->row].dropped_spans, spans->count);
-    if (sampler->flight)
+    if (sampler->flight && !verdict->final)
         tt_flight_add(sampler->flight, id, spans, sampler->now);
     else
         tt_spans_put(spans);

@@ -7,9 +7,10 @@
 #include "base/log.h"
 #include "sample/internal.h"
 
-#define BURST     10                 /* failed traces .. */
-#define BURST_NS  (10 * TT_NS_PER_S) /* .. within this time */
-#define SETTLE_NS (2 * TT_NS_PER_S)  /* until what happened at the same time is judged, too */
+#define BURST        10                 /* failed traces .. */
+#define BURST_NS     (10 * TT_NS_PER_S) /* .. within this time */
+#define PAUSE_MAX_NS (3600 * TT_NS_PER_S)
+#define SETTLE_NS    (2 * TT_NS_PER_S) /* until what happened at the same time is judged, too */
 
 bool tt_sample_is_background(const struct tt_otel_span *span)
 {
@@ -66,6 +67,18 @@ void tt_sample_triggers_span(struct tt_sampler *sampler, const struct tt_otel_sp
     t->due = sampler->now + SETTLE_NS;
 }
 
+/* A device that is gone for good makes time-outs for ever: what goes on is given out less and less often. */
+static void set_pause(struct tt_sampler *sampler)
+{
+    struct triggers *t = &sampler->triggers;
+    bool goes_on = t->pause && sampler->now - t->next < t->pause;
+
+    t->pause = goes_on ? 2 * t->pause : sampler->config.flight_ns;
+    if (t->pause > PAUSE_MAX_NS)
+        t->pause = PAUSE_MAX_NS;
+    t->next = sampler->now + t->pause;
+}
+
 void tt_sample_triggers_tick(struct tt_sampler *sampler)
 {
     struct triggers *t = &sampler->triggers;
@@ -76,7 +89,7 @@ void tt_sample_triggers_tick(struct tt_sampler *sampler)
     spans = tt_sampler_dump(sampler);
     t->pending = false;
     t->errors = 0;
-    t->next = sampler->now + sampler->config.flight_ns;
+    set_pause(sampler);
     if (spans)
         tt_info("errors: the flight recorder exports %llu spans that sampling had dropped",
                 (unsigned long long)spans);

@@ -48,7 +48,7 @@ def test_rules_and_tail(bed):
              ("command", one, "NoSuchCommand", "void", ""), ("state", one, "", "", "")]
     client = parts.Client(bed, [calls * CALLS], gate=True, witness=False)
     rules = ["operation=DevVoid; exclude=yes", "device=sys/tg_test/2; ratio=1", "attribute=ampli; ratio=0"]
-    agent = Agent(bed, "--sampler", "traceidratio", "--sampler-ratio", SHARE, "--sampling-slow", "no",
+    agent = Agent(bed, "--sampler", "traceidratio", "--sampler-ratio", SHARE, "--sampling-slow", "no", "--flight-recorder-on", "request",
                   *[word for rule in rules for word in ("--sampling-rules", rule)])
     client.release()
     client.finish()

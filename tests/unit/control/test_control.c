@@ -63,9 +63,9 @@ static int begin(void *context, const char *request, int fd, void **stream, char
     }
     if (strcmp(request, "GET stream") != 0)
         return -EINVAL;
+    streams++; /* before the client can ask for it */
     assert_int_equal(send(fd, TT_CONTROL_GOES_ON "first\n", 9, MSG_NOSIGNAL), 9);
     *stream = (void *)(intptr_t)(fd + 1);
-    streams++;
     return 0;
 }
 

@@ -708,6 +708,69 @@ static void test_flight_triggers(void **state)
     }
 }
 
+/* Errors without end do not make the recorder give out everything all the time; after a rest it is as at
+ * first. */
+static void test_flight_pauses(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+    uint64_t dumps = 0;
+
+    config.background = 0;
+    config.slow = false;
+    setup(&b, &config);
+    for (int s = 0; s < 3600; s++) {
+        for (int i = 0; i < 2; i++) {
+            struct tt_otel_span *span = make_span(&b, next_random(&b), true, &read_call);
+
+            fail_span(span, "API_Error: no");
+            give(&b, span);
+        }
+        pass(&b, 1000);
+    }
+    assert_in_range(figure(&b, NULL, "dumps"), 6, 9); /* 30 s, 1 min, 2 min, .. */
+    pass(&b, 3600 * 1000);
+    pass(&b, 3600 * 1000);
+    for (int round = 0; round < 2; round++) {
+        dumps = figure(&b, NULL, "dumps");
+        for (int i = 0; i < 10; i++)
+            call(&b, &failed_poll);
+        for (int i = 0; i < 10; i++) {
+            struct tt_otel_span *span = make_span(&b, next_random(&b), true, &read_call);
+
+            fail_span(span, "API_Error: no");
+            give(&b, span);
+        }
+        pass(&b, 3000);
+        assert_int_equal(figure(&b, NULL, "dumps"), dumps + 1);
+        pass(&b, 100 * 1000);
+    }
+    teardown(&b);
+}
+
+/* What a rule excludes is never given out. */
+static void test_flight_excluded(void **state)
+{
+    static const char *const rules[] = {"operation=poll State; exclude=yes"};
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.rules = rules;
+    config.rule_count = 1;
+    config.background = 0;
+    config.slow = false;
+    setup(&b, &config);
+    for (int i = 0; i < 10; i++) {
+        call(&b, &poll_call);
+        call(&b, &event_call);
+    }
+    pass(&b, 1000);
+    assert_int_equal(tt_sampler_dump(b.sampler), 20);
+    assert_int_equal(count_of(&b, "push Position"), 20);
+    check_sums(&b);
+    teardown(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -726,6 +789,8 @@ int main(void)
         cmocka_unit_test(test_parent),
         cmocka_unit_test(test_flight),
         cmocka_unit_test(test_flight_triggers),
+        cmocka_unit_test(test_flight_pauses),
+        cmocka_unit_test(test_flight_excluded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
