@@ -52,6 +52,12 @@ struct decided {
     UT_hash_handle hh; /* iterates in order of use */
 };
 
+/* A trace that something spoke for before any of its spans had ended. */
+struct mark {
+    uint8_t id[16];
+    UT_hash_handle hh; /* iterates in order of creation */
+};
+
 struct triggers {
     uint64_t second; /* since when `errors` counts */
     unsigned errors; /* failed traces */
@@ -76,6 +82,7 @@ struct tt_sampler {
     size_t candidates; /* traces */
     uint64_t window_end;
     struct decided *decided;
+    struct mark *marks;
     uint64_t now;
     struct triggers triggers;
     _Atomic uint64_t passed, early, late, over_rate, dumps, dumped, waiting, remembered;

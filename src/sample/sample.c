@@ -15,7 +15,8 @@
 #define SETTLE_NS   (200 * TT_NS_PER_MS) /* after the last span, for those of other threads and processes */
 #define LOOK_NS     (50 * TT_NS_PER_MS)  /* between two looks at what is held */
 #define WINDOW_NS   TT_NS_PER_S          /* in which `rate` traces may leave */
-#define DECIDED_MAX 16384                /* verdicts remembered, for spans that come later; 120 bytes each */
+#define MARKS_MAX   4096
+#define DECIDED_MAX 16384 /* verdicts remembered, for spans that come later; 120 bytes each */
 
 /* ---- counting --------------------------------------------------------------------------------------- */
 
@@ -283,19 +284,19 @@ static bool is_held(const struct tt_sampler *sampler, const struct tt_otel_span 
            (sampler->parent_based && span->unsampled);
 }
 
-/* It was dropped, and now turns out to have failed: kept after all, if the flight recorder has the rest. */
-static bool revive(struct tt_sampler *sampler, struct decided *decided, struct tt_otel_span *span)
+/* It was dropped, and now there is a reason to keep it: as far as the flight recorder has it. */
+static bool revive(struct tt_sampler *sampler, struct decided *decided, enum tail tail)
 {
     struct row *row = &sampler->rows[decided->verdict.row];
     struct tt_spans spans = {0};
 
-    if (decided->verdict.final || !sampler->config.errors || span->status != TT_OTEL_ERROR ||
-        !sampler->flight || !tt_flight_take(sampler->flight, decided->id, &spans))
+    if (decided->verdict.keep || decided->verdict.final || !sampler->flight ||
+        !tt_flight_take(sampler->flight, decided->id, &spans))
         return false;
     atomic_fetch_sub_explicit(&row->dropped, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&row->dropped_spans, spans.count, memory_order_relaxed);
     count(&row->kept, 1);
-    count(&sampler->tails[TAIL_FAILED], 1);
+    count(&sampler->tails[tail], 1);
     decided->verdict = (struct verdict){.keep = true, .row = decided->verdict.row};
     keep(sampler, &spans, &decided->verdict);
     return true;
@@ -304,12 +305,13 @@ static bool revive(struct tt_sampler *sampler, struct decided *decided, struct t
 static void add_late(struct tt_sampler *sampler, struct decided *decided, struct tt_otel_span *span)
 {
     const struct verdict verdict = decided->verdict;
+    bool fails = sampler->config.errors && span->status == TT_OTEL_ERROR;
     struct tt_spans spans = {0};
 
     count(&sampler->late, 1);
     if (!tt_spans_add(&spans, span))
         return;
-    if (verdict.keep || revive(sampler, decided, span))
+    if (verdict.keep || (fails && revive(sampler, decided, TAIL_FAILED)))
         keep(sampler, &spans, &decided->verdict);
     else
         drop(sampler, decided->id, &spans, &verdict);
@@ -335,6 +337,19 @@ static bool is_late(const struct tt_otel_span *span)
     return period > 0 && period < INT64_MAX / 1000 && int_of(span, "tango.polling.late_us") > period * 1000;
 }
 
+/* Did something speak for the trace already? Asked once. */
+static bool take_mark(struct tt_sampler *sampler, const uint8_t id[16])
+{
+    struct mark *mark;
+
+    HASH_FIND(hh, sampler->marks, id, sizeof(mark->id), mark);
+    if (!mark)
+        return false;
+    HASH_DEL(sampler->marks, mark);
+    free(mark);
+    return true;
+}
+
 static struct held *find_or_add(struct tt_sampler *sampler, const struct tt_otel_span *span)
 {
     struct held *held;
@@ -348,6 +363,7 @@ static struct held *find_or_add(struct tt_sampler *sampler, const struct tt_otel
     memcpy(held->id, span->trace_id, sizeof(held->id));
     held->random = tt_threshold_random(held->id);
     held->first = sampler->now;
+    held->marked = take_mark(sampler, held->id);
     HASH_ADD(hh, sampler->held, id, sizeof(held->id), held);
     return held;
 }
@@ -384,11 +400,34 @@ void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span)
 
 void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16])
 {
+    struct decided *decided;
     struct held *held;
+    struct mark *mark;
 
     HASH_FIND(hh, sampler->held, trace_id, sizeof(held->id), held);
-    if (held)
+    if (held) {
         held->marked = true;
+        return;
+    }
+    HASH_FIND(hh, sampler->decided, trace_id, sizeof(decided->id), decided);
+    if (decided) {
+        revive(sampler, decided, TAIL_MARKED);
+        return;
+    }
+    HASH_FIND(hh, sampler->marks, trace_id, sizeof(mark->id), mark);
+    if (mark)
+        return;
+    if (HASH_COUNT(sampler->marks) >= MARKS_MAX) {
+        mark = sampler->marks; /* the oldest */
+        HASH_DEL(sampler->marks, mark);
+        memset(mark, 0, sizeof(*mark));
+    } else {
+        mark = calloc(1, sizeof(*mark));
+    }
+    if (!mark)
+        return;
+    memcpy(mark->id, trace_id, sizeof(mark->id));
+    HASH_ADD(hh, sampler->marks, id, sizeof(mark->id), mark);
 }
 
 uint64_t tt_sampler_dump(struct tt_sampler *sampler)

@@ -72,7 +72,8 @@ void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span);
 void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now);
 /* Judges all that is held. */
 void tt_sampler_flush(struct tt_sampler *sampler);
-/* Something else speaks for the trace (a log record at WARN or above): it is kept, if it is held still. */
+/* Something else speaks for the trace (a log record at WARN or above): it is kept, also if none of its spans
+ * has ended yet, or it was dropped and the flight recorder has it. */
 void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16]);
 /* Exports what the flight recorder has; number of spans. They say `tangotrace=flight` in the tracestate and
  * no threshold: they stand for nothing but themselves. */

@@ -88,6 +88,7 @@ void tt_sampler_free(struct tt_sampler **sampler)
     struct tt_sampler *s = TAKE_PTR(*sampler);
     struct held *held, *next;
     struct decided *decided, *following;
+    struct mark *mark, *after;
 
     if (!s)
         return;
@@ -101,6 +102,11 @@ void tt_sampler_free(struct tt_sampler **sampler)
     {
         HASH_DEL(s->decided, decided);
         free(decided);
+    }
+    HASH_ITER(hh, s->marks, mark, after)
+    {
+        HASH_DEL(s->marks, mark);
+        free(mark);
     }
     for (size_t i = 0; i < s->rule_count; i++)
         tt_rule_free(&s->rules[i]);

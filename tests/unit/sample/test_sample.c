@@ -525,6 +525,34 @@ static void test_marked(void **state)
     assert_memory_equal(b.out.spans[0]->trace_id, id, 16);
     assert_int_equal(figure(&b, NULL, "kept_marked"), 1);
     tt_sampler_mark(b.sampler, id); /* gone: nothing happens */
+    assert_int_equal(b.out.count, 2);
+    forget(&b);
+
+    /* Before any span has ended, and after all were dropped. */
+    for (int later = 0; later < 2; later++) {
+        for (int i = 0; i < 10; i++)
+            call(&b, &poll_call);
+        trace = next_random(&b);
+        for (int i = 0; i < 8; i++)
+            id[8 + i] = (uint8_t)(trace >> (56 - 8 * i));
+        if (!later)
+            tt_sampler_mark(b.sampler, id);
+        give(&b, make_span(&b, trace, false, &poll_call));
+        give(&b, make_span(&b, trace, true, &poll_call));
+        pass(&b, 1000);
+        assert_int_equal(b.out.count, later ? 0 : 2);
+        tt_sampler_mark(b.sampler, id);
+        assert_int_equal(b.out.count, 2);
+        assert_memory_equal(b.out.spans[1]->trace_id, id, 16);
+        assert_int_equal(figure(&b, NULL, "kept_marked"), 2 + later);
+        check_sums(&b);
+        forget(&b);
+    }
+    /* Marks of traces that never come are bounded. */
+    for (unsigned i = 0; i < 100000; i++) {
+        memcpy(id, &i, sizeof(i));
+        tt_sampler_mark(b.sampler, id);
+    }
     teardown(&b);
 }
 
