@@ -239,12 +239,21 @@ static void make_room(struct tt_sampler *sampler)
     }
 }
 
+/* What came before the first tick came then. */
+static void begin_time(struct tt_sampler *sampler, uint64_t now)
+{
+    for (struct held *held = sampler->held; held; held = held->hh.next)
+        held->first = held->last = now;
+}
+
 void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now)
 {
     struct held *held, *next;
 
     if (now < sampler->now + LOOK_NS)
         return;
+    if (!sampler->now)
+        begin_time(sampler, now);
     sampler->now = now;
     HASH_ITER(hh, sampler->held, held, next)
     {

@@ -505,6 +505,27 @@ static void test_late(void **state)
     }
 }
 
+/* Spans that come before time is known wait like all others. */
+static void test_first_tick(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    struct bench b = {.random = 7, .now = 1000 * TT_NS_PER_S};
+    char *error = NULL;
+
+    config.background = 0;
+    b.client = fixture_resource("scan.py", "ws1:4711", NULL, 4711);
+    b.device = fixture_resource("Motor", "b107a/mot/1", "MotorServer/b107a", 815);
+    assert_int_equal(tt_sampler_new(&config, on_span, &b, &b.sampler, &error), 0);
+    give(&b, make_span(&b, 1, false, &poll_call));
+    pass(&b, 3900);
+    assert_int_equal(figure(&b, NULL, "held"), 1);
+    give(&b, make_span(&b, 1, true, &poll_call));
+    pass(&b, 300);
+    assert_int_equal(figure(&b, NULL, "dropped"), 2);
+    assert_int_equal(figure(&b, NULL, "kept_open"), 0);
+    teardown(&b);
+}
+
 static void test_marked(void **state)
 {
     struct tt_sampler_config config = defaults();
@@ -802,23 +823,15 @@ static void test_flight_excluded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),
-        cmocka_unit_test(test_estimates),
-        cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_fixed_limit),
-        cmocka_unit_test(test_percentile),
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_marked),
-        cmocka_unit_test(test_late_failure),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_parent),
-        cmocka_unit_test(test_flight),
-        cmocka_unit_test(test_flight_triggers),
-        cmocka_unit_test(test_flight_pauses),
-        cmocka_unit_test(test_flight_excluded),
+        cmocka_unit_test(test_default),       cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_rate),          cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bad_rules),     cmocka_unit_test(test_fixed_limit),
+        cmocka_unit_test(test_percentile),    cmocka_unit_test(test_open),
+        cmocka_unit_test(test_first_tick),    cmocka_unit_test(test_late),
+        cmocka_unit_test(test_marked),        cmocka_unit_test(test_late_failure),
+        cmocka_unit_test(test_room),          cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_flight),        cmocka_unit_test(test_flight_triggers),
+        cmocka_unit_test(test_flight_pauses), cmocka_unit_test(test_flight_excluded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
