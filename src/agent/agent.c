@@ -335,6 +335,26 @@ int tt_agent_start(struct tt_agent *agent)
     return 0;
 }
 
+struct dumping {
+    struct tt_agent *agent;
+    uint64_t spans;
+};
+
+static void dump(void *context)
+{
+    struct dumping *d = context;
+
+    d->spans = tt_pipeline_dump(d->agent->pipeline);
+}
+
+uint64_t tt_agent_dump(struct tt_agent *agent)
+{
+    struct dumping d = {.agent = agent};
+
+    tt_collector_call(agent->collector, dump, &d);
+    return d.spans;
+}
+
 bool tt_agent_is_deaf(struct tt_agent *agent)
 {
     return tt_pipeline_is_deaf(agent->pipeline);

@@ -52,6 +52,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent);
 int tt_agent_start(struct tt_agent *agent);
 /* Nobody reads what is exported any more: every exporter writes to a pipe whose reader is gone. */
 bool tt_agent_is_deaf(struct tt_agent *agent);
+/* Exports what the flight recorder has; number of spans. */
+uint64_t tt_agent_dump(struct tt_agent *agent);
 /* Detaches, then sends what is left. After it only tt_agent_report and free are allowed. */
 void tt_agent_stop(struct tt_agent *agent);
 /* The last line: what was seen, exported, lost. Returns the number of lost items. *whole = nothing was
@@ -69,6 +71,9 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
 /* report.c: answers "GET status" and "GET list" of the control socket. */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
+/* tail.c: "GET tail .." of the control socket: live traces, until the client hangs up. */
+int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why);
+void tt_agent_end_stream(void *context, void *stream);
 /* For the console: how many processes are traced. */
 void tt_agent_silence(void *context, char *buffer, size_t size);
 

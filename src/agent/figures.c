@@ -109,6 +109,7 @@ void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
     tt_json_uint(json, "hidden_unknown", figures->unknown);
     tt_json_uint(json, "enrich_failures", figures->enrich_failures);
     tt_json_object_end(json);
+    tt_sampler_json(json, pipeline->sampler);
     put_exporters(json, pipeline);
 }
 
@@ -150,11 +151,19 @@ static void put_exported(struct tt_pipeline *pipeline, char *text, size_t size)
     }
 }
 
-static void put_hidden(const struct tt_pipeline_figures *figures, char *text, size_t size)
+static void put_hidden(const struct tt_pipeline_figures *figures, uint64_t dropped, char *text, size_t size)
 {
+    char sampled[64] = "";
+
+    if (dropped)
+        snprintf(sampled, sizeof(sampled), "%s%" PRIu64 " sampled out", figures->hidden ? ", " : " (",
+                 dropped);
     if (figures->hidden)
-        snprintf(text, size, " (%" PRIu64 " not asked for%s)", figures->hidden,
-                 figures->unknown ? ", some of processes that ended before they could be looked at" : "");
+        snprintf(text, size, " (%" PRIu64 " not asked for%s%s)", figures->hidden,
+                 figures->unknown ? ", some of processes that ended before they could be looked at" : "",
+                 sampled);
+    else if (dropped)
+        snprintf(text, size, "%s)", sampled);
 }
 
 uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses)
@@ -162,7 +171,7 @@ uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const s
     struct reasons reasons = {.text = ""};
     struct tt_pipeline_figures figures;
     struct tt_export_stats sum = {0};
-    char exported[512] = "0 spans", hidden[128] = "";
+    char exported[512] = "0 spans", hidden[192] = "";
 
     tt_pipeline_figures(pipeline, &figures);
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
@@ -187,7 +196,7 @@ uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const s
     add_losses(&reasons, losses);
     add_losses(&reasons, own);
     put_exported(pipeline, exported, sizeof(exported));
-    put_hidden(&figures, hidden, sizeof(hidden));
+    put_hidden(&figures, tt_sampler_dropped(pipeline->sampler), hidden, sizeof(hidden));
     tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen,
            figures.spans, hidden, exported, reasons.lost, reasons.text, reasons.used ? ")" : "");
     return reasons.lost;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 #include "export/encode.h"
+#include "sample/rules.h"
 
 /* ---- what the stages ask ---- */
 
@@ -97,8 +98,9 @@ static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
 }
 
 /* Packed at once, while it is in the cache; out of memory: whole, which does as well. */
-static void export_span(struct tt_pipeline *pipeline, struct tt_otel_span *span)
+static void export_span(void *context, struct tt_otel_span *span)
 {
+    struct tt_pipeline *pipeline = context;
     struct tt_otel_span *packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
 
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
@@ -106,6 +108,8 @@ static void export_span(struct tt_pipeline *pipeline, struct tt_otel_span *span)
 
         tt_exporter_span(pipeline->exporters[i], pack ? packed : span);
     }
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        tt_exporter_span(pipeline->tails[i], span);
     tt_otel_span_put(&packed);
 }
 
@@ -117,14 +121,14 @@ static void on_span(void *context, struct tt_span *span)
 
     pipeline->spans++;
     pipeline->hidden += !wanted;
-    if (!wanted || (!pipeline->exporter_count && !pipeline->enrich_always)) {
+    if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always)) {
         tt_span_free(&span);
         return;
     }
     out = tt_enrich(pipeline->enricher, &span);
     if (!out)
         return;
-    export_span(pipeline, out);
+    tt_sampler_span(pipeline->sampler, out);
     tt_otel_span_put(&out);
 }
 
@@ -143,6 +147,7 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_tick(pipeline->assembler, now);
     tt_correlator_tick(pipeline->correlator, now);
+    tt_sampler_tick(pipeline->sampler, now);
     tt_enricher_tick(pipeline->enricher, now);
     tt_activity_tick(pipeline->activity);
 }
@@ -157,6 +162,27 @@ void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_flush(pipeline->assembler, now);
     tt_correlator_flush(pipeline->correlator);
+    tt_sampler_flush(pipeline->sampler);
+}
+
+uint64_t tt_pipeline_dump(struct tt_pipeline *pipeline)
+{
+    return tt_sampler_dump(pipeline->sampler);
+}
+
+int tt_pipeline_add_tail(struct tt_pipeline *pipeline, struct tt_exporter *tail)
+{
+    if (pipeline->tail_count == TT_TAILS_MAX)
+        return -EBUSY;
+    pipeline->tails[pipeline->tail_count++] = tail;
+    return 0;
+}
+
+void tt_pipeline_remove_tail(struct tt_pipeline *pipeline, const struct tt_exporter *tail)
+{
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        if (pipeline->tails[i] == tail)
+            pipeline->tails[i] = pipeline->tails[--pipeline->tail_count];
 }
 
 bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline)
@@ -228,6 +254,7 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
         .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
         .all_roots = o->all_roots,
         .console_rate = console_rate(config),
+        .filter = o->filter,
         .headers = o->otlp_headers,
         .certificate = o->otlp_certificate,
         .client_certificate = o->otlp_client_certificate,
@@ -244,6 +271,48 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
             return error;
     }
     return 0;
+}
+
+#define BACKGROUND_RATIO 0.01
+#define HELD_MS          8000 /* back ends pair the two sides of a call within 10 s */
+
+static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    const struct tt_options *o = config->options;
+    struct tt_sampler_config sample = {
+        .kind = (enum tt_sampler_kind)o->sampler,
+        .ratio = 1,
+        .background = config->whole || o->command ? 1 : BACKGROUND_RATIO,
+        .rules = (const char *const *)o->sampling_rules.items,
+        .rule_count = o->sampling_rules.count,
+        .rate = o->sampling_rate,
+        .errors = o->sampling_errors,
+        .late = o->sampling_late,
+        .slow = strcmp(o->sampling_slow, "no") != 0,
+        .wait_ns = (uint64_t)o->sampling_wait * 1000000u,
+        .max_spans = o->sampling_spans,
+        .flight_ns = (uint64_t)o->flight_recorder * 1000000u,
+        .flight_spans = o->flight_recorder_spans,
+        .flight_on = (enum tt_flight_on)o->flight_recorder_on,
+    };
+    _cleanup_free_ char *why = NULL;
+    uint64_t ms;
+    int error;
+
+    if (!config->whole && o->sampling_wait + o->join_wait + o->batch_delay > HELD_MS)
+        tt_warn(
+            "--sampling-wait, --join-wait and --batch-delay together are more than %d s: back ends may not find both "
+            "sides of a call",
+            HELD_MS / 1000);
+    if (sample.slow && !tt_parse_duration(o->sampling_slow, &ms))
+        sample.slow_ns = ms * 1000000u;
+    /* Both were looked at when the options were read. */
+    if (o->sampler_ratio && tt_rule_ratio(o->sampler_ratio, &sample.ratio))
+        return -EINVAL;
+    if (o->sampling_background && tt_rule_ratio(o->sampling_background, &sample.background))
+        return -EINVAL;
+    error = tt_sampler_new(&sample, export_span, pipeline, &pipeline->sampler, &why);
+    return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
 }
 
 static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
@@ -272,7 +341,7 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
     tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
     tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
-    return 0;
+    return make_sampler(pipeline, config);
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
@@ -306,6 +375,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
         return;
     tt_assembler_free(&p->assembler);
     tt_correlator_free(&p->correlator);
+    tt_sampler_free(&p->sampler);
     for (size_t i = 0; i < p->exporter_count; i++)
         tt_exporter_free(&p->exporters[i]);
     tt_encoder_free(&p->encoder);

@@ -16,8 +16,10 @@
 #include "discover/process.h"
 #include "enrich/enrich.h"
 #include "export/export.h"
+#include "sample/sample.h"
 
 #define TT_EXPORTERS_MAX 8
+#define TT_TAILS_MAX     4 /* who watch the running agent */
 
 struct tt_options;
 struct tt_activity;
@@ -51,6 +53,7 @@ struct tt_pipeline_config {
     /* A recording as fast as it goes: exporters make the feeding thread wait, where else they would drop, and
      * their batches depend on the number of spans only, so that a second run writes the same. */
     bool batch_by_count;
+    bool whole; /* polling and events are wanted like everything else, unless the options say otherwise */
     bool wait_for_exporters;
     bool enrich_always; /* make the final spans although nobody exports them */
     void (*silence)(void *context, char *buffer, size_t size); /* tt_export_config.silence */
@@ -62,9 +65,12 @@ struct tt_pipeline {
     struct tt_assembler *assembler;
     struct tt_correlator *correlator;
     struct tt_enricher *enricher;
+    struct tt_sampler *sampler;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
     struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */
+    struct tt_exporter *tails[TT_TAILS_MAX]; /* not owned */
+    size_t tail_count;
     bool rules, enrich_always, skip_native, join_native;
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
@@ -81,6 +87,11 @@ void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t si
 void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now);
 /* The frames of that process are void: another program runs under the pid, or it is not traced any more. */
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid);
+/* Exports what the flight recorder has; number of spans. */
+uint64_t tt_pipeline_dump(struct tt_pipeline *pipeline);
+/* What is exported goes to that exporter as well, which stays the caller's. 0 or -EBUSY: there are enough. */
+int tt_pipeline_add_tail(struct tt_pipeline *pipeline, struct tt_exporter *tail);
+void tt_pipeline_remove_tail(struct tt_pipeline *pipeline, const struct tt_exporter *tail);
 /* No more events: closes and emits everything. */
 void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now);
 /* Nobody reads what is exported any more: every exporter writes to a pipe whose reader is gone. */

@@ -398,6 +398,7 @@ static int make_pipeline(struct tt_replay *replay)
         .seed = meta->seed ? meta->seed : 1, /* 0 would be a random one */
         .rules = !meta->default_in,
         .batch_by_count = replay->speed <= 0,
+        .whole = true,
         .wait_for_exporters = true,
         .enrich_always = true,
     };

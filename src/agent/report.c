@@ -213,6 +213,15 @@ static void put_list(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
 }
 
+static void put_dump(struct tt_json *json, struct tt_agent *agent)
+{
+    uint64_t spans = tt_agent_dump(agent);
+
+    tt_json_object(json, NULL);
+    tt_json_uint(json, "spans", spans);
+    tt_json_object_end(json);
+}
+
 int tt_agent_answer(void *context, const char *request, struct tt_json *json)
 {
     struct tt_agent *agent = context;
@@ -221,6 +230,8 @@ int tt_agent_answer(void *context, const char *request, struct tt_json *json)
         put_status(json, agent);
     else if (!strcmp(request, "GET list"))
         put_list(json, agent);
+    else if (!strcmp(request, "GET dump"))
+        put_dump(json, agent);
     else
         return -EINVAL;
     return json->failed ? -ENOMEM : 0;

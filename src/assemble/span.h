@@ -86,9 +86,13 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint8_t parent_id[8]; /* zero: root */
     bool parent_remote;   /* the parent is of another process */
     enum tt_proof proof;
-    int64_t unix_offset; /* unix time = monotonic + this, one per trace */
-    uint32_t root_tgid;  /* process of the root of its trace */
-    unsigned depth;      /* of the span below the root of `trace` as it was when the span began */
+    int64_t unix_offset;          /* unix time = monotonic + this, one per trace */
+    uint32_t root_tgid;           /* process of the root of its trace */
+    enum tt_trigger root_trigger; /* what set the trace off */
+    uint8_t trace_flags;          /* W3C's, of the trace; native's own where that began it */
+    bool native_trace;            /* native telemetry began it */
+    bool top;                     /* no span of ours is above it: of the trace it is the last to end here */
+    unsigned depth;               /* of the span below the root of `trace` as it was when the span began */
     bool split; /* a root only because a cap of its trace was reached: the parent would have been .. */
     uint8_t split_trace[16], split_span[8]; /* .. this span of this trace (for a link) */
     struct tt_request *sent;                /* requests of this span that wait for their other side */

@@ -11,6 +11,7 @@
 
 #define TT_W3C_SIZE      55  /* "00-" 32 hex "-" 16 hex "-" 2 hex */
 #define TT_W3C_SAMPLED   1u  /* of flags */
+#define TT_W3C_RANDOM    2u  /* the trace id's last 7 bytes are random (level 2, section 3.2.2.5.2) */
 #define TT_W3C_STATE_MAX 512 /* bytes of a tracestate that have to be passed on (section 3.3.1.5) */
 
 struct tt_w3c {

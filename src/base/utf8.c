@@ -2,7 +2,10 @@
 #include "base/utf8.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
 
 size_t tt_utf8_length(const char *text, size_t size)
 {
@@ -72,4 +75,17 @@ size_t tt_utf8_clean(const char *text, size_t size, char *out)
         used += bytes;
     }
     return used;
+}
+
+bool tt_locale_is_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value && *value)
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+    }
+    return false;
 }

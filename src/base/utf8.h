@@ -21,3 +21,6 @@ bool tt_utf8_valid(const char *text, size_t size);
 
 /* Bytes of the cleaned copy of `text`; with `out` not NULL also writes it there (no NUL). */
 size_t tt_utf8_clean(const char *text, size_t size, char *out);
+
+/* What the locale says, as setlocale(3) would find it. */
+bool tt_locale_is_utf8(void);

@@ -63,15 +63,18 @@ static bool is_list(const struct option *option)
     return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
 }
 
+static void free_list(struct tt_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct tt_list){0};
+}
+
 static int empty_list(struct tt_options *options, const struct option *option)
 {
     if (option->type == OPTION_LIST) {
-        struct tt_list *list = (struct tt_list *)((char *)options + option->offset);
-
-        for (size_t i = 0; i < list->count; i++)
-            free(list->items[i]);
-        free(list->items);
-        *list = (struct tt_list){0};
+        free_list((struct tt_list *)((char *)options + option->offset));
         return 0;
     }
     tt_selection_free(&options->selection);
@@ -525,11 +528,10 @@ void tt_options_free(struct tt_options *options)
 
         if (option->type == OPTION_TEXT)
             free(*(char **)((char *)options + option->offset));
+        if (option->type == OPTION_LIST)
+            free_list((struct tt_list *)((char *)options + option->offset));
         free(options->origin[i]);
     }
-    for (size_t i = 0; i < options->exports.count; i++)
-        free(options->exports.items[i]);
-    free(options->exports.items);
     free(options->arguments);
     tt_selection_free(&options->selection);
     memset(options, 0, sizeof(*options));

@@ -24,7 +24,8 @@ enum tt_command {
     TT_COMMAND_PLAN = 16,
     TT_COMMAND_CONFIG = 32,
     TT_COMMAND_REPLAY = 64,
-    TT_COMMAND_ALL = 127,
+    TT_COMMAND_TAIL = 128,
+    TT_COMMAND_ALL = 255,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -53,6 +54,20 @@ struct tt_options {
     unsigned batch_size;  /* spans */
     unsigned batch_delay; /* ms */
 
+    /* Sampling; ratios are texts that tt_rule_ratio reads. */
+    unsigned sampler;              /* enum tt_sampler_kind */
+    char *sampler_ratio;           /* NULL: 1 */
+    struct tt_list sampling_rules; /* as tt_rule_parse reads them */
+    char *sampling_background;     /* NULL: depends on what is traced */
+    unsigned sampling_rate;        /* traces per second; 0: no limit */
+    bool sampling_errors, sampling_late;
+    char *sampling_slow;            /* "p99", "no", or a duration */
+    unsigned sampling_wait;         /* ms */
+    unsigned sampling_spans;        /* held at most */
+    unsigned flight_recorder;       /* ms; 0: none */
+    unsigned flight_recorder_spans; /* at most */
+    unsigned flight_recorder_on;    /* enum tt_flight_on */
+
     /* OTLP; strings are NULL when not set. */
     char *otlp_endpoint;        /* base URL */
     char *otlp_traces_endpoint; /* used as it is */
@@ -65,6 +80,7 @@ struct tt_options {
     /* Console. */
     bool all_roots;
     unsigned console_rate; /* traces per second */
+    char *filter;          /* TraceQL; NULL: everything */
     enum tt_color color;
 
     /* The agent. */

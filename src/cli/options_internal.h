@@ -46,6 +46,7 @@ struct option {
     unsigned commands; /* enum tt_command, or-ed */
     char letter;       /* short option or 0 */
     bool secret;
+    bool pairs;        /* elements of the list are written "key=value; key=value", or as mappings in a file */
     bool strict;       /* a bad value is an error from standard variables, too */
     bool may_be_empty; /* OPTION_TEXT */
 };

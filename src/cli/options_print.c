@@ -131,9 +131,9 @@ static void print_selection(struct tt_text *out, const struct tt_selection *sele
     }
 }
 
-static void print_list(struct tt_text *out, const struct tt_list *list)
+static void print_list(struct tt_text *out, const struct tt_list *list, bool none)
 {
-    if (!list->count)
+    if (!list->count && none)
         print_quoted(out, "none");
     for (size_t i = 0; i < list->count; i++) {
         if (i)
@@ -184,7 +184,7 @@ static void print_value(struct tt_text *out, const struct tt_options *options, c
         break;
     case OPTION_LIST:
         tt_text_puts(out, "[");
-        print_list(out, field);
+        print_list(out, field, !strcmp(option->name, "export"));
         tt_text_puts(out, "]");
         break;
     case OPTION_SELECT:
@@ -248,8 +248,10 @@ static void reference_one(const struct option *option, struct tt_text *out)
         tt_text_puts(out, "\n");
     }
     tt_text_puts(out, "* commands:");
-    for (size_t i = 0; i < 7; i++) {
-        static const char *const names[] = {"run", "list", "status", "doctor", "plan", "config", "replay"};
+    static const char *const names[] = {"run",  "list",   "status", "doctor",
+                                        "plan", "config", "replay", "tail"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
 
         if (option->commands & (1u << i))
             tt_text_printf(out, " `%s`", names[i]);
@@ -273,8 +275,10 @@ void tt_options_reference(struct tt_text *out)
         "A bad value in one of OpenTelemetry's variables (`OTEL_*`) is warned of and ignored, but for "
         "endpoints and headers:\nspans are not sent elsewhere than was meant. Everywhere else it is an "
         "error. Variables of OpenTelemetry that are not\nnamed here have no effect: `OTEL_SERVICE_NAME` "
-        "(it would be the agent's own name), the samplers (all calls are\nexported), the limits, the "
-        "propagators.\n\n");
+        "(it would be the agent's own name), the limits, the "
+        "propagators.\n\n"
+        "In the file, options whose names begin alike can stand together: `sampling: {wait: 2s}` is "
+        "`sampling-wait: 2s`.\n\n");
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];
 

@@ -10,6 +10,21 @@
 #include "base/cleanup.h"
 #include "cli/options_internal.h"
 
+/* A message may have several lines; nothing else in it moves the cursor. */
+static void add_lines(struct tt_text *text, const char *lines)
+{
+    while (*lines) {
+        size_t length = strcspn(lines, "\n");
+        _cleanup_free_ char *line = strndup(lines, length);
+
+        if (line)
+            tt_text_safe(text, line);
+        lines += length;
+        if (*lines)
+            tt_text_add(text, lines++, 1);
+    }
+}
+
 static int __attribute__((format(printf, 3, 4)))
 refuse(const struct assignment *a, char **error, const char *format, ...)
 {
@@ -25,7 +40,7 @@ refuse(const struct assignment *a, char **error, const char *format, ...)
     tt_text_printf(&text, "%s: ", a->where);
     if (strchr(a->where, ':'))
         tt_text_printf(&text, "%s: ", a->option->name);
-    tt_text_safe(&text, what ? what : "bad value");
+    add_lines(&text, what ? what : "bad value");
     *error = tt_text_take(&text);
     return -EINVAL;
 }

@@ -2,6 +2,7 @@
 /* options_table.c: every option, as data. */
 #include <string.h>
 #include <ctype.h>
+#include <errno.h>
 
 #include <curl/curl.h>
 #include <strings.h>
@@ -10,22 +11,35 @@
 #include "cli/options_internal.h"
 #include "export/export.h"
 #include "export/url.h"
+#include "query/query.h"
+#include "sample/rules.h"
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
 #define GROUP_SELECT  "Which processes"
 #define GROUP_EXPORT  "Where spans go"
+#define GROUP_SAMPLE  "Sampling"
 #define GROUP_OTLP    "OTLP"
 #define GROUP_CONSOLE "Console"
 #define GROUP_AGENT   "The agent"
 #define GROUP_CALL    "This invocation"
 
-/* Commands that export spans. */
+/* Commands that export spans, and those that show them to people. */
 #define EXPORTING (TT_COMMAND_RUN | TT_COMMAND_REPLAY)
+#define SHOWING   (EXPORTING | TT_COMMAND_TAIL)
 
 static const char *const colors[] = {"auto", "always", "never", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const natives[] = {"join", "ignore", "skip", NULL}; /* enum tt_native */
+/* enum tt_sampler_kind */
+static const char *const samplers[] = {"always_on",
+                                       "always_off",
+                                       "traceidratio",
+                                       "parentbased_always_on",
+                                       "parentbased_always_off",
+                                       "parentbased_traceidratio",
+                                       NULL};
+static const char *const flights[] = {"any", "errors", "timeout", "request", NULL}; /* enum tt_flight_on */
 static const char *const compressions[] = {"none", "gzip", NULL};
 
 /* ---- values that only their users can judge: asked before anything starts ---- */
@@ -50,6 +64,44 @@ static int check_export(const char *value, char **error)
     if (!strncmp(value, full, strlen(full)))
         return check_url(value + strlen(full), error);
     return tt_exporter_check(value, error);
+}
+
+static int check_filter(const char *value, char **error)
+{
+    struct tt_query *query = NULL;
+    int err = tt_query_compile(value, &query, error);
+
+    tt_query_free(&query);
+    return err;
+}
+
+static int check_ratio(const char *value, char **error)
+{
+    double ratio;
+
+    if (!tt_rule_ratio(value, &ratio))
+        return 0;
+    *error = strdup("a share is a number from 0 to 1: 0.01");
+    return -EINVAL;
+}
+
+static int check_rule(const char *value, char **error)
+{
+    struct tt_rule rule = {0};
+    int err = tt_rule_parse(value, &rule, error);
+
+    tt_rule_free(&rule);
+    return err;
+}
+
+static int check_slow(const char *value, char **error)
+{
+    uint64_t ms;
+
+    if (!strcmp(value, "p99") || !strcmp(value, "no") || (!tt_parse_duration(value, &ms) && ms))
+        return 0;
+    *error = strdup("p99, no, or a time is possible: 100ms, 2s");
+    return -EINVAL;
 }
 
 static int check_headers(const char *value, char **error)
@@ -162,6 +214,141 @@ const struct option tt_option_table[] = {
      .standard = {"OTEL_BSP_SCHEDULE_DELAY"},
      .help = "Longest wait before a batch leaves (ms, s, m; without a unit: ms)"},
 
+    {.name = "sampler",
+     .type = OPTION_CHOICE,
+     FIELD(sampler),
+     .value = "NAME",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "always_on",
+     .choices = samplers,
+     .standard = {"OTEL_TRACES_SAMPLER"},
+     .help =
+         "Which traces are exported, of those that no rule is about. traceidratio: the share --sampler-ratio, by the random "
+         "bits of the trace id; parentbased_*: in traces that native telemetry began, as that decided. Failed and slow "
+         "traces are kept with all of them (--no-sampling-errors, --sampling-slow no)"},
+    {.name = "sampler-ratio",
+     .type = OPTION_TEXT,
+     FIELD(sampler_ratio),
+     .value = "SHARE",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "1",
+     .check = check_ratio,
+     .standard = {"OTEL_TRACES_SAMPLER_ARG"},
+     .help = "Share of the traceidratio samplers, from 0 to 1"},
+    {.name = "sampling-rules",
+     .type = OPTION_LIST,
+     .pairs = true,
+     FIELD(sampling_rules),
+     .value = "RULE",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .check = check_rule,
+     .initial_text = "none",
+     .help =
+         "\"device=b107a-*; ratio=1\": the first rule that matches a span of a trace decides its share, before the sampler. "
+         "Globs for device, class, server, operation, client, attribute and trigger (client, polling, event, startup); "
+         "exclude=yes drops even failed and slow ones. May be given several times; in a file as a list of mappings"},
+    {.name = "sampling-background",
+     .type = OPTION_TEXT,
+     FIELD(sampling_background),
+     .value = "SHARE",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .check = check_ratio,
+     .initial_text = "0.01; with COMMAND and of a recording 1",
+     .help = "Share of the traces that polling or an event set off, besides the failed and slow ones"},
+    {.name = "sampling-rate",
+     .type = OPTION_COUNT,
+     FIELD(sampling_rate),
+     .value = "TRACES",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "0",
+     .max = 1000000,
+     .help = "Most traces per second, besides the failed and slow ones; 0: no limit"},
+    {.name = "sampling-errors",
+     .type = OPTION_BOOL,
+     FIELD(sampling_errors),
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .help = "Keep every trace in which something failed"},
+    {.name = "sampling-late",
+     .type = OPTION_BOOL,
+     FIELD(sampling_late),
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .help =
+         "Keep every poll that came later than planned by more than its period, and every event before which others were "
+         "lost"},
+    {.name = "sampling-slow",
+     .type = OPTION_TEXT,
+     FIELD(sampling_slow),
+     .value = "LIMIT",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "p99",
+     .check = check_slow,
+     .help =
+         "Keep every trace that is slow. p99: slower than 99 % of the last calls of the same operation; a time: one of its "
+         "spans takes as long; no"},
+    {.name = "sampling-wait",
+     .type = OPTION_DURATION,
+     FIELD(sampling_wait),
+     .value = "TIME",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "4s",
+     .min = 200,
+     .max = 6000,
+     .help =
+         "How long the spans of a trace are held until it ends, where there is anything that could drop it. Back ends pair "
+         "the two sides of a call within 10 s"},
+    {.name = "sampling-spans",
+     .type = OPTION_COUNT,
+     FIELD(sampling_spans),
+     .value = "SPANS",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "8192",
+     .min = 1,
+     .max = 1 << 22,
+     .help = "Spans that are held at most; then the oldest traces are judged early"},
+    {.name = "flight-recorder",
+     .type = OPTION_DURATION,
+     FIELD(flight_recorder),
+     .value = "TIME",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "30s",
+     .max = 3600000,
+     .help =
+         "How long traces that sampling dropped are remembered, to be exported after all: by 'tangotrace dump', SIGUSR2, or "
+         "--flight-recorder-on. 0: not at all"},
+    {.name = "flight-recorder-spans",
+     .type = OPTION_COUNT,
+     FIELD(flight_recorder_spans),
+     .value = "SPANS",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "8192",
+     .max = 1 << 22,
+     .help = "Spans that are remembered at most"},
+    {.name = "flight-recorder-on",
+     .type = OPTION_CHOICE,
+     FIELD(flight_recorder_on),
+     .value = "WHEN",
+     .group = GROUP_SAMPLE,
+     .commands = EXPORTING,
+     .initial = "any",
+     .choices = flights,
+     .help =
+         "What makes the flight recorder export by itself. errors: 10 failed traces within 10 s; timeout: a call timed out; "
+         "any: both; request: nothing"},
+
     {.name = "otlp-endpoint",
      .type = OPTION_TEXT,
      FIELD(otlp_endpoint),
@@ -253,11 +440,23 @@ const struct option tt_option_table[] = {
          "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's. OTEL_SERVICE_NAME is not used: it would be the agent's own name, and services "
          "here are the traced programs"},
 
+    {.name = "filter",
+     .letter = 'f',
+     .type = OPTION_TEXT,
+     FIELD(filter),
+     .value = "QUERY",
+     .group = GROUP_CONSOLE,
+     .commands = SHOWING,
+     .initial_text = "everything",
+     .check = check_filter,
+     .help =
+         "Print traces in which a span matches: {resource.service.name = \"Basler\" && duration > 10ms}, a part of TraceQL "
+         "(docs/query.md); wherever they begin"},
     {.name = "all-roots",
      .type = OPTION_BOOL,
      FIELD(all_roots),
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "no",
      .help = "Also print traces that do not begin with a client's call"},
     {.name = "console-rate",
@@ -265,7 +464,7 @@ const struct option tt_option_table[] = {
      FIELD(console_rate),
      .value = "TRACES",
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "0",
      .min = 0,
      .max = 1000000,
@@ -275,7 +474,7 @@ const struct option tt_option_table[] = {
      FIELD(color),
      .value = "WHEN",
      .group = GROUP_CONSOLE,
-     .commands = EXPORTING,
+     .commands = SHOWING,
      .initial = "auto",
      .choices = colors,
      .help = "Colours; auto: on a terminal"},
@@ -343,7 +542,7 @@ const struct option tt_option_table[] = {
      FIELD(control),
      .value = "PATH",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_TAIL,
      .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
      .help = "The running agent's socket"},
     {.name = "control-group",
@@ -371,7 +570,7 @@ const struct option tt_option_table[] = {
      FIELD(config),
      .value = "FILE",
      .group = GROUP_CALL,
-     .commands = EXPORTING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = SHOWING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
      .help = "YAML file with the long names of these options as keys"},
     {.name = "print-config",
      .type = OPTION_BOOL,
@@ -395,7 +594,7 @@ const struct option tt_option_table[] = {
      .scope = SCOPE_INVOCATION,
      FIELD(json),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN | TT_COMMAND_TAIL,
      .initial = "no",
      .help = "Print JSON"},
     {.name = "brief",

@@ -54,6 +54,29 @@ static int read_scalar(struct reader *reader, const struct option *option, const
                      node->start_mark.line + 1);
 }
 
+/* {device: "b107a-*", ratio: 1}: as the command line writes it, "device=b107a-*; ratio=1". */
+static int read_pairs(struct reader *reader, const struct option *option, const yaml_node_t *node)
+{
+    _cleanup_(tt_text_free) struct tt_text text = {0};
+
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = yaml_document_get_node(reader->document, p->key);
+        const yaml_node_t *value = yaml_document_get_node(reader->document, p->value);
+
+        if (!key || !value || key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE)
+            return FAIL(reader, node, "%s: plain names and values are expected", option->name);
+        if (strpbrk((const char *)value->data.scalar.value, ";\n") ||
+            strlen((const char *)value->data.scalar.value) != value->data.scalar.length)
+            return FAIL(reader, value, "%s: no ';', newline or NUL can stand in a value", option->name);
+        tt_text_printf(&text, "%s%s=%s", text.size ? "; " : "", (const char *)key->data.scalar.value,
+                       (const char *)value->data.scalar.value);
+    }
+    if (text.failed)
+        return -ENOMEM;
+    return tt_assign(reader->list, option, text.data ? text.data : "", text.size, false, "%s:%zu",
+                     reader->path, node->start_mark.line + 1);
+}
+
 static int read_sequence(struct reader *reader, const struct option *option, const yaml_node_t *node)
 {
     if (!is_list(option))
@@ -63,6 +86,12 @@ static int read_sequence(struct reader *reader, const struct option *option, con
         const yaml_node_t *item = yaml_document_get_node(reader->document, *i);
         int err;
 
+        if (item && item->type == YAML_MAPPING_NODE && option->pairs) {
+            err = read_pairs(reader, option, item);
+            if (err)
+                return err;
+            continue;
+        }
         if (!item || item->type != YAML_SCALAR_NODE)
             return FAIL(reader, item ? item : node, "%s: the elements of the list are to be plain values",
                         option->name);
@@ -73,9 +102,8 @@ static int read_sequence(struct reader *reader, const struct option *option, con
     return 0;
 }
 
-static int unknown_key(struct reader *reader, const yaml_node_t *key)
+static int unknown_key(struct reader *reader, const yaml_node_t *key, const char *name)
 {
-    const char *name = (const char *)key->data.scalar.value;
     const char *meant = tt_suggest(name, &tt_option_table[0].name, tt_option_count,
                                    sizeof(tt_option_table[0]));
 
@@ -86,18 +114,51 @@ static int unknown_key(struct reader *reader, const yaml_node_t *key)
                 name);
 }
 
-static int read_pair(struct reader *reader, const yaml_node_pair_t *pair)
+/* Is it what the names of several options begin with? */
+static bool is_group(const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < tt_option_count; i++)
+        if (!strncmp(tt_option_table[i].name, name, length) && tt_option_table[i].name[length] == '-')
+            return true;
+    return false;
+}
+
+static int read_pair(struct reader *reader, const yaml_node_pair_t *pair, const char *group);
+
+/* "sampling: {wait: 2s}" is "sampling-wait: 2s". */
+static int read_group(struct reader *reader, const yaml_node_t *node, const char *group)
+{
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+        int err = read_pair(reader, p, group);
+
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static int read_pair(struct reader *reader, const yaml_node_pair_t *pair, const char *group)
 {
     const yaml_node_t *key = yaml_document_get_node(reader->document, pair->key);
     const yaml_node_t *value = yaml_document_get_node(reader->document, pair->value);
+    _cleanup_free_ char *name = NULL;
     const struct option *option;
     size_t index;
 
     if (!key || !value || key->type != YAML_SCALAR_NODE)
         return fail_at(reader, key ? key->start_mark.line + 1 : 1, "a key is to be the name of an option");
-    option = tt_option_find((const char *)key->data.scalar.value, key->data.scalar.length);
+    if (memchr(key->data.scalar.value, '\0', key->data.scalar.length))
+        return FAIL(reader, key, "a key is to be the name of an option");
+    name = tt_format("%s%s%s", group ? group : "", group ? "-" : "", (const char *)key->data.scalar.value);
+    if (!name)
+        return -ENOMEM;
+    option = tt_option_find(name, strlen(name));
+    if (!option && !group && value->type == YAML_MAPPING_NODE && is_group(name))
+        return read_group(reader, value, name);
     if (!option)
-        return unknown_key(reader, key);
+        return unknown_key(reader, key, name);
     if (option->scope != SCOPE_EVERYWHERE)
         return FAIL(reader, key, "\"%s\" belongs on the command line, not in a file", option->name);
     index = (size_t)(option - tt_option_table);
@@ -122,7 +183,7 @@ static int read_document(struct reader *reader)
     if (root->type != YAML_MAPPING_NODE)
         return FAIL(reader, root, "lines of the form \"option: value\" are expected");
     for (const yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
-        int err = read_pair(reader, p);
+        int err = read_pair(reader, p, NULL);
 
         if (err)
             return err;

@@ -135,7 +135,7 @@ static void reap(struct command *command)
 /* ---- the loop ---- */
 
 /* Handles the signals that are there; true: stop. */
-static bool read_signals(int signals, struct command *command)
+static bool read_signals(int signals, struct command *command, bool *dump)
 {
     struct signalfd_siginfo info;
     bool stop = false;
@@ -143,6 +143,8 @@ static bool read_signals(int signals, struct command *command)
     while (read(signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
             reap(command);
+        else if (info.ssi_signo == SIGUSR2)
+            *dump = true;
         else if (command->pid > 0 && !command->ended)
             kill(command->pid, (int)info.ssi_signo); /* it decides when to end; the agent ends with it */
         else
@@ -178,8 +180,14 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
         pthread_mutex_unlock(&agent->lock);
         if (tt_agent_is_deaf(agent)) /* `run | head`: nobody reads any more */
             return;
-        if (fds[0].revents && read_signals(signals, command))
-            return;
+        if (fds[0].revents) {
+            bool dump = false, stop = read_signals(signals, command, &dump);
+
+            if (dump)
+                tt_info("the flight recorder exports %llu spans", (unsigned long long)tt_agent_dump(agent));
+            if (stop)
+                return;
+        }
     }
 }
 
@@ -203,7 +211,10 @@ static bool take_lock(void)
 
 static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
 {
-    struct tt_control_handlers handlers = {.handle = tt_agent_answer, .context = agent};
+    struct tt_control_handlers handlers = {.handle = tt_agent_answer,
+                                           .stream = tt_agent_stream,
+                                           .end_stream = tt_agent_end_stream,
+                                           .context = agent};
     struct tt_control_server *server = NULL;
     _cleanup_free_ char *why = NULL;
     int error = tt_control_server_new(options->control, options->control_group, &handlers, &server, &why);
@@ -279,6 +290,7 @@ int tt_cmd_run(const struct tt_options *options, char **command)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     sigaddset(&set, SIGCHLD);
     /* Before any thread starts, so that all inherit it and only the descriptor gets them. */
     sigprocmask(SIG_BLOCK, &set, &inherited.mask);

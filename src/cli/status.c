@@ -205,6 +205,47 @@ static void put_recording(struct tt_text *out, struct json_object *root)
     put_figures(out, root, recorded, "nothing yet");
 }
 
+static const struct figure sampled[] = {
+    {"sampling.kept", "span kept", "spans kept"},
+    {"sampling.dropped", "dropped", NULL},
+    {"sampling.held", "held", NULL},
+    {"sampling.kept_failed", "trace kept as failed", "traces kept as failed"},
+    {"sampling.kept_late", "as late", NULL},
+    {"sampling.kept_slow", "as slow", NULL},
+    {"sampling.early", "judged early", NULL},
+    {"sampling.recorder", "in the flight recorder", NULL},
+    {0},
+};
+
+static const struct figure rule[] = {
+    {"kept_traces", "trace kept", "traces kept"},
+    {"dropped_traces", "dropped", NULL},
+    {0},
+};
+
+/* Of what passed without being held there is nothing to say. */
+static void put_sampling(struct tt_text *out, struct json_object *root)
+{
+    struct json_object *rules = value_at(root, "sampling.rules");
+    size_t count = json_object_is_type(rules, json_type_array) ? json_object_array_length(rules) : 0;
+
+    if (!any_of(root, sampled))
+        return;
+    put_name(out, "sampling");
+    put_figures(out, root, sampled, "");
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *one = json_object_array_get_idx(rules, i);
+        const char *name = json_object_get_string(value_at(one, "rule"));
+
+        if (!any_of(one, rule))
+            continue;
+        put_name(out, "  rule");
+        tt_text_safe(out, name ? name : "?");
+        tt_text_puts(out, ": ");
+        put_figures(out, one, rule, "");
+    }
+}
+
 static void put_exporters(struct tt_text *out, struct json_object *root)
 {
     struct json_object *exporters = value_at(root, "exporters");
@@ -237,6 +278,7 @@ static void put_status(struct tt_text *out, struct json_object *root)
         put_name(out, "trouble");
         put_figures(out, root, troubles, "");
     }
+    put_sampling(out, root);
     put_exporters(out, root);
     put_recording(out, root);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* client.c: asks the running agent. */
 #include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
@@ -102,6 +104,65 @@ static int read_reply(int fd, struct tt_text *reply)
         if (reply->failed)
             return -ENOMEM;
     }
+}
+
+/* Takes the first line; what follows stays in the socket. A refusal is one line of JSON. */
+static int read_first_line(int fd, struct tt_text *line)
+{
+    char c;
+
+    while (line->size < TT_CONTROL_REQUEST) {
+        ssize_t n = recv(fd, &c, 1, 0);
+        int err;
+
+        if (n == 0)
+            return line->size ? 0 : -ECONNRESET;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (n < 0) {
+            err = errno == EAGAIN ? wait_for(fd, POLLIN) : 0;
+            if (err)
+                return err;
+            continue;
+        }
+        tt_text_add(line, &c, 1);
+        if (c == '\n')
+            return line->failed ? -ENOMEM : 0;
+    }
+    return 0;
+}
+
+static char *refusal(const char *line)
+{
+    struct json_object *root = json_tokener_parse(line), *why = NULL;
+    char *text = NULL;
+
+    if (root && json_object_object_get_ex(root, "error", &why))
+        text = tt_format("%s", json_object_get_string(why));
+    json_object_put(root);
+    return text ? text : strdup("the agent's answer is not understood; is it of another version?");
+}
+
+int tt_control_open(const char *path, const char *request, int *fd, char **error)
+{
+    _cleanup_(tt_text_free) struct tt_text line = {0};
+    _cleanup_close_ int opened = -1;
+    int err = tt_control_connect(path, &opened);
+
+    if (!err)
+        err = send_request(opened, request);
+    if (!err)
+        err = read_first_line(opened, &line);
+    if (!err && fcntl(opened, F_SETFL, fcntl(opened, F_GETFL) & ~O_NONBLOCK))
+        err = -errno;
+    if (err)
+        return explain(path, err, error);
+    if (!line.data || strcmp(line.data, TT_CONTROL_GOES_ON) != 0) {
+        *error = refusal(line.data ? line.data : "");
+        return -EBADMSG;
+    }
+    *fd = TAKE_FD(opened);
+    return 0;
 }
 
 int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)

@@ -24,6 +24,7 @@ struct client {
     size_t got;
     struct tt_json reply; /* replying once it has data */
     size_t sent;
+    void *stream; /* its answer goes on; somebody else writes it */
 };
 
 struct tt_control_server {
@@ -38,8 +39,11 @@ struct tt_control_server {
     struct client clients[TT_CONTROL_CLIENTS];
 };
 
-static void hang_up(struct client *client)
+static void hang_up(const struct tt_control_server *server, struct client *client)
 {
+    if (client->stream)
+        server->handlers.end_stream(server->handlers.context, client->stream);
+    client->stream = NULL;
     close(client->fd);
     client->fd = -1;
     client->got = client->sent = 0;
@@ -83,6 +87,22 @@ static void refuse(struct client *client, const char *why)
     tt_json_object_end(&client->reply);
 }
 
+/* True: the answer goes on, or it was refused. */
+static bool begin_stream(const struct tt_control_server *server, struct client *client)
+{
+    const struct tt_control_handlers *handlers = &server->handlers;
+    _cleanup_free_ char *why = NULL;
+    int err = handlers->stream
+                  ? handlers->stream(handlers->context, client->request, client->fd, &client->stream, &why)
+                  : -EINVAL;
+
+    if (err == -EINVAL)
+        return false;
+    if (err)
+        refuse(client, why ? why : strerror(-err));
+    return true;
+}
+
 static void answer(const struct tt_control_server *server, struct client *client)
 {
     char why[128];
@@ -93,6 +113,8 @@ static void answer(const struct tt_control_server *server, struct client *client
         refuse(client, "a request is one line: GET WHAT");
         return;
     }
+    if (begin_stream(server, client))
+        return;
     err = server->handlers.handle(server->handlers.context, client->request, &client->reply);
     if (err == -EINVAL)
         snprintf(why, sizeof(why), "the agent does not know \"%.32s\"", client->request);
@@ -102,7 +124,7 @@ static void answer(const struct tt_control_server *server, struct client *client
         refuse(client, why);
 }
 
-static void write_reply(struct client *client, uint64_t now)
+static void write_reply(const struct tt_control_server *server, struct client *client, uint64_t now)
 {
     while (client->sent < client->reply.size) {
         ssize_t n = send(client->fd, client->reply.data + client->sent, client->reply.size - client->sent,
@@ -117,7 +139,17 @@ static void write_reply(struct client *client, uint64_t now)
         client->sent += (size_t)n;
         client->deadline = now + TT_CONTROL_TIMEOUT_MS * 1000000ull;
     }
-    hang_up(client);
+    hang_up(server, client);
+}
+
+/* Of a client whose answer goes on nothing more is expected but its end. */
+static void watch_stream(const struct tt_control_server *server, struct client *client)
+{
+    char rest[256];
+    ssize_t n = recv(client->fd, rest, sizeof(rest), MSG_DONTWAIT);
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        hang_up(server, client);
 }
 
 static void read_request(const struct tt_control_server *server, struct client *client, uint64_t now)
@@ -129,7 +161,7 @@ static void read_request(const struct tt_control_server *server, struct client *
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n <= 0) {
-        hang_up(client);
+        hang_up(server, client);
         return;
     }
     client->got += (size_t)n;
@@ -142,8 +174,9 @@ static void read_request(const struct tt_control_server *server, struct client *
     } else {
         return; /* the deadline stays: a request is to be there in time as a whole */
     }
-    client->deadline = now + TT_CONTROL_TIMEOUT_MS * 1000000ull;
-    write_reply(client, now);
+    client->deadline = client->stream ? TT_NEVER : now + TT_CONTROL_TIMEOUT_MS * 1000000ull;
+    if (!client->stream)
+        write_reply(server, client, now);
 }
 
 static void accept_one(struct tt_control_server *server, uint64_t now)
@@ -197,12 +230,14 @@ static void serve(struct tt_control_server *server, const struct pollfd *fds)
 
         if (client->fd < 0)
             continue;
-        if (fds[2 + i].revents && client->reply.size)
-            write_reply(client, now);
+        if (fds[2 + i].revents && client->stream)
+            watch_stream(server, client);
+        else if (fds[2 + i].revents && client->reply.size)
+            write_reply(server, client, now);
         else if (fds[2 + i].revents)
             read_request(server, client, now);
         if (client->fd >= 0 && client->deadline <= now)
-            hang_up(client);
+            hang_up(server, client);
     }
     if (fds[1].revents)
         accept_one(server, now);
@@ -295,7 +330,7 @@ void tt_control_server_free(struct tt_control_server **server)
         unlink(s->path);
     for (size_t i = 0; i < TT_CONTROL_CLIENTS; i++)
         if (s->clients[i].fd >= 0)
-            hang_up(&s->clients[i]);
+            hang_up(s, &s->clients[i]);
     tt_cleanup_close(&s->listener);
     tt_cleanup_close(&s->wake);
     free(s->path);

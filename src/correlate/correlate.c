@@ -110,6 +110,9 @@ static struct tt_trace *native_trace(struct tt_correlator *correlator, const str
         trace->unix_offset = offset;
         trace->root_tgid = root;
         trace->root_guessed = guess;
+        trace->root_trigger = own ? own->root_trigger : TT_TRIGGER_CLIENT;
+        trace->flags = span->context.flags;
+        trace->native = true;
     } else if (own && trace->root_guessed) {
         trace->root_tgid = root;
         trace->root_guessed = false;
@@ -255,6 +258,8 @@ static void begin_trace(struct tt_correlator *correlator, struct tt_span *span)
     random_id(&correlator->random, trace->id, sizeof(trace->id));
     trace->begin = span->start;
     trace->root_tgid = span->tgid;
+    trace->root_trigger = span->trigger;
+    trace->flags = TT_W3C_SAMPLED | TT_W3C_RANDOM;
     trace->spans = 1;
     trace->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
     correlator->stats.traces++;
@@ -330,6 +335,8 @@ static void span_close(void *context, struct tt_span *span)
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
         span->incomplete |= TT_INCOMPLETE_PARENT;
+        span->root_trigger = span->trigger;
+        span->top = true;
         tt_correlate_drop_link(correlator, span);
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
         correlator->stats.emitted++;

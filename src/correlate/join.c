@@ -28,6 +28,11 @@ static void emit(struct tt_correlator *correlator, struct tt_span *span)
     memcpy(span->trace_id, trace->id, sizeof(span->trace_id));
     span->unix_offset = trace->unix_offset;
     span->root_tgid = trace->root_tgid;
+    span->root_trigger = trace->root_trigger;
+    span->trace_flags = trace->flags;
+    span->native_trace = trace->native;
+    span->top = span->proof == TT_PROOF_NONE || span->proof == TT_PROOF_NATIVE ||
+                (span->proof == TT_PROOF_NESTING && span->parent_remote);
     span->depth += depth;
     if (span->split)
         memcpy(span->split_trace, tt_trace_find(own->split_from, &depth)->id, sizeof(span->split_trace));

@@ -19,7 +19,10 @@ struct tt_trace {
     uint8_t id[16];
     uint64_t begin;
     uint32_t root_tgid; /* process of its root */
-    bool root_guessed;  /* native's: the process that a request names as its client */
+    enum tt_trigger root_trigger;
+    uint8_t flags;     /* W3C's */
+    bool native;       /* begun by native telemetry */
+    bool root_guessed; /* native's: the process that a request names as its client */
     int64_t unix_offset;
     unsigned spans;
     struct tt_trace *split_from; /* began because of a cap of this one; holds a reference */

@@ -11,7 +11,6 @@
 
 #define SCOPES_MAX 64 /* versions of cppTango on one host */
 
-#define FLAG_SAMPLED       0x001u /* W3C */
 #define FLAG_HAS_IS_REMOTE 0x100u /* OTLP: Span.flags */
 #define FLAG_IS_REMOTE     0x200u
 
@@ -136,7 +135,13 @@ static void add_identity(const struct tt_span *span, struct tt_otel_span *out)
     memcpy(out->trace_id, span->trace_id, sizeof(out->trace_id));
     memcpy(out->span_id, span->span_id, sizeof(out->span_id));
     memcpy(out->parent_id, span->parent_id, sizeof(out->parent_id));
-    out->flags = FLAG_SAMPLED | FLAG_HAS_IS_REMOTE | (span->parent_remote ? FLAG_IS_REMOTE : 0);
+    /* Sampled is what leaves this host at all. */
+    out->flags = TT_W3C_SAMPLED | (span->trace_flags & TT_W3C_RANDOM) | FLAG_HAS_IS_REMOTE |
+                 (span->parent_remote ? FLAG_IS_REMOTE : 0);
+    out->trigger = tt_fill_trigger(span->root_trigger);
+    out->top = span->top;
+    out->native = span->native_trace;
+    out->unsampled = span->native_trace && !(span->trace_flags & TT_W3C_SAMPLED);
     out->kind = (int)span->kind;
     out->start = span->start + (uint64_t)span->unix_offset;
     out->end = span->end + (uint64_t)span->unix_offset;

@@ -106,13 +106,19 @@ static const char *argument_of(const struct tt_span *span)
     return !span->text && is_given_device(span->row) && !tt_fill_is_bare(span) ? span->device : span->text;
 }
 
-static void fill_operation(struct tt_build *build, const struct tt_span *span, const char *title)
+const char *tt_fill_trigger(enum tt_trigger trigger)
 {
-    static const char *const sources[] = {"DEV", "CACHE", "CACHE_DEV"}; /* Tango::DevSource */
     static const char *const triggers[] = {
         [TT_TRIGGER_CLIENT] = "client",   [TT_TRIGGER_POLLING] = "polling", [TT_TRIGGER_EVENT] = "event",
         [TT_TRIGGER_STARTUP] = "startup", [TT_TRIGGER_UNKNOWN] = NULL,
     };
+
+    return (size_t)trigger < TT_ARRAY_SIZE(triggers) ? triggers[trigger] : NULL;
+}
+
+static void fill_operation(struct tt_build *build, const struct tt_span *span, const char *title)
+{
+    static const char *const sources[] = {"DEV", "CACHE", "CACHE_DEV"}; /* Tango::DevSource */
 
     tt_build_ready(build, TT_ATTR_OPERATION_NAME, title);
     tt_build_string(build, TT_ATTR_OPERATION_TARGET, span->device ? span->device : span->peer_device);
@@ -124,8 +130,7 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
         tt_build_int(build, TT_ATTR_ATTRIBUTE_COUNT, (int64_t)attribute_total(span));
     if (span->source >= 0 && span->source < (int64_t)TT_ARRAY_SIZE(sources))
         tt_build_ready(build, TT_ATTR_SOURCE, sources[span->source]);
-    if ((size_t)span->trigger < TT_ARRAY_SIZE(triggers))
-        tt_build_ready(build, TT_ATTR_TRIGGER, triggers[span->trigger]);
+    tt_build_ready(build, TT_ATTR_TRIGGER, tt_fill_trigger(span->trigger));
     tt_build_int(build, TT_ATTR_THREAD_ID, span->tid);
 }
 

@@ -18,6 +18,9 @@ bool tt_fill_is_code(const struct tt_span *span);
 /* tango.operation.name, in the arena or static; NULL when out of memory. */
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span);
 
+/* As tango.trigger says it; NULL: not known. */
+const char *tt_fill_trigger(enum tt_trigger trigger);
+
 /* All attributes but those of the outcome. `title` as above. */
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title);
 

@@ -86,6 +86,13 @@ struct tt_otel_span {
     size_t link_count;
     enum tt_otel_status status;
     const char *status_message; /* NULL when unset */
+
+    /* What sampling goes by, besides. */
+    const char *trigger; /* what set its trace off: "client", "polling", "event", "startup" (static); NULL:
+                            not known */
+    bool top;            /* no span of this host is above it: the last of its trace to end here */
+    bool native;         /* native telemetry began the trace .. */
+    bool unsampled;      /* .. and does not record it itself */
     struct tt_arena arena;
 };
 

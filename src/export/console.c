@@ -9,6 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/utf8.h"
+#include "export/encode.h"
 #include "export/output.h"
 #include "export/ratelog.h"
 
@@ -44,6 +46,8 @@ struct console_sink {
     uint64_t spans, unwanted; /* since the last tree: came; traces that no traced client began */
     bool any;                 /* a tree was shown */
     uint64_t last_output, next_silence;
+    uint64_t said_lost, said_given_up;
+    struct tt_json json;
     struct tt_text text;
     struct tt_ratelog failures;
 };
@@ -69,10 +73,28 @@ static int write_text(struct console_sink *sink)
     return err;
 }
 
+/* Adds the line of JSON that was written. */
+static void put_json(struct console_sink *sink)
+{
+    tt_json_newline(&sink->json);
+    if (sink->json.failed)
+        sink->text.failed = true;
+    else
+        tt_text_add(&sink->text, sink->json.data, sink->json.size);
+    tt_json_reset(&sink->json);
+}
+
 static void put_dim(struct console_sink *sink, const char *line)
 {
     bool color = sink->options.style.color;
 
+    if (sink->options.json) {
+        tt_json_object(&sink->json, NULL);
+        tt_json_string(&sink->json, "notice", line);
+        tt_json_object_end(&sink->json);
+        put_json(sink);
+        return;
+    }
     tt_text_printf(&sink->text, "%s%s%s\n", color ? "\033[2m" : "", line, color ? "\033[0m" : "");
 }
 
@@ -89,10 +111,34 @@ static void say_skipped(struct console_sink *sink)
     write_text(sink);
 }
 
+/* What the reader would not know otherwise. */
+static void say_trouble(struct console_sink *sink)
+{
+    uint64_t lost = sink->options.lost ? atomic_load_explicit(sink->options.lost, memory_order_relaxed) : 0;
+    uint64_t given_up = sink->options.filter ? tt_query_given_up(sink->options.filter) : 0;
+    char line[160];
+
+    if (lost != sink->said_lost) {
+        snprintf(line, sizeof(line), "%s %llu spans lost: the output is not read fast enough",
+                 sink->options.style.utf8 ? "…" : "...", (unsigned long long)(lost - sink->said_lost));
+        put_dim(sink, line);
+    }
+    if (given_up && !sink->said_given_up)
+        put_dim(sink,
+                "a regular expression of the filter takes too many steps: it counts as not matching there");
+    if (lost != sink->said_lost || (given_up && !sink->said_given_up))
+        write_text(sink);
+    sink->said_lost = lost;
+    sink->said_given_up = given_up;
+}
+
 /* What came and was not shown, into `line`. */
 static void describe_unwanted(const struct console_sink *sink, char *line, size_t size)
 {
-    if (sink->unwanted == 1)
+    if (sink->options.filter)
+        snprintf(line, size, "%llu trace%s seen, none matches the filter", (unsigned long long)sink->unwanted,
+                 sink->unwanted == 1 ? "" : "s");
+    else if (sink->unwanted == 1)
         snprintf(line, size, "1 call seen, it does not begin in a traced client (--all-roots shows it)");
     else
         snprintf(line, size, "%llu calls seen, none begins in a traced client (--all-roots shows them)",
@@ -162,6 +208,8 @@ static bool is_wanted(const struct console_sink *sink, const struct trace *trace
 {
     const struct tt_otel_span *root;
 
+    if (sink->options.filter)
+        return tt_query_match_trace(sink->options.filter, trace->spans, trace->count);
     if (sink->options.all_roots)
         return true;
     root = tt_console_root(trace->spans, trace->count);
@@ -178,6 +226,21 @@ static void turn_second(struct console_sink *sink, uint64_t now)
     sink->shown = 0;
 }
 
+static void put_trace(struct console_sink *sink, const struct trace *trace)
+{
+    if (!sink->options.json) {
+        tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, &sink->options.style);
+        return;
+    }
+    tt_encode_sort(trace->spans, trace->count);
+    tt_encode_json(trace->spans, trace->count, &sink->json);
+    if (sink->json.failed)
+        sink->text.failed = true;
+    else
+        tt_text_add(&sink->text, sink->json.data, sink->json.size);
+    tt_json_reset(&sink->json);
+}
+
 static int show(struct console_sink *sink, const struct trace *trace)
 {
     turn_second(sink, sink->options.now());
@@ -192,7 +255,7 @@ static int show(struct console_sink *sink, const struct trace *trace)
         return 0;
     }
     sink->shown++;
-    tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, &sink->options.style);
+    put_trace(sink, trace);
     return write_text(sink);
 }
 
@@ -289,6 +352,7 @@ static void console_tick(struct tt_sink *base)
             end_trace(sink, trace);
     }
     turn_second(sink, now);
+    say_trouble(sink);
     say_silence(sink, now);
 }
 
@@ -300,6 +364,7 @@ static void console_finish(struct tt_sink *base)
     HASH_ITER(hh, sink->traces, trace, next)
     end_trace(sink, trace);
     say_skipped(sink);
+    say_trouble(sink);
     say_unwanted(sink);
 }
 
@@ -314,25 +379,13 @@ static void console_free(struct tt_sink *base)
 
     /* No traces: console_finish ended them. */
     tt_text_free(&sink->text);
+    tt_json_free(&sink->json);
+    tt_query_free(&sink->options.filter);
     free(base->name);
     free(sink);
 }
 
 /* ---- set-up ------------------------------------------------------------------------------------------ */
-
-/* What the locale says, as setlocale(3) would find it. */
-static bool locale_is_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-
-    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
-        const char *value = getenv(names[i]);
-
-        if (value && *value)
-            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
-    }
-    return false;
-}
 
 int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
                    struct tt_sink **out)
@@ -341,6 +394,9 @@ int tt_console_new(const struct tt_console_options *options, struct tt_sink_coun
     char *name = strdup("console");
 
     if (!sink || !name) {
+        struct tt_query *filter = options->filter;
+
+        tt_query_free(&filter);
         free(sink);
         free(name);
         return -ENOMEM;
@@ -367,17 +423,21 @@ static int console_check(const char *target, char **error)
 static int console_open(const char *target, const struct tt_export_config *config,
                         struct tt_sink_counters *counters, struct tt_sink **sink, char **error)
 {
-    const struct tt_console_options options = {
+    struct tt_console_options options = {
         .fd = STDOUT_FILENO,
-        .style = {.color = config->color, .utf8 = locale_is_utf8()},
+        .style = {.color = config->color, .utf8 = tt_locale_is_utf8()},
         .all_roots = config->all_roots,
         .rate = config->console_rate ? config->console_rate : DEFAULT_RATE,
         .silence = config->silence,
         .silence_context = config->silence_context,
         .now = tt_now_ns,
     };
-    int err = tt_console_new(&options, counters, sink);
+    int err = config->filter ? tt_query_compile(config->filter, &options.filter, error) : 0;
 
+    if (err == -EINVAL)
+        return err;
+    if (!err)
+        err = tt_console_new(&options, counters, sink);
     if (err < 0)
         *error = strdup("out of memory");
     return err;

@@ -2,12 +2,14 @@
 /* console.h: traces for people: the tree of one trace as text, and the sink that decides when to print it. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/text.h"
 #include "export/sink.h"
+#include "query/query.h"
 
 struct tt_console_style {
     bool color;
@@ -26,7 +28,11 @@ struct tt_console_options {
     int fd;
     struct tt_console_style style;
     bool all_roots;
-    unsigned rate; /* traces per second */
+    unsigned rate;           /* traces per second */
+    struct tt_query *filter; /* traces with a span that matches are shown, whatever their root; NULL: all. The
+                                sink's from here on, also on failure */
+    bool json; /* a line of OTLP JSON for each trace, instead of its tree; notices too: {"notice":".."} */
+    const _Atomic uint64_t *lost; /* spans that did not get here because the sink was too slow; may be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
     uint64_t (*now)(void); /* monotonic ns */

@@ -22,8 +22,10 @@ struct tt_export_config {
     bool color;            /* console */
     bool all_roots;        /* console: also traces without a client root */
     unsigned console_rate; /* console: traces per second; 0 = 20 */
-    const char *headers;   /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
-    bool full_url;         /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
+    const char
+        *filter; /* console: only traces with a span that matches this query (query/query.h); NULL: all */
+    const char *headers; /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
+    bool full_url;       /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
     bool wait; /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
     /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
@@ -52,6 +54,14 @@ struct tt_export_stats {
  * negative errno with *error saying what to do. */
 int tt_exporter_new(const char *spec, const struct tt_export_config *config, struct tt_exporter **exporter,
                     char **error);
+
+struct tt_console_options;
+
+/* A console that writes elsewhere, as `options` say (`lost` is set here, the filter becomes the exporter's):
+ * for those who watch the running agent. The descriptor stays the caller's, who closes it after the exporter
+ * is freed. Of the config queue, batch and delay count. 0 or -ENOMEM or another negative errno. */
+int tt_exporter_console(const struct tt_console_options *options, const struct tt_export_config *config,
+                        struct tt_exporter **exporter);
 
 /* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
 int tt_exporter_check(const char *spec, char **error);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/clock.h"
+#include "export/console.h"
 #include "export/queue.h"
 #include "export/sink.h"
 
@@ -165,6 +166,32 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
 bool tt_exporter_takes_packed(const struct tt_exporter *exporter)
 {
     return exporter->ops->packed;
+}
+
+int tt_exporter_console(const struct tt_console_options *options, const struct tt_export_config *config,
+                        struct tt_exporter **exporter)
+{
+    struct tt_console_options own = *options;
+    struct tt_export_config effective = *config;
+    struct tt_exporter *new;
+    int err;
+
+    set_defaults(&effective);
+    new = allocate(&tt_console_sink, &effective);
+    if (!new) {
+        tt_query_free(&own.filter);
+        return -ENOMEM;
+    }
+    own.lost = &new->dropped_queue;
+    err = tt_console_new(&own, &new->counters, &new->sink);
+    if (!err)
+        err = start_thread(new);
+    if (err) {
+        tt_exporter_free(&new);
+        return err;
+    }
+    *exporter = new;
+    return 0;
 }
 
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)

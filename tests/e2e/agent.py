@@ -42,6 +42,8 @@ class Agent:
         argv = [BINARY, "run", "--control", self.control]
         for target in exports:
             argv += ["--export", target]
+        if "--sampling-background" not in args:
+            argv += ["--sampling-background", "1"]  # every span is counted: what sampling does is test_sampling's
         if ONLY_BED and not {"--select", "--exclude"} & set(args):
             argv += [word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)]
         self.started = time.monotonic()

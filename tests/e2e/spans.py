@@ -37,7 +37,7 @@ class Span:
         self.attrs = attributes_of(raw.get("attributes"))
         status = raw.get("status", {})
         self.status, self.message = status.get("code", 0), status.get("message", "")
-        self.flags = raw.get("flags", 0)
+        self.flags, self.state = raw.get("flags", 0), raw.get("traceState", "")
         self.event_times = [int(e.get("timeUnixNano", 0)) for e in raw.get("events", [])]
         self.events = [(e["name"], attributes_of(e.get("attributes"))) for e in raw.get("events", [])]
         self.links = raw.get("links", [])

@@ -290,3 +290,46 @@ def test_console(bed):
     indents = [line.index(kind) for line, kind in zip(lines, ("CLIENT", "SERVER"))]
     check(indents[1] > indents[0], "the server's line is indented below the client's", *lines)
     check("TangoTest/test" in lines[1] and "sys/tg_test/1" in lines[1], "server and device", *lines)
+
+
+def test_filter_and_tail(bed):
+    """--filter of the console, and `tail`: whole traces in which a span matches, as text and as OTLP JSON."""
+    need_agent()
+    server = parts.tangotest(bed)
+    url = server.url("sys/tg_test/1")
+    calls = [("read", url, "ampli", "", ""), ("command", url, "NoSuchCommand", "void", ""),
+             ("command", url, "DevDouble", "double", "2.5")]
+    client = parts.Client(bed, [calls * 3], gate=True)
+    agent = Agent(bed, "--filter", '{ .tango.operation.name = "DevDouble" && kind = server }', export=["console"])
+    failed = bed.start("tail-failed", [agents.BINARY, "tail", "--control", agent.control, "--filter", "{\n status = error }"])
+    lines = bed.start("tail-json", [agents.BINARY, "tail", "--control", agent.control, "--json", "--filter",
+                                    '{ resource.service.name = "TangoTest" && .tango.attribute.names = "ampli" }'])
+    # A tail is there once the agent says that nothing more of them has room: so the last places are taken.
+    rest = [bed.start("tail-%d" % i, [agents.BINARY, "tail", "--control", agent.control]) for i in range(2)]
+
+    def refused():
+        code, _, err = command("tail", "--control", agent.control, seconds=5) if all(p.alive() for p in rest) else (0, "", "")
+        return code == 1 and "4 others" in err
+    wait_for(refused, 15, "all four places taken", 0.2)
+    client.release()
+    client.finish()
+    agent.proc.wait_text("DevDouble", 15)
+    wait_for(lambda: failed.stdout.count("SERVER   NoSuchCommand") == 3, 15, "three traces in the tail")
+    wait_for(lambda: lines.stdout.count("\n") == 3, 15, "three lines of JSON")
+    rest[0].signal(signal.SIGKILL)
+    code, out, err = command("status", "--control", agent.control)
+    equal(code, 0, "the agent goes on answering (stderr %r)" % err)
+    agent.stop()
+    equal(failed.wait(10), 0, "a tail ends with the agent (stderr %r)" % failed.stderr)
+    equal(lines.wait(10), 0, "a tail ends with the agent (stderr %r)" % lines.stderr)
+    out = agent.proc.stdout
+    equal(out.count("SERVER   DevDouble"), 3, "matching traces on the console")
+    check("ampli" not in out and "NoSuch" not in out, "no other trace there", out)
+    check("ampli" not in failed.stdout and "CLIENT   NoSuchCommand" in failed.stdout, "the failed ones, whole", failed.stdout)
+    found = [s for line in lines.stdout.splitlines() for s in otlp.spans_of_request(json.loads(line))]
+    equal(sorted(s.operation for s in found), ["read ampli"] * 6, "client and server of each read")
+    code, out, err = command("tail", "--control", agent.control)
+    equal(code, 1, "without an agent (stderr %r)" % err)
+    code, out, err = command("tail", "--filter", "{ name = }")
+    equal(code, 2, "a filter that is none")
+    check("  { name = }\n           ^" in err, "and where it is wrong", err)

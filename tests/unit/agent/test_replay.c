@@ -135,7 +135,7 @@ static void points(void **state)
 
 struct result {
     struct tt_replay_stats stats;
-    uint64_t spans, malformed, gaps;
+    uint64_t spans, malformed, gaps, dropped;
     bool damaged;
     char *output;
     size_t size;
@@ -151,12 +151,13 @@ static void read_output(const char *name, struct result *result)
     fclose(file);
 }
 
-/* Replays these bytes into a file of OTLP JSON. */
-static struct result replay(const void *data, size_t size)
+/* Replays these bytes into a file of OTLP JSON; `more` options, NULL-ended, or NULL. */
+static struct result replay_with(const void *data, size_t size, char *const *more)
 {
     static const volatile bool never;
     char name[] = "/tmp/tt-replay-XXXXXX", target[64], *error = NULL;
-    char *argv[] = {"--export", target, NULL};
+    char *argv[16] = {"--export", target};
+    size_t count = 2;
     int fd = memfd_create("recording", MFD_CLOEXEC), out = mkstemp(name);
     struct tt_recording_reader *reader = NULL;
     struct tt_pipeline_figures figures;
@@ -167,6 +168,8 @@ static struct result replay(const void *data, size_t size)
     assert_int_equal(write(fd, data, size), size);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     snprintf(target, sizeof(target), "file:%s", name);
+    while (more && *more && count < TT_ARRAY_SIZE(argv) - 1)
+        argv[count++] = *more++;
     assert_int_equal(tt_options_parse(&options, TT_COMMAND_REPLAY, argv, NULL, &error), 0);
     if (tt_recording_open_fd(fd, "it", &reader, &error)) {
         free(error);
@@ -180,6 +183,7 @@ static struct result replay(const void *data, size_t size)
         result.spans = figures.spans;
         result.malformed = figures.assemble.malformed;
         result.gaps = figures.assemble.gaps;
+        result.dropped = tt_sampler_dropped(tt_replay_pipeline(replay)->sampler);
         tt_replay_free(&replay);
     }
     read_output(name, &result);
@@ -187,6 +191,11 @@ static struct result replay(const void *data, size_t size)
     close(out);
     unlink(name);
     return result;
+}
+
+static struct result replay(const void *data, size_t size)
+{
+    return replay_with(data, size, NULL);
 }
 
 static char *load(size_t *size)
@@ -217,6 +226,50 @@ static void twice_the_same(void **state)
     assert_memory_equal(a.output, b.output, a.size);
     free(a.output);
     free(b.output);
+}
+
+static unsigned count_of(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, part)); text++)
+        n++;
+    return n;
+}
+
+/* Sampling goes by the recorded times and ids: the same is kept every time. */
+static void sampled_the_same(void **state)
+{
+    static char *const mixed[] = {"--sampler",
+                                  "always_off",
+                                  "--sampling-slow",
+                                  "no",
+                                  "--sampling-rules",
+                                  "operation=Dev*; ratio=0.5",
+                                  "--sampling-rules",
+                                  "attribute=throw*; exclude=yes",
+                                  NULL};
+    static char *const half[] = {"--sampler", "traceidratio",         "--sampler-ratio",
+                                 "0.5",       "--sampling-errors=no", NULL};
+    size_t size;
+    _cleanup_free_ char *data = load(&size);
+    struct result all = replay(data, size), a = replay_with(data, size, mixed),
+                  b = replay_with(data, size, mixed), c = replay_with(data, size, half);
+
+    assert_int_equal(a.spans, SPANS);
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.output, b.output, a.size);
+    /* The three that failed, but for the one that is excluded, each with both sides. */
+    assert_int_equal(count_of(all.output, "\"code\":2"), 6);
+    assert_int_equal(count_of(a.output, "\"code\":2"), 4);
+    assert_int_equal(count_of(a.output, "\"traceState\":\"ot=th:0\""), 4);
+    assert_int_equal(count_of(a.output, "\"spanId\"") + a.dropped, SPANS + count_of(a.output, "\"links\""));
+    assert_true(count_of(c.output, "\"traceState\":\"ot=th:8\"") == SPANS - c.dropped && c.dropped > 4 &&
+                c.dropped < SPANS - 4);
+    free(all.output);
+    free(a.output);
+    free(b.output);
+    free(c.output);
 }
 
 static void truncated(void **state)
@@ -286,8 +339,10 @@ static int quiet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processes),      cmocka_unit_test(metas),     cmocka_unit_test(points),
-        cmocka_unit_test(twice_the_same), cmocka_unit_test(truncated), cmocka_unit_test(unknown_row),
+        cmocka_unit_test(processes),        cmocka_unit_test(metas),
+        cmocka_unit_test(points),           cmocka_unit_test(twice_the_same),
+        cmocka_unit_test(sampled_the_same), cmocka_unit_test(truncated),
+        cmocka_unit_test(unknown_row),
     };
 
     return cmocka_run_group_tests(tests, quiet, NULL);

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "cli/options.h"
+#include "sample/sample.h"
 
 #define ARGS(...) ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 #define NO_ENV    ARGS()
@@ -208,6 +209,15 @@ static void test_opentelemetry(void **state)
     assert_string_equal(o.exports.items[1], "otlp:http://c:4318/base");
     tt_options_free(&o);
 
+    o = parse(ARGS("--sampling-rules", "device=a; ratio=1", "--sampling-rules", "ratio=0"),
+              ARGS("OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.25"));
+    assert_int_equal(o.sampler, TT_SAMPLER_PARENT_RATIO);
+    assert_string_equal(o.sampler_ratio, "0.25");
+    assert_int_equal(o.sampling_rules.count, 2);
+    assert_string_equal(o.sampling_rules.items[1], "ratio=0");
+    assert_null(o.sampling_background);
+    tt_options_free(&o);
+
     /* Ours goes before OpenTelemetry's; --export decides alone. */
     o = parse(ARGS("--export", "otlp"), ARGS("OTEL_BSP_MAX_QUEUE_SIZE=100", "TANGOTRACE_QUEUE_SIZE=200",
                                              "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/v1/traces",
@@ -255,7 +265,10 @@ static void test_opentelemetry(void **state)
     o = parse(ARGS(),
               ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1",
                    "OTEL_EXPORTER_OTLP_COMPRESSION=zip", "OTEL_EXPORTER_OTLP_TIMEOUT=99999999999999999999",
+                   "OTEL_TRACES_SAMPLER=jaeger_remote", "OTEL_TRACES_SAMPLER_ARG=endpoint=http://c",
                    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "TANGOTRACE_RING_SIZ=1"));
+    assert_int_equal(o.sampler, TT_SAMPLER_ALWAYS_ON);
+    assert_string_equal(o.sampler_ratio, "1");
     assert_int_equal(o.queue_size, 16384);
     assert_int_equal(o.batch_delay, 1000);
     assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
@@ -350,6 +363,26 @@ static void test_yaml(void **state)
     yaml("ring-size: 1M\n---\nring-size: 2M\n", "x.yaml:3: a second document");
     yaml("control: \"a\\0b\"\n", "x.yaml:1: control: the value holds a NUL byte");
     yaml("control: \xff\n", "x.yaml:1: no valid YAML: ");
+    /* groups, and rules as mappings */
+    yaml(
+        "sampling:\n  wait: 2s\n  rules:\n    - device: 'b107a-*'\n      ratio: 1\n    - 'class=X; ratio=0'\n",
+        NULL);
+    yaml("sampling: {rules: [{device: x, ratio: 1}], background: 0.5}\nsampling-slow: no\n", NULL);
+    yaml("sampling:\n  wait: 2s\n  ruls: []\n",
+         "x.yaml:3: unknown key \"sampling-ruls\"; did you mean \"sampling-rules\"?");
+    yaml("sampling:\n  wait: 2s\nsampling-wait: 1s\n", "x.yaml:3: \"sampling-wait\" appears twice");
+    yaml("sampling:\n  wait:\n    a: b\n", "x.yaml:3: sampling-wait takes a value, not a mapping");
+    yaml("sampling: 5\n", "x.yaml:1: unknown key \"sampling\"");
+    yaml("nonsense: {a: b}\n", "x.yaml:1: unknown key \"nonsense\"");
+    yaml("sampling-rules:\n  - device: x\n    ratio: 2\n",
+         "x.yaml:2: sampling-rules: ratio \"2\" is no number from 0 to 1");
+    yaml("sampling-rules:\n  - ratio: 1\n  - device: 'a;b'\n    ratio: 2\n",
+         "x.yaml:3: sampling-rules: no ';', newline or NUL can stand in a value");
+    yaml("sampling-rules:\n  - device: [x]\n",
+         "x.yaml:2: sampling-rules: plain names and values are expected");
+    yaml("select:\n  - device: x\n", "x.yaml:2: select: the elements");
+    yaml("sampling-rules: &x\n  - device: *x\n", "x.yaml:2: sampling-rules: plain names");
+    yaml("filter: '{ name = }'\n", "x.yaml:1: filter: a field or a value is expected here\n  { name = }");
     yaml("a: &x [*x]\n", "x.yaml:1: unknown key \"a\"");
     yaml("select: &x [*x]\n", "x.yaml:1: select: the elements");
 }

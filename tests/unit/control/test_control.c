@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,7 +51,33 @@ static int handle(void *context, const char *request, struct tt_json *json)
     return 0;
 }
 
-static const struct tt_control_handlers handlers = {.handle = handle, .context = &asked};
+/* "GET stream": a word, then another when it ends; "GET refused". */
+static atomic_int streams;
+
+static int begin(void *context, const char *request, int fd, void **stream, char **why)
+{
+    assert_ptr_equal(context, &asked);
+    if (!strcmp(request, "GET refused")) {
+        *why = strdup("not today");
+        return -EBADMSG;
+    }
+    if (strcmp(request, "GET stream") != 0)
+        return -EINVAL;
+    streams++; /* before the client can ask for it */
+    assert_int_equal(send(fd, TT_CONTROL_GOES_ON "first\n", 9, MSG_NOSIGNAL), 9);
+    *stream = (void *)(intptr_t)(fd + 1);
+    return 0;
+}
+
+static void end(void *context, void *stream)
+{
+    assert_ptr_equal(context, &asked);
+    send((int)(intptr_t)stream - 1, "last\n", 5, MSG_NOSIGNAL);
+    streams--;
+}
+
+static const struct tt_control_handlers handlers = {
+    .handle = handle, .stream = begin, .end_stream = end, .context = &asked};
 
 static struct tt_control_server *start(void)
 {
@@ -363,12 +390,52 @@ static int remove_directory(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
 
+/* An answer that goes on: outlasts the time-out, other clients are served meanwhile, either side ends it. */
+static void test_stream(void **state)
+{
+    struct tt_control_server *server = start();
+    _cleanup_free_ char *error = NULL;
+    struct pollfd p = {.events = POLLIN};
+    char buffer[64];
+    int fd, other;
+
+    assert_int_equal(tt_control_open(path, "stream", &fd, &error), 0);
+    assert_int_equal(tt_control_open(path, "stream", &other, &error), 0);
+    assert_int_equal(streams, 2);
+    assert_int_equal(recv(fd, buffer, sizeof(buffer), 0), 6);
+    ask("list", "{\"it\":\"is\"}");
+    p.fd = fd;
+    assert_int_equal(poll(&p, 1, TT_CONTROL_TIMEOUT_MS + 500), 0);
+    close(other);
+    for (int i = 0; streams != 1 && i < 2000; i++)
+        usleep(1000);
+    assert_int_equal(streams, 1);
+    tt_control_server_free(&server);
+    assert_int_equal(streams, 0);
+    assert_int_equal(drain(fd, buffer, sizeof(buffer), 1000), 5);
+    assert_string_equal(buffer, "last\n");
+    close(fd);
+}
+
+static void test_stream_refused(void **state)
+{
+    struct tt_control_server *server = start();
+    _cleanup_free_ char *error = NULL, *other = NULL;
+    int fd;
+
+    assert_int_equal(tt_control_open(path, "refused", &fd, &error), -EBADMSG);
+    assert_string_equal(error, "not today");
+    assert_int_equal(tt_control_open(path, "list", &fd, &other), -EBADMSG); /* not an answer that goes on */
+    assert_int_equal(streams, 0);
+    tt_control_server_free(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_ask),           TEST(test_large_reply),  TEST(test_no_agent),    TEST(test_bad_requests),
-        TEST(test_slow_clients),  TEST(test_stale_socket), TEST(test_live_socket), TEST(test_bad_paths),
-        TEST(test_replaced_file), TEST(test_group),
+        TEST(test_ask),           TEST(test_large_reply),  TEST(test_no_agent),       TEST(test_bad_requests),
+        TEST(test_slow_clients),  TEST(test_stale_socket), TEST(test_live_socket),    TEST(test_bad_paths),
+        TEST(test_replaced_file), TEST(test_stream),       TEST(test_stream_refused), TEST(test_group),
     };
 
     signal(SIGPIPE, SIG_IGN);

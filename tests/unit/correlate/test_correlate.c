@@ -82,6 +82,27 @@ static void client_first(void **state)
     assert_int_equal(joins()->client_unmatched + joins()->server_unmatched, 0);
 }
 
+/* What sampling goes by: every span of a trace knows what began it, also across processes. */
+static void what_set_it_off(void **state)
+{
+    enter(&e, 21, READ_5, 0x9000); /* outside of any request: polling */
+    enter(&e, 21, READ, 0x8000);
+    serves(31, tcp_key(4000, 2, false)); /* waits for its client */
+    sends(&e, 21, 0x7000, 4000, 2);
+    leave(&e, 21, READ, 0x8000);
+    leave(&e, 21, READ_5, 0x9000);
+    struct tt_span *root = span_of(&e, READ_5, 1), *server = span_of(&e, READ_5, 0);
+    assert_int_equal(root->tgid, 20);
+    assert_int_equal(server->trigger, TT_TRIGGER_CLIENT);
+    assert_int_equal(server->root_trigger, TT_TRIGGER_POLLING);
+    assert_int_equal(span_of(&e, READ, 0)->root_trigger, TT_TRIGGER_POLLING);
+    assert_int_equal(root->root_trigger, TT_TRIGGER_POLLING);
+    assert_true(root->top && !server->top && !span_of(&e, READ, 0)->top);
+    assert_int_equal(root->trace_flags, TT_W3C_SAMPLED | TT_W3C_RANDOM);
+    assert_int_equal(server->trace_flags, TT_W3C_SAMPLED | TT_W3C_RANDOM);
+    assert_false(root->native_trace || server->native_trace);
+}
+
 static void server_first(void **state)
 {
     enter(&e, 11, READ, 0x8000);
@@ -527,6 +548,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(client_first),
         TEST(server_first),
+        TEST(what_set_it_off),
         TEST(leader_and_followers_in_every_order),
         TEST(one_way),
         TEST(several_requests_of_one_call),

@@ -98,6 +98,8 @@ static void client_only(void **state)
         assert_true(server->has_peer);
         assert_int_equal(server->peer_tgid, 10);
         assert_int_equal(server->root_tgid, 10);
+        assert_true(server->top && server->native_trace);
+        assert_int_equal(server->trace_flags, TT_W3C_SAMPLED);
         assert_int_equal(joins()->native_joined, 1);
         assert_int_equal(joins()->native_hidden, 1);
     }

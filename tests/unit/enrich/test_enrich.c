@@ -171,6 +171,17 @@ static void test_identity(void **state)
     span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
     made = enrich_one(span);
     assert_int_equal(made->flags, 0x101);
+    assert_false(made->native || made->unsampled || made->top);
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    span->trace_flags = TT_W3C_RANDOM;
+    span->native_trace = span->top = true;
+    span->root_trigger = TT_TRIGGER_EVENT;
+    made = enrich_one(span);
+    assert_int_equal(made->flags, 0x103); /* what leaves is sampled, whatever native thought of it */
+    assert_true(made->native && made->unsampled && made->top);
+    assert_string_equal(made->trigger, "event");
     tt_otel_span_put(&made);
 }
 

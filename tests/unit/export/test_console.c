@@ -392,6 +392,111 @@ static void test_sink_full_pipe(void **state)
     close(fds[1]);
 }
 
+static struct tt_query *compiled(const char *text)
+{
+    struct tt_query *query = NULL;
+    char *error = NULL;
+
+    if (tt_query_compile(text, &query, &error))
+        fail_msg("%s", error);
+    return query;
+}
+
+static void replace_sink(struct console *c, const struct tt_console_options *options)
+{
+    struct tt_console_options own = *options;
+
+    c->sink->ops->free(c->sink);
+    own.fd = fileno(c->file);
+    own.now = fake_now;
+    own.rate = 20;
+    assert_int_equal(tt_console_new(&own, &c->counters, &c->sink), 0);
+}
+
+/* Whole traces, by any of their spans, wherever they begin; what does not match is counted and not shown. */
+static void test_sink_filter(void **state)
+{
+    struct console c;
+
+    console_setup(&c, false, 20);
+    replace_sink(&c, &(struct tt_console_options){
+                         .filter = compiled("{ resource.service.name = \"TangoTest\" && duration > 5us }")});
+    give(&c, fixture_span(c.client, 1, 1, 0, 3, "slow", "a/b/c", 0, 10));
+    give(&c, fixture_span(c.server, 1, 2, 1, 2, "slow", "a/b/c", 1, 9));
+    give(&c, fixture_span(c.client, 2, 1, 0, 3, "fast", "a/b/c", 0, 10));
+    give(&c, fixture_span(c.server, 2, 2, 1, 2, "fast", "a/b/c", 1, 5));
+    give(&c, fixture_span(c.server, 3, 1, 0, 2, "alone", "a/b/c", 1, 9));
+    after(&c, 400);
+    assert_int_equal(count_of(c.text, "CLIENT   slow"), 1);
+    assert_int_equal(count_of(c.text, "SERVER   slow"), 1);
+    assert_int_equal(count_of(c.text, "SERVER   alone"), 1);
+    assert_int_equal(count_of(c.text, "fast"), 0);
+    assert_int_equal(c.counters.exported, 5);
+    console_teardown(&c);
+
+    console_setup(&c, false, 20);
+    replace_sink(&c, &(struct tt_console_options){.filter = compiled("{ kind = producer }")});
+    give(&c, fixture_span(c.client, 1, 1, 0, 3, "read", "a/b/c", 0, 10));
+    c.sink->ops->finish(c.sink);
+    assert_string_equal(after(&c, 0), "1 trace seen, none matches the filter\n");
+    console_teardown(&c);
+}
+
+static void test_sink_json(void **state)
+{
+    _Atomic uint64_t lost = 0;
+    struct console c;
+
+    console_setup(&c, false, 20);
+    replace_sink(&c, &(struct tt_console_options){.json = true, .lost = &lost});
+    for (unsigned i = 1; i <= 2; i++) {
+        give(&c, fixture_span(c.client, i, 1, 0, 3, "read", "a/b/c", 0, 10));
+        give(&c, fixture_span(c.server, i, 2, 1, 2, "read", "a/b/c", 1, 9));
+    }
+    after(&c, 400);
+    assert_int_equal(count_of(c.text, "\n"), 2);
+    assert_int_equal(count_of(c.text, "{\"resourceSpans\":["), 2);
+    assert_int_equal(count_of(c.text, "\"spanId\""), 4);
+    lost = 7;
+    assert_string_equal(after(&c, 100),
+                        "{\"notice\":\"... 7 spans lost: the output is not read fast enough\"}\n");
+    assert_string_equal(after(&c, 100), "");
+    console_teardown(&c);
+}
+
+/* Who watches and does not read loses spans, each counted, and holds up nobody. */
+static void test_slow_reader(void **state)
+{
+    struct tt_otel_resource *client = fixture_resource("scan.py", "ws1:4711", NULL, 4711);
+    const struct tt_export_config config = {.queue = 16, .batch = 4};
+    struct tt_exporter *exporter = NULL;
+    struct tt_export_stats stats;
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    assert_int_equal(tt_exporter_console(
+                         &(struct tt_console_options){
+                             .fd = fds[1], .rate = 1000000, .filter = compiled("{}"), .now = tt_now_ns},
+                         &config, &exporter),
+                     0);
+    for (unsigned i = 0; i < 20000; i++) {
+        struct tt_otel_span *span = fixture_span(client, i + 1, 1, 0, 3, "read", "a/b/c", 0, 1);
+
+        tt_exporter_span(exporter, span);
+        tt_otel_span_put(&span);
+    }
+    tt_exporter_stop(exporter, 300);
+    tt_exporter_stats(exporter, &stats);
+    assert_true(stats.dropped_queue > 0);
+    assert_int_equal(stats.waiting, 0);
+    assert_int_equal(stats.queued + stats.dropped_queue, 20000);
+    assert_int_equal(stats.queued, stats.exported + stats.dropped_timeout + stats.dropped_error);
+    tt_exporter_free(&exporter);
+    tt_otel_resource_put(&client);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int group_setup(void **state)
 {
     setenv("TZ", "UTC", 1);
@@ -414,6 +519,9 @@ int main(void)
         cmocka_unit_test(test_sink_silence),
         cmocka_unit_test(test_sink_silence_unwanted),
         cmocka_unit_test(test_sink_full_pipe),
+        cmocka_unit_test(test_sink_filter),
+        cmocka_unit_test(test_sink_json),
+        cmocka_unit_test(test_slow_reader),
     };
 
     return cmocka_run_group_tests(tests, group_setup, NULL);
