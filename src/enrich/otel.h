@@ -50,6 +50,7 @@ struct tt_otel_resource {
     size_t attribute_count;
     const char *service_name; /* shortcuts into the attributes, for the console; never NULL */
     const char *instance;     /* device, or host:pid of a client */
+    const char *class_name;   /* of the device; NULL: not known, or no device */
     bool is_client;           /* a client's resource, not a device's */
 };
 
@@ -86,6 +87,10 @@ struct tt_otel_span {
     size_t link_count;
     enum tt_otel_status status;
     const char *status_message; /* NULL when unset */
+    /* For metrics, exported by nobody. The other side of a CLIENT or SERVER span: class of the device, or
+     * name of the program, and the device; NULL: not known. */
+    const char *peer, *peer_device;
+    bool peer_seen; /* there is a span of that side, too */
     struct tt_arena arena;
 };
 
