@@ -272,9 +272,8 @@ void tt_options_reference(struct tt_text *out)
         "the option. `--print-config` shows each effective value and its origin.\n\n"
         "A bad value in one of OpenTelemetry's variables (`OTEL_*`) is warned of and ignored, but for "
         "endpoints and headers:\nspans are not sent elsewhere than was meant. Everywhere else it is an "
-        "error. Variables of OpenTelemetry that are not\nnamed here have no effect: `OTEL_SERVICE_NAME` "
-        "(it would be the agent's own name), the samplers (all calls are\nexported), the limits, the "
-        "propagators.\n\n");
+        "error. Variables of OpenTelemetry that are not\nnamed here have no effect: the samplers (all calls "
+        "are exported), the limits, the propagators.\n\n");
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];
 
