@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/agent.h"
+#include "agent/publish.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -316,6 +317,7 @@ static int start_recording(struct tt_agent *agent)
 
 int tt_agent_start(struct tt_agent *agent)
 {
+    const struct tt_publisher_ops publish = {tt_agent_snapshot, tt_agent_ready, agent};
     struct tt_collector_ops ops = {.event = on_event, .tick = on_tick, .context = agent};
     int error = agent->options->record ? start_recording(agent) : 0;
 
@@ -332,7 +334,7 @@ int tt_agent_start(struct tt_agent *agent)
     tt_follow_scan(agent->follow);
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(now_ns() - agent->started) / 1e9;
-    return 0;
+    return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
 }
 
 struct dumping {
@@ -379,8 +381,10 @@ void tt_agent_stop(struct tt_agent *agent)
     pthread_mutex_lock(&agent->lock);
     tt_attach_detach(agent->attach);
     pthread_mutex_unlock(&agent->lock);
+    tt_publisher_stop(agent->publisher); /* it asks the collecting thread */
     tt_collector_free(&agent->collector);
     stop_pipeline(agent);
+    tt_publisher_finish(agent->publisher);
     tt_pipeline_stop(agent->pipeline, FLUSH_MS);
 }
 
@@ -390,6 +394,7 @@ void tt_agent_free(struct tt_agent **agent)
 
     if (!a)
         return;
+    tt_publisher_free(&a->publisher);
     tt_collector_free(&a->collector);
     tt_attach_free(&a->attach);
     tt_follow_free(&a->follow);
