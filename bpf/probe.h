@@ -61,7 +61,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
     __type(key, __u32);   /* tgid */
-    __type(value, __u32); /* enum tt_target_state */
+    __type(value, __u32); /* TT_TARGET(state, detail) */
 } targets SEC(".maps");
 
 struct {

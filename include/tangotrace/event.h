@@ -131,8 +131,9 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function;             /* index of the catalogue row; user space only */
-    __u32 file;                 /* the agent's number of the probed file; user space only */
+    __u32 function; /* index of the catalogue row; user space only */
+    __u8 detail;    /* least level of detail of a process at which it counts (enum tt_detail) */
+    __u8 pad[3];
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];
 };
@@ -270,6 +271,11 @@ enum tt_target_state {
     TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
+/* A value of the map `targets`: the state, and the level of detail of the process. */
+#define TT_TARGET(state, detail) ((__u32)(state) | (__u32)(detail) << 8)
+#define TT_TARGET_STATE(value)   ((value)&0xff)
+#define TT_TARGET_DETAIL(value)  ((value) >> 8)
+
 /* Per-CPU array `counters`. */
 enum tt_counter {
     TT_COUNTER_EVENTS,       /* + enum tt_event_type: events written */
@@ -283,6 +289,7 @@ enum tt_counter {
     TT_COUNTER_CUTS,         /* fields with TT_STATUS_CUT */
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
+    TT_COUNTER_DETAIL,       /* hits of points above the level of detail of their process */
     TT_COUNTERS = 48,
 };
 

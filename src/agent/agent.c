@@ -156,7 +156,7 @@ static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
 
-    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
+    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED, 0);
 }
 
 static int make_pipeline(struct tt_agent *agent)

@@ -60,7 +60,8 @@ void tt_agent_free(struct tt_agent **agent);
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
-/* report.c: answers "GET status" and "GET list" of the control socket. */
+/* report.c: answers the control socket: "GET status", "GET list", "GET detail", "SET detail LEVEL[:PATTERN]".
+ */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
 /* For the console: how many processes are traced. */
 void tt_agent_silence(void *context, char *buffer, size_t size);

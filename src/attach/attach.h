@@ -71,4 +71,7 @@ const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t poin
 /* Number of points in that process. */
 size_t tt_attach_points_of(struct tt_attach *attach, pid_t pid);
 
+/* Traps that a read or command takes in the files of that process at that level of detail. */
+unsigned tt_attach_traps_of(struct tt_attach *attach, pid_t pid, enum tt_usual usual, enum tt_detail detail);
+
 void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats);

@@ -17,7 +17,8 @@
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
-    uint32_t first; /* point indices first .. first + plan->point_count - 1 */
+    uint32_t first;           /* point indices first .. first + plan->point_count - 1 */
+    size_t count[TT_DETAILS]; /* points of each level: what is linked together */
 };
 
 struct tt_file {
@@ -40,7 +41,8 @@ struct tt_file {
     unsigned idle; /* seconds without a process that maps it */
     size_t taken;  /* links that a writer's coming took out, to be reported */
     bool told;
-    struct tt_link *wide;
+    struct tt_link *wide[TT_DETAILS];
+    unsigned wide_idle[TT_DETAILS]; /* seconds without a process that wants them */
 };
 
 struct tt_files {

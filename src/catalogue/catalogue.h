@@ -47,7 +47,10 @@ enum tt_detail {
     TT_DETAIL_RPC,     /* calls only */
     TT_DETAIL_METHODS, /* user methods, Python callers, polling, events, logs */
     TT_DETAIL_FULL,    /* waits and CPU time */
+    TT_DETAILS,
 };
+
+extern const char *const tt_detail_names[TT_DETAILS]; /* "rpc", .. */
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
 enum tt_layout_field {
@@ -101,6 +104,13 @@ struct tt_argument {
     int index; /* 0 = this, 1 = first parameter ..; TT_ARGUMENT_RETURNED */
 };
 
+/* What the cost of tracing is told of: how many traps one of them takes, both sides together. */
+enum tt_usual {
+    TT_USUAL_READ,    /* DeviceProxy::read_attribute, one attribute, of a device of IDL 5 or later */
+    TT_USUAL_COMMAND, /* Connection::command_inout, of a device of IDL 4 or later */
+    TT_USUALS,
+};
+
 #define TT_ROW_ARGUMENTS  6
 #define TT_ROW_SIGNATURES 6
 
@@ -117,6 +127,7 @@ struct tt_row {
     bool inner;      /* only its substitute calls it: probed only where a build leaves that one uncovered */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
+    unsigned char usual[TT_USUALS]; /* how often it is called in one of these */
     bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */

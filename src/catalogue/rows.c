@@ -15,3 +15,9 @@ const struct tt_row tt_rows[] = {
 };
 
 const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);
+
+const char *const tt_detail_names[TT_DETAILS] = {
+    [TT_DETAIL_RPC] = "rpc",
+    [TT_DETAIL_METHODS] = "methods",
+    [TT_DETAIL_FULL] = "full",
+};

@@ -18,6 +18,7 @@ int tt_cmd_record(const struct tt_options *options);
 int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
+int tt_cmd_detail(const struct tt_options *options);
 int tt_cmd_doctor(const struct tt_options *options);
 int tt_cmd_plan(const struct tt_options *options);
 int tt_cmd_config(const struct tt_options *options);

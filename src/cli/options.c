@@ -63,15 +63,18 @@ static bool is_list(const struct option *option)
     return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
 }
 
+static void free_list(struct tt_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct tt_list){0};
+}
+
 static int empty_list(struct tt_options *options, const struct option *option)
 {
     if (option->type == OPTION_LIST) {
-        struct tt_list *list = (struct tt_list *)((char *)options + option->offset);
-
-        for (size_t i = 0; i < list->count; i++)
-            free(list->items[i]);
-        free(list->items);
-        *list = (struct tt_list){0};
+        free_list((struct tt_list *)((char *)options + option->offset));
         return 0;
     }
     tt_selection_free(&options->selection);
@@ -467,10 +470,25 @@ static void drop_none(struct tt_list *list)
     list->items[kept] = NULL;
 }
 
-static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
+/* The values are checked already. */
+static int add_details(struct tt_options *options)
 {
     int err = 0;
 
+    for (size_t i = 0; i < options->details.count && !err; i++) {
+        _cleanup_free_ char *why = NULL;
+
+        err = tt_selection_add_detail(options->selection, false, options->details.items[i], &why);
+    }
+    return err;
+}
+
+static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
+{
+    int err = add_details(options);
+
+    if (err)
+        return err;
     tt_selection_skip_native(options->selection, options->native == TT_NATIVE_SKIP);
     if (!options->control)
         options->control = default_control(command, environment);
@@ -525,11 +543,10 @@ void tt_options_free(struct tt_options *options)
 
         if (option->type == OPTION_TEXT)
             free(*(char **)((char *)options + option->offset));
+        else if (option->type == OPTION_LIST)
+            free_list((struct tt_list *)((char *)options + option->offset));
         free(options->origin[i]);
     }
-    for (size_t i = 0; i < options->exports.count; i++)
-        free(options->exports.items[i]);
-    free(options->exports.items);
     free(options->arguments);
     tt_selection_free(&options->selection);
     memset(options, 0, sizeof(*options));

@@ -41,9 +41,10 @@ struct tt_list {
 struct tt_options {
     /* Which processes. */
     struct tt_selection
-        *selection;        /* rules of --select and --exclude in their order; never NULL after parsing */
-    enum tt_native native; /* what of programs that are traced by native telemetry, too */
-    bool all;              /* run -- COMMAND: show the traces of the whole host */
+        *selection;         /* rules of --select and --exclude in their order; never NULL after parsing */
+    enum tt_native native;  /* what of programs that are traced by native telemetry, too */
+    bool all;               /* run -- COMMAND: show the traces of the whole host */
+    struct tt_list details; /* levels of detail; they are in the selection, too */
 
     /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* options_table.c: every option, as data. */
+#include <errno.h>
 #include <string.h>
 #include <ctype.h>
 
@@ -50,6 +51,15 @@ static int check_export(const char *value, char **error)
     if (!strncmp(value, full, strlen(full)))
         return check_url(value + strlen(full), error);
     return tt_exporter_check(value, error);
+}
+
+static int check_detail(const char *value, char **error)
+{
+    struct tt_selection *selection = tt_selection_new();
+    int err = selection ? tt_selection_add_detail(selection, false, value, error) : -ENOMEM;
+
+    tt_selection_free(&selection);
+    return err;
 }
 
 static int check_headers(const char *value, char **error)
@@ -104,6 +114,19 @@ const struct option tt_option_table[] = {
          "Programs of Tango 10 that are traced by native telemetry as well. join: a request that carries native's trace "
          "context goes into that trace, under native's client span, and what native records itself is not recorded "
          "twice; ignore: as if native were not there; skip: leave such programs alone"},
+    {.name = "detail",
+     .letter = 'd',
+     .type = OPTION_LIST,
+     FIELD(details),
+     .value = "LEVEL[:PATTERN]",
+     .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .initial = "methods",
+     .check = check_detail,
+     .help =
+         "How much is traced. rpc: calls only; methods: also methods of devices, Python callers, polling, events and "
+         "logs; full: also waits and CPU time. With a pattern as of --select for the processes that match: the first "
+         "that does decides; LEVEL alone is for the rest. 'tangotrace detail' changes it while the agent runs"},
     {.name = "all",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,

@@ -56,9 +56,9 @@ static int wait_for(int fd, short events)
     return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-static int send_request(int fd, const char *request)
+static int send_request(int fd, const char *verb, const char *request)
 {
-    _cleanup_free_ char *line = tt_format("GET %s\n", request);
+    _cleanup_free_ char *line = tt_format("%s %s\n", verb, request);
     size_t size, sent = 0;
 
     if (!line)
@@ -104,14 +104,15 @@ static int read_reply(int fd, struct tt_text *reply)
     }
 }
 
-int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)
+static int exchange(const char *path, const char *verb, const char *request, char **reply, size_t *size,
+                    char **error)
 {
     _cleanup_(tt_text_free) struct tt_text text = {0};
     _cleanup_close_ int fd = -1;
     int err = tt_control_connect(path, &fd);
 
     if (!err)
-        err = send_request(fd, request);
+        err = send_request(fd, verb, request);
     if (!err)
         err = read_reply(fd, &text);
     if (err)
@@ -119,4 +120,14 @@ int tt_control_ask(const char *path, const char *request, char **reply, size_t *
     *size = text.size;
     *reply = tt_text_take(&text);
     return *reply ? 0 : -ENOMEM;
+}
+
+int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)
+{
+    return exchange(path, "GET", request, reply, size, error);
+}
+
+int tt_control_tell(const char *path, const char *request, char **reply, size_t *size, char **error)
+{
+    return exchange(path, "SET", request, reply, size, error);
 }

@@ -132,7 +132,8 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
 {
     struct tt_cfa cfa;
 
-    *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->row_index};
+    *point = (struct tt_point){
+        .condition = TT_COND_ALWAYS, .function = job->row_index, .detail = (__u8)job->row->detail};
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -297,6 +298,8 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
     if (other && other->point.kind == TT_POINT_EXIT) {
         say(job->note, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
             job->plan->functions[other->function].symbol);
+        if (job->row->detail < other->point.detail)
+            other->point.detail = (__u8)job->row->detail;
         return 0;
     }
     if (other) {
