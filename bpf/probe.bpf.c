@@ -368,7 +368,7 @@ int tt_probe(struct pt_regs *ctx)
     }
     if (!t->start) {
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
-        if (!state)
+        if (!value)
             put_process(t, cookie);
     }
 

@@ -9,7 +9,7 @@
 #include "tangotrace/event.h"
 
 /* Room behind TT_EVENT_MAX so that a bounded write at any allowed offset stays inside. */
-#define TT_SLACK (TT_STRING_MAX + 2 * sizeof(struct tt_field_header))
+#define TT_SLACK (TT_LONG_MAX + 2 * sizeof(struct tt_field_header))
 
 #define TT_OPEN_FRAMES 16 /* a power of two */
 

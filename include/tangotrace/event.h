@@ -22,6 +22,7 @@
 #define TT_MAX_CAPTURES 6     /* captures of one point */
 #define TT_EVENT_MAX    2048  /* bytes of one event, header included */
 #define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LONG_MAX     1024  /* the same of one long string (the text of a log message) */
 #define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
 #define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
 #define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
@@ -95,6 +96,8 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
     TT_CAPTURE_NAMED_VEC_COW,   /* NAMED_VEC and ATTR_ERRORS_VEC with the old std::string */
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
+    TT_CAPTURE_STRING_LONG, /* STRING, of up to TT_LONG_MAX bytes */
+    TT_CAPTURE_STRING_LONG_COW,
 };
 
 /*
@@ -204,6 +207,11 @@ enum tt_field {
     TT_FIELD_PROCESS,      /* struct tt_process_facts */
     TT_FIELD_EXE,          /* string: name of its executable file, without folder */
     TT_FIELD_COMMAND_LINE, /* bytes of the command line, words ended by NUL; pieces in the order of index */
+    TT_FIELD_LOGGER,       /* string: name of the logger (that of the device) */
+    TT_FIELD_LEVEL,        /* u64: level of a log message (log4tango::Level) */
+    TT_FIELD_FILE,         /* string: source file of a log message */
+    TT_FIELD_LINE,         /* u64: line in it */
+    TT_FIELD_MESSAGE,      /* long string: the log message */
     TT_FIELDS,
 };
 

@@ -206,6 +206,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         made->table = tt_process_table_new("/proc", made->selection);
         error = made->table ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
     }
+    if (!error && !options->logs)
+        tt_attach_without_logs(made->attach);
     if (!error)
         error = make_pipeline(made);
     if (!error)

@@ -103,7 +103,7 @@ static const char *const roles[] = {
     [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall",   [TT_ROLE_CATCH] = "catch",
     [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_ASYNCH] = "asynch",   [TT_ROLE_SUBMIT] = "submit",
     [TT_ROLE_WORKER] = "worker",   [TT_ROLE_REFUSED] = "refused", [TT_ROLE_REPLY] = "reply",
-    [TT_ROLE_METHOD] = "method",
+    [TT_ROLE_METHOD] = "method",   [TT_ROLE_LOG] = "log",
 };
 
 static const char *role_name(enum tt_role role)

@@ -153,8 +153,7 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
 {
     struct frame *top = thread->top;
     birth->chained = top && thread->last == top;
-    bool proven = top && !top->doubtful && top->owner &&
-                  (tt_frame_holds(thread, top, event->frame) || !tt_thread_switches(assembler, thread));
+    bool proven = tt_frame_proven(assembler, thread, event->frame);
     if (row->role == TT_ROLE_WORKER) {
         birth->inner = true; /* of the function that sends, on another thread */
         birth->owner = birth->call ? birth->call->span : NULL;
@@ -318,6 +317,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     }
     if (row->role == TT_ROLE_REFUSED) {
         tt_call_refused(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_LOG) {
+        tt_event_log(assembler, thread, view);
         return;
     }
     if (is_round(assembler, thread, event, row)) {

@@ -278,6 +278,45 @@ void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span)
         span->attribute_total = span->attribute_count;
 }
 
+/* Where the strings of a log message go. */
+static const size_t log_member[TT_FIELDS] = {
+    [TT_FIELD_LOGGER] = offsetof(struct tt_log, logger) + 1,
+    [TT_FIELD_FILE] = offsetof(struct tt_log, file) + 1,
+    [TT_FIELD_MESSAGE] = offsetof(struct tt_log, message) + 1,
+};
+
+static void decode_log(struct tt_log *log, const struct tt_field_header *header, const unsigned char *data)
+{
+    const char *copy;
+    if (header->field == TT_FIELD_LEVEL) {
+        log->has_level = read_scalar(header, data, &log->level);
+    } else if (header->field == TT_FIELD_LINE) {
+        log->has_line = read_scalar(header, data, &log->line);
+    } else if (header->field < TT_FIELDS && log_member[header->field]) {
+        copy = tt_arena_copy(&log->arena, (const char *)data, header->size);
+        if (copy)
+            memcpy((char *)log + log_member[header->field] - 1, &copy, sizeof(copy));
+        else
+            log->incomplete |= TT_INCOMPLETE_FAULT;
+        if (header->field == TT_FIELD_MESSAGE && header->status == TT_STATUS_CUT)
+            log->full = header->full;
+    }
+}
+
+void tt_fields_log(const struct tt_event_view *view, struct tt_log *log)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.status != TT_STATUS_OK)
+            log->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
+        if (readable(&header))
+            decode_log(log, &header, data);
+    }
+    if (view->header.flags & TT_EVENT_FULL)
+        log->incomplete |= TT_INCOMPLETE_CUT;
+}
+
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)
 {
     struct tt_field_header header;

@@ -170,6 +170,8 @@ static inline bool tt_frame_holds(const struct thread *thread, const struct fram
            sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
 }
 
+/* The innermost open frame if it is sure that what is seen at `sp` happens inside it, else NULL. */
+struct frame *tt_frame_proven(struct tt_assembler *assembler, struct thread *thread, uint64_t sp);
 /* A zeroed frame on top of the open ones; NULL when out of memory or at the limit. */
 struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *thread, uint64_t address);
 /* Takes the innermost open frame off the stack and suspends it, or buries it where that is certain. */
@@ -236,3 +238,7 @@ void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
 void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+
+/* ---- log.c ---- */
+
+void tt_event_log(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);

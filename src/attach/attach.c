@@ -43,6 +43,11 @@ void tt_attach_expect_others(struct tt_attach *attach)
     attach->others = true;
 }
 
+void tt_attach_without_logs(struct tt_attach *attach)
+{
+    attach->files.without_logs = true;
+}
+
 /* ---- processes ---- */
 
 static struct member *find_member(struct tt_attach *attach, pid_t pid)

@@ -47,6 +47,9 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 /* Another agent is known to be here: its breakpoints are counted, not reported one by one. */
 void tt_attach_expect_others(struct tt_attach *attach);
 
+/* Log messages are not wanted: what emits them is not probed. Before the first process. */
+void tt_attach_without_logs(struct tt_attach *attach);
+
 /* Takes out all probes, in parallel, and gives the leases back; the catalogue rows of points stay known. */
 void tt_attach_detach(struct tt_attach *attach);
 void tt_attach_free(struct tt_attach **attach);

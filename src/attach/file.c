@@ -33,7 +33,7 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
 /* Gives the plan's points their indices and describes them to the kernel. */
 static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
 {
-    const struct tt_plan *plan = planned->plan;
+    struct tt_plan *plan = planned->plan;
     _cleanup_free_ struct tt_point *points = calloc(plan->point_count ? plan->point_count : 1,
                                                     sizeof(*points));
 
@@ -46,6 +46,8 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
             plan->path, plan->point_count, TT_MAX_POINTS);
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
+        if (files->without_logs && tt_rows[plan->points[i].point.function].role == TT_ROLE_LOG)
+            plan->points[i].point.detail = TT_DETAILS; /* of no level */
         points[i] = plan->points[i].point;
         if (points[i].detail < TT_DETAILS)
             planned->count[points[i].detail]++;

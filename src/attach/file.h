@@ -50,6 +50,7 @@ struct tt_files {
     struct tt_planned *plans;
     uint64_t next_id;
     uint32_t next_point;
+    bool without_logs;
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
     pthread_mutex_t lock;     /* never held across a system call that waits */

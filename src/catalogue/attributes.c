@@ -23,6 +23,12 @@
         .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
     }
 
+#define LOG(_key, _type, _source, _stability, _when, _meaning, ...)                                          \
+    {                                                                                                        \
+        .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_LOG, .source = TT_ATTR_##_source,          \
+        .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
+    }
+
 const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_OPERATION_NAME] = SPAN(
         "tango.operation.name", STRING, OURS, STABLE, ANY, "always",
@@ -144,6 +150,22 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                          "`WARN`, `ERR` or `PANIC`"),
     [TT_ATTR_EXCEPTION_ATTRIBUTE] = EVENT("tango.attribute.name", STRING, OURS, STABLE,
                                           "one attribute of a read or write failed", "the attribute"),
+
+    [TT_ATTR_LOG_LOGGER] = LOG("tango.logger.name", STRING, OURS, STABLE, "always",
+                               "the logger: the device's name, or the server's for messages of the library"),
+    [TT_ATTR_LOG_THREAD] = LOG("thread.id", INT, SEMCONV, STABLE, "always", "kernel's id of the thread"),
+    [TT_ATTR_LOG_FILE] = LOG("code.file.path", STRING, SEMCONV, STABLE, "cppTango 9.4 and later",
+                             "source file, as the compiler was given it"),
+    [TT_ATTR_LOG_LINE] = LOG("code.line.number", INT, SEMCONV, STABLE, "cppTango 9.4 and later",
+                             "line in it"),
+    [TT_ATTR_LOG_FILE_NATIVE] = LOG("code.filepath", STRING, NATIVE, DEPRECATED, "cppTango 9.4 and later",
+                                    "as `code.file.path`"),
+    [TT_ATTR_LOG_LINE_NATIVE] = LOG("code.lineno", INT, NATIVE, DEPRECATED, "cppTango 9.4 and later",
+                                    "as `code.line.number`"),
+    [TT_ATTR_LOG_LENGTH] = LOG("tangotrace.log.length", INT, OURS, STABLE, "the message was cut",
+                               "its length in bytes, 65535 for more"),
+    [TT_ATTR_LOG_INCOMPLETE] = LOG("tangotrace.incomplete", STRING_LIST, OURS, STABLE, "something is missing",
+                                   "`field_cut`, `field_unreadable`, `process_unknown`"),
 
     [TT_ATTR_SERVICE_NAMESPACE] = RESOURCE("service.namespace", STRING, NATIVE, STABLE, "always", "`tango`"),
     [TT_ATTR_SERVICE_NAME] = RESOURCE(

@@ -39,6 +39,7 @@ enum tt_role {
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
     TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
     TT_ROLE_METHOD,  /* runs under a span: an INTERNAL span of its own, child of the innermost open one */
+    TT_ROLE_LOG,     /* emits a log message; entry only */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
@@ -66,8 +67,14 @@ enum tt_layout_field {
     TT_LAYOUT_VALUE_ERRORS,            /* AttributeValue_3.._5 -> DevErrorList */
     TT_LAYOUT_VALUE_SIZE,              /* sizeof(AttributeValue_3.._5) */
     TT_LAYOUT_VALUE_1_SIZE, /* sizeof(AttributeValue): its name lies where that of the later ones does */
+    TT_LAYOUT_LOG_MESSAGE,  /* LoggingEvent -> std::string message (the logger's name lies at 0) */
+    TT_LAYOUT_LOG_LEVEL,    /* LoggingEvent -> int level */
+    TT_LAYOUT_LOG_FILE,     /* LoggingEvent -> std::string file_path */
+    TT_LAYOUT_LOG_LINE,     /* LoggingEvent -> int line_number */
     TT_LAYOUT_FIELDS,
 };
+
+#define TT_LAYOUT_ABSENT (-2) /* the build's objects have no such field: not captured, and no loss */
 
 /* What a captured argument is; the planner turns it into tt_capture entries for the build at hand. */
 enum tt_value {
@@ -89,6 +96,10 @@ enum tt_value {
     TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
     TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_LOG_MESSAGE,     /* LoggingEvent by reference: what its name says */
+    TT_VALUE_LOG_LEVEL,
+    TT_VALUE_LOG_FILE,
+    TT_VALUE_LOG_LINE,
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */

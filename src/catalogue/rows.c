@@ -11,6 +11,7 @@ const struct tt_row tt_rows[] = {
 #include "catalogue/rows_database.h"
 #include "catalogue/rows_group.h"
 #include "catalogue/rows_server.h"
+#include "catalogue/rows_life.h"
 #include "catalogue/rows_orb.h"
 };
 

@@ -53,10 +53,13 @@ struct tt_options {
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
     unsigned batch_delay; /* ms */
+    bool logs;            /* log messages, too */
+    unsigned log_rate;    /* of one process per second; 0: no limit */
 
     /* OTLP; strings are NULL when not set. */
     char *otlp_endpoint;        /* base URL */
     char *otlp_traces_endpoint; /* used as it is */
+    char *otlp_logs_endpoint;   /* the same for log records */
     char *otlp_headers;         /* name=value,name=value, percent-encoded */
     unsigned otlp_timeout;      /* ms */
     enum tt_compression otlp_compression;

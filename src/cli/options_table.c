@@ -80,6 +80,11 @@ static const char *translate_exporter(const char *variable, const char *value)
     return !strncmp(value, "file", 4) ? "?" : value;
 }
 
+static const char *translate_logs(const char *variable, const char *value)
+{
+    return !strcmp(value, "none") ? "no" : "yes";
+}
+
 const struct option tt_option_table[] = {
     {.name = "select",
      .letter = 's',
@@ -151,6 +156,28 @@ const struct option tt_option_table[] = {
      .help =
          "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
          "/v1/traces is appended), null (made and counted only), none. May be given several times. OTEL_SDK_DISABLED=true means none"},
+    {.name = "logs",
+     .type = OPTION_BOOL,
+     FIELD(logs),
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .standard = {"OTEL_LOGS_EXPORTER"},
+     .translate = translate_logs,
+     .help =
+         "Export the log messages of traced programs (log4tango), each with trace and span id, at levels of detail "
+         "methods and full; --no-logs: neither read nor exported. OTEL_LOGS_EXPORTER=none means --no-logs"},
+    {.name = "log-rate",
+     .type = OPTION_COUNT,
+     FIELD(log_rate),
+     .value = "RECORDS",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "1000",
+     .min = 0,
+     .max = 1000000,
+     .help =
+         "Most log messages of one process per second; further ones are dropped and counted. 0: no limit"},
     {.name = "queue-size",
      .type = OPTION_COUNT,
      FIELD(queue_size),
@@ -206,6 +233,18 @@ const struct option tt_option_table[] = {
      .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
      .help = "URL for traces, used as it is; before --otlp-endpoint"},
+    {.name = "otlp-logs-endpoint",
+     .type = OPTION_TEXT,
+     FIELD(otlp_logs_endpoint),
+     .value = "URL",
+     .group = GROUP_OTLP,
+     .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
+     .standard = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"},
+     .help =
+         "URL for log records, used as it is; without it that of --otlp-endpoint with /v1/logs, and none where only "
+         "--otlp-traces-endpoint is given"},
     {.name = "otlp-headers",
      .type = OPTION_TEXT,
      FIELD(otlp_headers),

@@ -58,6 +58,15 @@ static const char event_text[] =
     "exception of known type. At most %d, further ones are counted as dropped events. Its time is the end of the "
     "span.\n\n";
 
+static const char log_text[] =
+    "\n## Log records\n"
+    "\n"
+    "Every message that passes the level of its logger (log4tango: those of devices, and cppTango's own) is a log "
+    "record, unless `--no-logs`: severity as native telemetry maps it (FATAL 21, ERROR 17, WARN 13, INFO 9, DEBUG 5), "
+    "the message as body, trace id and span id of the innermost span that is open on its thread, where that is proven. "
+    "A span that is left to native telemetry has native's id here, too. The resource is the logger's device. A "
+    "message has at most %d bytes, longer ones are cut.\n\n";
+
 static const char resource_text[] =
     "\n## Resources\n"
     "\n"
@@ -171,6 +180,8 @@ void tt_spans_reference(struct tt_text *out)
     tt_text_puts(out, status_text);
     tt_text_printf(out, event_text, TT_ERRORS_MAX);
     put_attributes(out, TT_ATTR_OF_EVENT, false);
+    tt_text_printf(out, log_text, TT_LONG_MAX - 1);
+    put_attributes(out, TT_ATTR_OF_LOG, false);
     tt_text_puts(out, resource_text);
     put_attributes(out, TT_ATTR_OF_RESOURCE, false);
     tt_text_printf(out, closing, TT_STRING_MAX, TT_LIST_MAX, TT_ATTR_LENGTH, TT_ATTR_COUNT);

@@ -346,10 +346,20 @@ static void span_close(void *context, struct tt_span *span)
     limit_pending(correlator);
 }
 
+static void log_written(void *context, struct tt_log *log)
+{
+    struct tt_correlator *correlator = context;
+    tt_correlate_log(correlator, log);
+    limit_pending(correlator);
+}
+
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
 {
-    return (struct tt_assembler_ops){
-        .open = span_open, .request = client_request, .close = span_close, .context = correlator};
+    return (struct tt_assembler_ops){.open = span_open,
+                                     .request = client_request,
+                                     .close = span_close,
+                                     .log = correlator->config.log ? log_written : NULL,
+                                     .context = correlator};
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

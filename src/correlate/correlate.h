@@ -29,6 +29,9 @@ struct tt_correlator_config {
                           uint32_t tgid); /* does it emit native SERVER spans itself? NULL = none */
     void (*native_client)(void *context, uint32_t tgid); /* one is seen to send contexts; NULL = not told */
     void *native_context;
+    /* Gets every log message with the ids of its span, if it has one, and owns it; NULL: they are not wanted.
+     * The context is that of `emit`. */
+    void (*log)(void *context, struct tt_log *log);
 };
 
 struct tt_correlator_stats {

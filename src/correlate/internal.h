@@ -31,6 +31,9 @@ void tt_correlate_drop_link(struct tt_correlator *correlator, struct tt_span *sp
  * whose is not. */
 void tt_correlate_settle(struct tt_correlator *correlator, struct tt_span *span);
 
+/* A log message was written: it leaves when the ids of its trace are final. */
+void tt_correlate_log(struct tt_correlator *correlator, struct tt_log *log);
+
 /* The request was sent by the span; until that closes it is told what the other side is. */
 void tt_correlate_link_sent(struct tt_request *request, struct tt_span *span);
 

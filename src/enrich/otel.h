@@ -89,6 +89,29 @@ struct tt_otel_span {
     struct tt_arena arena;
 };
 
+#define TT_OTEL_LOG_SAMPLED 1u /* W3C trace flags of a record with ids */
+
+struct tt_otel_log {
+    int refs; /* atomic */
+    struct tt_arena arena;
+    bool in_span; /* else the ids are zero */
+    uint8_t trace_id[16], span_id[8];
+    uint64_t time;             /* unix ns */
+    int severity;              /* OTLP: 5 DEBUG, 9 INFO, 13 WARN, 17 ERROR, 21 FATAL; 0 unknown */
+    const char *severity_text; /* static; "" unknown */
+    const char *body;          /* never NULL */
+    const char *logger;        /* "" unknown */
+    struct tt_otel_attribute *attributes;
+    size_t attribute_count;
+    struct tt_otel_resource *resource; /* holds a reference */
+    const struct tt_otel_scope *scope;
+};
+
+/* A zeroed log record with one reference. NULL when out of memory. */
+struct tt_otel_log *tt_otel_log_new(void);
+struct tt_otel_log *tt_otel_log_get(struct tt_otel_log *log);
+void tt_otel_log_put(struct tt_otel_log **log);
+
 /* A zeroed span with one reference; its strings belong into its arena. NULL when out of memory. */
 struct tt_otel_span *tt_otel_span_new(void);
 /* The packed form of a span, `size` bytes of message copied; one reference. NULL when out of memory. */

@@ -20,12 +20,16 @@
 #define TRACES_MAX   1024
 #define SPANS_MAX    8192 /* held in all; some 2 KB each */
 #define TRACE_SPANS  2048 /* of one trace; the tree says how many more there were */
+#define TRACE_LOGS   256  /* of one trace; further ones are not shown */
+#define LOGS_MAX     4096 /* held in all */
 
 struct trace {
     uint8_t id[16];
     struct tt_otel_span **spans; /* a reference each */
     size_t count, capacity;
-    size_t hidden; /* counted but not kept */
+    size_t hidden;             /* counted but not kept */
+    struct tt_otel_log **logs; /* a reference each; space for TRACE_LOGS, or NULL */
+    size_t log_count;
     bool has_root;
     uint64_t last;     /* when the last span came */
     UT_hash_handle hh; /* iterates in order of creation: the first is the oldest */
@@ -33,11 +37,11 @@ struct trace {
 
 struct console_sink {
     struct tt_sink base;
-    struct tt_sink_counters *counters;
+    struct tt_sink_counters *counters; /* of all signals */
     struct tt_console_options options;
     struct tt_output output;
     struct trace *traces;
-    size_t held;
+    size_t held, held_logs;
     uint64_t second; /* begin of the second that `shown` and `skipped` count */
     unsigned shown;
     uint64_t skipped;
@@ -186,23 +190,33 @@ static int show(struct console_sink *sink, const struct trace *trace)
         return 0;
     }
     sink->shown++;
-    tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, &sink->options.style);
+    tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, trace->logs, trace->log_count,
+                    &sink->options.style);
     return write_text(sink);
+}
+
+static void count_end(struct tt_sink_counters *counters, int err, size_t count)
+{
+    tt_sink_add(!err                ? &counters->exported
+                : err == -ETIMEDOUT ? &counters->dropped_timeout
+                                    : &counters->dropped_error,
+                count);
 }
 
 static void end_trace(struct console_sink *sink, struct trace *trace)
 {
-    struct tt_sink_counters *counters = sink->counters;
-    int err = show(sink, trace);
+    int err = trace->count ? show(sink, trace) : 0;
 
-    tt_sink_add(!err                ? &counters->exported
-                : err == -ETIMEDOUT ? &counters->dropped_timeout
-                                    : &counters->dropped_error,
-                trace->count + trace->hidden);
+    count_end(&sink->counters[TT_SIGNAL_SPANS], err, trace->count + trace->hidden);
+    count_end(&sink->counters[TT_SIGNAL_LOGS], err, trace->log_count);
     HASH_DEL(sink->traces, trace);
     sink->held -= trace->count;
+    sink->held_logs -= trace->log_count;
     for (size_t i = 0; i < trace->count; i++)
         tt_otel_span_put(&trace->spans[i]);
+    for (size_t i = 0; i < trace->log_count; i++)
+        tt_otel_log_put(&trace->logs[i]);
+    free(trace->logs);
     free(trace->spans);
     free(trace);
 }
@@ -251,7 +265,7 @@ static void add_span(struct console_sink *sink, struct tt_otel_span *span, uint6
         end_trace(sink, sink->traces);
     trace = find_or_add(sink, span->trace_id);
     if (!trace) {
-        tt_sink_add(&sink->counters->dropped_error, 1);
+        tt_sink_add(&sink->counters[TT_SIGNAL_SPANS].dropped_error, 1);
         return;
     }
     trace->last = now;
@@ -269,6 +283,35 @@ static void console_write(struct tt_sink *base, struct tt_otel_span **spans, siz
     sink->spans += count;
     for (size_t i = 0; i < count; i++)
         add_span(sink, spans[i], now);
+}
+
+/* False: it is not shown, being outside any span, or one of too many. */
+static bool add_log(struct console_sink *sink, struct tt_otel_log *log, uint64_t now)
+{
+    struct trace *trace = log->in_span && sink->held_logs < LOGS_MAX ? find_or_add(sink, log->trace_id)
+                                                                     : NULL;
+
+    if (!trace)
+        return false;
+    if (!trace->logs)
+        trace->logs = calloc(TRACE_LOGS, sizeof(*trace->logs));
+    if (!trace->logs || trace->log_count == TRACE_LOGS)
+        return false;
+    if (!trace->count)
+        trace->last = now;
+    trace->logs[trace->log_count++] = tt_otel_log_get(log);
+    sink->held_logs++;
+    return true;
+}
+
+static void console_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+    uint64_t now = sink->options.now();
+
+    for (size_t i = 0; i < count; i++)
+        if (!add_log(sink, logs[i], now))
+            tt_sink_add(&sink->counters[TT_SIGNAL_LOGS].exported, 1);
 }
 
 static void console_tick(struct tt_sink *base)
@@ -328,7 +371,7 @@ static bool locale_is_utf8(void)
     return false;
 }
 
-int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters counters[TT_SIGNALS],
                    struct tt_sink **out)
 {
     struct console_sink *sink = calloc(1, sizeof(*sink));
@@ -359,7 +402,7 @@ static int console_check(const char *target, char **error)
 }
 
 static int console_open(const char *target, const struct tt_export_config *config,
-                        struct tt_sink_counters *counters, struct tt_sink **sink, char **error)
+                        struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **sink, char **error)
 {
     const struct tt_console_options options = {
         .fd = STDOUT_FILENO,
@@ -383,6 +426,7 @@ const struct tt_sink_ops tt_console_sink = {
     .check = console_check,
     .open = console_open,
     .write = console_write,
+    .write_logs = console_write_logs,
     .tick = console_tick,
     .finish = console_finish,
     .stopping = console_stopping,

@@ -14,10 +14,11 @@ struct tt_console_style {
     bool utf8; /* else ASCII only */
 };
 
-/* Adds the header line and the tree. All spans are of one trace, in any order, `count` > 0; `hidden` more are
- * mentioned. */
+/* Adds the header line and the tree. All spans and log records are of one trace, spans in any order, `count`
+ * > 0, records in that of their time; `hidden` more spans are mentioned. A record stands below its span, if
+ * that is there. */
 void tt_console_tree(struct tt_text *out, struct tt_otel_span *const *spans, size_t count, size_t hidden,
-                     const struct tt_console_style *style);
+                     struct tt_otel_log *const *logs, size_t log_count, const struct tt_console_style *style);
 
 /* Its topmost span: without parent, else the earliest whose parent is not there. */
 const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, size_t count);
@@ -33,5 +34,5 @@ struct tt_console_options {
 };
 
 /* 0 and *out, or -ENOMEM. */
-int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters counters[TT_SIGNALS],
                    struct tt_sink **out);

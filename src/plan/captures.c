@@ -45,6 +45,11 @@ static const struct recipe recipes[] = {
                                .aux3 = TT_LAYOUT_VALUE_NAME},
     [TT_VALUE_RETURNED_ATTRIBUTE] = {TT_CAPTURE_ATTR_ERRORS_ONE, TT_CAPTURE_ATTR_ERRORS_ONE,
                                      .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS},
+    [TT_VALUE_LOG_MESSAGE] = {TT_CAPTURE_STRING_LONG, TT_CAPTURE_STRING_LONG_COW, true,
+                              TT_LAYOUT_LOG_MESSAGE},
+    [TT_VALUE_LOG_LEVEL] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LEVEL},
+    [TT_VALUE_LOG_FILE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_LOG_FILE},
+    [TT_VALUE_LOG_LINE] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LINE},
     [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
                                          .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
@@ -58,7 +63,8 @@ const char *tt_capture_field_name(unsigned field)
         [TT_FIELD_DEVICE] = "device",       [TT_FIELD_CLASS] = "class",   [TT_FIELD_COMMAND] = "command",
         [TT_FIELD_ATTRIBUTE] = "attribute", [TT_FIELD_SOURCE] = "source", [TT_FIELD_CLIENT] = "client",
         [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",     [TT_FIELD_DESCRIPTOR] = "call",
-        [TT_FIELD_ASYNCH_ID] = "number",
+        [TT_FIELD_ASYNCH_ID] = "number",    [TT_FIELD_LOGGER] = "logger", [TT_FIELD_LEVEL] = "level",
+        [TT_FIELD_FILE] = "file",           [TT_FIELD_LINE] = "line",     [TT_FIELD_MESSAGE] = "message",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";
@@ -95,6 +101,9 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
         aux3 = offset_of(layout, recipe->aux3);
     struct tt_capture made = {.field = (__u8)argument->field, .reg = origin->reg, .derefs = origin->derefs};
 
+    *why = NULL;
+    if (offset_of(layout, recipe->at) == TT_LAYOUT_ABSENT)
+        return false;
     made.off[0] = origin->off[0];
     made.off[1] = origin->derefs ? origin->off[1] : 0;
     *why = "layout not known";

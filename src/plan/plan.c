@@ -56,7 +56,8 @@ static bool is_key(const struct tt_row *row)
 /* Is only its entry of interest? */
 static bool is_moment(const struct tt_row *row)
 {
-    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED;
+    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED ||
+           row->role == TT_ROLE_LOG;
 }
 
 static __u8 entry_kind(const struct tt_row *row)
@@ -188,7 +189,8 @@ static void add_capture(struct job *job, struct tt_point *point, const struct tt
         point->captures++;
         return;
     }
-    say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+    if (why) /* NULL: there is nothing to capture in this build */
+        say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
 }
 
 static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *point)

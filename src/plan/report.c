@@ -33,7 +33,7 @@ static const char *role_name(enum tt_role role)
         [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
         [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
         [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_METHOD] = "method",
-        [TT_ROLE_SWITCH] = "switch",
+        [TT_ROLE_SWITCH] = "switch",       [TT_ROLE_LOG] = "log",
     };
 
     return names[role];
@@ -59,6 +59,8 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_ATTR_ERRORS_ONE] = "errors of one",
         [TT_CAPTURE_NAMED_VEC_COW] = "vector of named (old)",
         [TT_CAPTURE_ATTR_ERRORS_VEC_COW] = "errors in vector (old)",
+        [TT_CAPTURE_STRING_LONG] = "long std::string",
+        [TT_CAPTURE_STRING_LONG_COW] = "long std::string (old)",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";

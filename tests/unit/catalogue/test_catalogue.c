@@ -102,7 +102,8 @@ static void layouts_are_sane(void **state)
         assert_non_null(layout->name);
         assert_true(layout->present && layout->present[0]);
         for (size_t j = TT_LAYOUT_NONE + 1; j < TT_LAYOUT_FIELDS; j++)
-            assert_true(layout->offset[j] == -1 || (layout->offset[j] > 0 && layout->offset[j] < 4096));
+            assert_true(layout->offset[j] == -1 || layout->offset[j] == TT_LAYOUT_ABSENT ||
+                        (layout->offset[j] > 0 && layout->offset[j] < 4096));
     }
     for (size_t i = 0; i < tt_omni_layout_count; i++)
         assert_true(tt_omni_layouts[i].giop.stream_id && tt_omni_layouts[i].giop.descriptor_op);
