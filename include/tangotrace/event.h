@@ -212,6 +212,14 @@ enum tt_field {
     TT_FIELD_FILE,         /* string: source file of a log message */
     TT_FIELD_LINE,         /* u64: line in it */
     TT_FIELD_MESSAGE,      /* long string: the log message */
+    TT_FIELD_PLANNED,      /* u64: when polling was due: CLOCK_MONOTONIC ns, or with the next one seconds */
+    TT_FIELD_PLANNED_USEC, /* u64: .. of unix time less 1002000000 s (cppTango 9.3), microseconds */
+    TT_FIELD_PERIOD,       /* u64: polling period in ns */
+    TT_FIELD_PERIOD_MS,    /* u64: the same in ms */
+    TT_FIELD_EVENT_TYPE,   /* string: kind of event ("change"), with the IDL version before it */
+    TT_FIELD_EVENT_ERROR,  /* u64: not 0: the event carries an error */
+    TT_FIELD_TOPIC,        /* string: full name of the event, as it is sent */
+    TT_FIELD_COUNTER,      /* u64: number of the event in its topic */
     TT_FIELDS,
 };
 

@@ -165,6 +165,7 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
 {
     tt_assembler_forget(pipeline->assembler, pid);
+    tt_correlator_forget(pipeline->correlator, pid);
     tt_activity_forget(pipeline->activity, pid);
 }
 

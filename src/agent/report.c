@@ -225,7 +225,16 @@ static void put_detail(struct tt_json *json, struct tt_agent *agent)
 struct change {
     struct tt_agent *agent;
     uint64_t processes;
+    uint32_t pid;
 };
+
+/* Events that come while nobody looks are not lost. */
+static void forget_events(void *context)
+{
+    struct change *change = context;
+
+    tt_correlator_forget(change->agent->pipeline->correlator, change->pid);
+}
 
 static void change_detail(void *context, struct tt_process *process)
 {
@@ -236,6 +245,9 @@ static void change_detail(void *context, struct tt_process *process)
         return;
     change->processes++;
     tt_attach_process(change->agent->attach, process);
+    change->pid = (uint32_t)process->pid;
+    if (change->agent->collector)
+        tt_collector_call(change->agent->collector, forget_events, change);
 }
 
 /* "LEVEL" or "LEVEL:PATTERN": rules, then those processes whose level it changes. */

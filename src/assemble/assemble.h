@@ -24,6 +24,8 @@ struct tt_assembler_ops {
     /* A log message was written, inside log->span if that is not NULL; ownership goes to the callee. NULL:
      * log messages are not wanted. */
     void (*log)(void *context, struct tt_log *log);
+    /* The event of a PRODUCER span is about to be sent: its topic and number are known. NULL: not wanted. */
+    void (*pushed)(void *context, struct tt_span *span, uint64_t time);
     void *context;
 };
 

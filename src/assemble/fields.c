@@ -15,6 +15,8 @@ static const size_t string_member[TT_FIELDS] = {
     [TT_FIELD_COMMAND] = offsetof(struct tt_span, command),
     [TT_FIELD_OPERATION] = offsetof(struct tt_span, operation),
     [TT_FIELD_TEXT] = offsetof(struct tt_span, text),
+    [TT_FIELD_EVENT_TYPE] = offsetof(struct tt_span, event_type),
+    [TT_FIELD_TOPIC] = offsetof(struct tt_span, topic),
 };
 
 /* Where strings of an error go; the field's index is the error's. */
@@ -139,6 +141,44 @@ static void decode_scalar(struct tt_span *span, const struct tt_field_header *he
     }
 }
 
+/* Of cppTango 9.3's dates, to keep them small (tango_const.h). */
+#define DELTA_T_S 1002000000ull
+#define NS_PER_S  1000000000ull
+
+/* Numbers of polling and events. */
+static void decode_number(struct tt_span *span, const struct tt_field_header *header,
+                          const unsigned char *data)
+{
+    uint64_t value;
+    if (!read_scalar(header, data, &value)) {
+        span->incomplete |= TT_INCOMPLETE_FAULT;
+        return;
+    }
+    switch (header->field) {
+    case TT_FIELD_PLANNED:
+        span->planned = value;
+        break;
+    case TT_FIELD_PLANNED_USEC: /* behind the seconds */
+        if (span->planned < UINT32_MAX && value < 1000000)
+            span->planned_unix = (span->planned + DELTA_T_S) * NS_PER_S + value * 1000;
+        span->planned = 0;
+        break;
+    case TT_FIELD_PERIOD:
+        span->period = value;
+        break;
+    case TT_FIELD_PERIOD_MS:
+        span->period = value * 1000000;
+        break;
+    case TT_FIELD_EVENT_ERROR: /* a bool is only the lowest byte of its register */
+        span->event_error = span->row->role == TT_ROLE_RECEIVE ? (value & 0xff) != 0 : value != 0;
+        break;
+    case TT_FIELD_COUNTER:
+        span->counter = (uint32_t)value;
+        span->has_counter = true;
+        break;
+    }
+}
+
 static void decode_attribute(struct tt_span *span, const struct tt_field_header *header,
                              const unsigned char *data)
 {
@@ -207,6 +247,14 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
         } else {
             span->incomplete |= TT_INCOMPLETE_FAULT;
         }
+        return;
+    case TT_FIELD_PLANNED:
+    case TT_FIELD_PLANNED_USEC:
+    case TT_FIELD_PERIOD:
+    case TT_FIELD_PERIOD_MS:
+    case TT_FIELD_EVENT_ERROR:
+    case TT_FIELD_COUNTER:
+        decode_number(span, header, data);
         return;
     case TT_FIELD_TRACE_PARENT:
         decode_context(span, header, data);

@@ -29,7 +29,7 @@ static const char *copy(struct tt_log *log, const char *text)
 /* Whose request it is that is being served. */
 static void set_owner(struct tt_log *log, const struct tt_span *span)
 {
-    bool server = span->row->role == TT_ROLE_SERVER && span->device;
+    bool server = tt_row_is_devices(span->row) && span->device;
 
     log->device = copy(log, server ? span->device : span->owner_device);
     log->class_name = copy(log, server ? span->class_name : span->owner_class);

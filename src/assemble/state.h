@@ -127,6 +127,7 @@ struct thread {
     bool unheld; /* .. even inside functions that should hold it: one came back from a suspension */
     bool doubt;  /* an entry may have been lost that encloses what comes */
     bool served; /* has had an upcall */
+    bool gap;    /* events were lost since it last received one of a topic */
     struct marker marker;
     struct ghost *ghosts; /* TT_GHOSTS_MAX of them, or NULL */
 };
@@ -238,6 +239,14 @@ void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
 void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+
+/* ---- events.c ---- */
+
+/* Of the event that the innermost function sends: its topic, as the function that made it returns; its
+ * number. */
+void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
+                      const struct tt_event_view *view);
 
 /* ---- log.c ---- */
 

@@ -30,6 +30,14 @@
     [TT_LAYOUT_LOG_LINE] = 56
 #define LOG_93 [TT_LAYOUT_LOG_FILE] = TT_LAYOUT_ABSENT, [TT_LAYOUT_LOG_LINE] = TT_LAYOUT_ABSENT
 
+/* WorkItem {DeviceImpl *dev; poll_list; wake_up_date; update; type; vector<string> name @40}: 9.3 has a
+ * timeval and milliseconds, later ones times of std::chrono. */
+#define POLL_93                                                                                              \
+    [TT_LAYOUT_POLL_USEC] = 24, [TT_LAYOUT_POLL_PERIOD] = TT_LAYOUT_ABSENT, [TT_LAYOUT_POLL_PERIOD_MS] = 32
+#define POLL_94                                                                                              \
+    [TT_LAYOUT_POLL_USEC] = TT_LAYOUT_ABSENT, [TT_LAYOUT_POLL_PERIOD] = 24,                                  \
+    [TT_LAYOUT_POLL_PERIOD_MS] = TT_LAYOUT_ABSENT
+
 /* 9.3 took most strings by plain reference, 9.4 made them const. */
 static const char *const is_93_new[] = {"_ZN5Tango11DeviceProxy14read_attributeER" NEW_STRING, NULL};
 static const char *const is_93_old[] = {"_ZN5Tango11DeviceProxy14read_attributeERSs", NULL};
@@ -54,6 +62,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
                    IDL_VALUES,
+                   POLL_93,
                    LOG_93,
                    [TT_LAYOUT_LOG_MESSAGE] = 32,
                    [TT_LAYOUT_LOG_LEVEL] = 64},
@@ -70,6 +79,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
                    IDL_VALUES,
+                   POLL_94,
                    LOG_NEW},
     },
     {
@@ -85,6 +95,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
                    IDL_VALUES,
+                   POLL_94,
                    LOG_OLD},
     },
     {
@@ -101,6 +112,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
                    IDL_VALUES,
+                   POLL_94,
                    LOG_NEW},
     },
     {
@@ -116,6 +128,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
                    IDL_VALUES,
+                   POLL_94,
                    LOG_OLD},
     },
     {
@@ -131,6 +144,7 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
                    IDL_VALUES,
+                   POLL_93,
                    LOG_93,
                    [TT_LAYOUT_LOG_MESSAGE] = 8,
                    [TT_LAYOUT_LOG_LEVEL] = 16},

@@ -22,8 +22,9 @@ static const char introduction[] =
     "Functions that call each other (`command_inout_4` calls `command_inout_2`) are one span, the outermost. A client "
     "function that sends several requests (construction of a proxy, say) is an INTERNAL span with one CLIENT child per "
     "request. A call that never reached the wire, because the server cannot be reached or lives in the same process, is "
-    "a CLIENT span too; the latter's other side says `tangotrace.collocated`. Methods that the polling thread calls are "
-    "INTERNAL.\n"
+    "a CLIENT span too; the latter's other side says `tangotrace.collocated`. What the polling thread does is INTERNAL, "
+    "below one root per polled object. An event sent is a PRODUCER, below what caused it, and each process that receives "
+    "it has a CONSUMER below that. Heartbeats are no spans.\n"
     "* **Name.** The C++ function, `Tango::DeviceProxy::read_attribute`, as native 10.3 writes it. What was done stands "
     "in `tango.operation.name`: `Arm`, `read ExposureTime`, `read 12 attributes`. A request that none of the functions "
     "below stands for is named by its GIOP operation (`_is_a`).\n"
@@ -131,6 +132,10 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_SERVER] = "SERVER",
         [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
         [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
+        [TT_ROLE_POLL] = "INTERNAL, the root of what is polled",
+        [TT_ROLE_PUSH] = "PRODUCER",
+        [TT_ROLE_RECEIVE] = "CONSUMER, below its PRODUCER",
+        [TT_ROLE_LIFE] = "INTERNAL",
         [TT_ROLE_CATCH] = NULL,
         [TT_ROLE_SWITCH] = NULL,
     };

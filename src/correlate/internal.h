@@ -10,6 +10,8 @@
 #include "correlate/keys.h"
 #include "correlate/native.h"
 #include "correlate/random.h"
+#include "correlate/starts.h"
+#include "correlate/topics.h"
 #include "correlate/traces.h"
 
 struct tt_correlator {
@@ -21,6 +23,8 @@ struct tt_correlator {
     struct tt_keys *keys;
     struct tt_traces traces;
     struct tt_natives *natives;
+    struct tt_topics *topics;
+    struct tt_starts *starts;
     struct tt_correlator_stats stats;
 };
 

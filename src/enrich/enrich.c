@@ -109,7 +109,7 @@ static const struct tt_otel_scope *scope_of(const struct tt_process *process)
  * request is being served, everything else to the process. */
 static int add_owner(struct tt_enricher *enricher, const struct tt_span *span, struct tt_otel_span *out)
 {
-    bool server = span->row->role == TT_ROLE_SERVER || span->row->role == TT_ROLE_UPCALL;
+    bool server = tt_row_is_devices(span->row) || span->row->role == TT_ROLE_UPCALL;
     const char *device = server && span->device ? span->device : span->owner_device;
     const char *class_name = server && span->device ? span->class_name : span->owner_class;
     _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, span->tgid,

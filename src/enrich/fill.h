@@ -25,6 +25,12 @@ bool tt_fill_is_device(const char *name);
 /* Severity and attributes of a log record. */
 void tt_fill_log(struct tt_build *build, const struct tt_log *log, struct tt_otel_log *out);
 
+/* fill_cause.c: what goes on of its own accord. Title, and the device that a topic names, in the arena. */
+const char *tt_fill_event_title(struct tt_arena *arena, const struct tt_span *span);
+const char *tt_fill_event_device(struct tt_arena *arena, const struct tt_span *span);
+void tt_fill_event(struct tt_build *build, const struct tt_span *span);
+void tt_fill_polling(struct tt_build *build, const struct tt_span *span);
+
 /* Status and exception events of `out`, the error attributes into `build` (those of the span, whose arena is
  * out->arena). */
 void tt_fill_outcome(struct tt_build *build, const struct tt_span *span, struct tt_otel_span *out);

@@ -12,6 +12,7 @@ struct recipe {
     enum tt_layout_field aux, aux2, aux3;
     bool pointer; /* the place holds a pointer to the value */
     int plus;     /* fixed offset of the value */
+    bool behind;  /* the object begins with a pointer to the one that `at` is in */
 };
 
 static const struct recipe recipes[] = {
@@ -50,6 +51,19 @@ static const struct recipe recipes[] = {
     [TT_VALUE_LOG_LEVEL] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LEVEL},
     [TT_VALUE_LOG_FILE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_LOG_FILE},
     [TT_VALUE_LOG_LINE] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LINE},
+    [TT_VALUE_WORK_DEVICE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_NAME,
+                              .behind = true},
+    [TT_VALUE_WORK_CLASS] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_CLASS,
+                             TT_LAYOUT_CLASS_NAME, .behind = true},
+    [TT_VALUE_WORK_ATTRIBUTES] = {TT_CAPTURE_STRING_VEC, TT_CAPTURE_STRING_VEC_COW, true, .plus = 40},
+    [TT_VALUE_WORK_COMMAND] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, .plus = 40, .pointer = true},
+    [TT_VALUE_WORK_DATE] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 16},
+    [TT_VALUE_WORK_USEC] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .at = TT_LAYOUT_POLL_USEC},
+    [TT_VALUE_WORK_PERIOD] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .at = TT_LAYOUT_POLL_PERIOD},
+    [TT_VALUE_WORK_PERIOD_MS] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_POLL_PERIOD_MS},
+    [TT_VALUE_EVENT_COUNTER] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .plus = 4},
+    [TT_VALUE_U32_AT] = {TT_CAPTURE_U32, TT_CAPTURE_U32},
+    [TT_VALUE_RETURNED_STRING] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true},
     [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
                                          .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
@@ -60,11 +74,18 @@ static const struct recipe recipes[] = {
 const char *tt_capture_field_name(unsigned field)
 {
     static const char *const names[TT_FIELDS] = {
-        [TT_FIELD_DEVICE] = "device",       [TT_FIELD_CLASS] = "class",   [TT_FIELD_COMMAND] = "command",
-        [TT_FIELD_ATTRIBUTE] = "attribute", [TT_FIELD_SOURCE] = "source", [TT_FIELD_CLIENT] = "client",
-        [TT_FIELD_FAILED] = "failed",       [TT_FIELD_TEXT] = "text",     [TT_FIELD_DESCRIPTOR] = "call",
-        [TT_FIELD_ASYNCH_ID] = "number",    [TT_FIELD_LOGGER] = "logger", [TT_FIELD_LEVEL] = "level",
-        [TT_FIELD_FILE] = "file",           [TT_FIELD_LINE] = "line",     [TT_FIELD_MESSAGE] = "message",
+        [TT_FIELD_DEVICE] = "device",     [TT_FIELD_CLASS] = "class",
+        [TT_FIELD_COMMAND] = "command",   [TT_FIELD_ATTRIBUTE] = "attribute",
+        [TT_FIELD_SOURCE] = "source",     [TT_FIELD_CLIENT] = "client",
+        [TT_FIELD_FAILED] = "failed",     [TT_FIELD_TEXT] = "text",
+        [TT_FIELD_DESCRIPTOR] = "call",   [TT_FIELD_ASYNCH_ID] = "number",
+        [TT_FIELD_LOGGER] = "logger",     [TT_FIELD_LEVEL] = "level",
+        [TT_FIELD_FILE] = "file",         [TT_FIELD_LINE] = "line",
+        [TT_FIELD_MESSAGE] = "message",   [TT_FIELD_PLANNED] = "date",
+        [TT_FIELD_PLANNED_USEC] = "usec", [TT_FIELD_PERIOD] = "period",
+        [TT_FIELD_PERIOD_MS] = "period",  [TT_FIELD_EVENT_TYPE] = "event",
+        [TT_FIELD_EVENT_ERROR] = "error", [TT_FIELD_TOPIC] = "topic",
+        [TT_FIELD_COUNTER] = "counter",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";
@@ -114,6 +135,8 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
     if (made.kind == TT_CAPTURE_NONE)
         return false;
     *why = "place in the object not known";
+    if (recipe->behind && !dereference(&made))
+        return false;
     if (!shift(&made, offset_of(layout, recipe->at)) || !shift(&made, recipe->plus) || aux < 0 || aux2 < 0 ||
         aux3 < 0)
         return false;

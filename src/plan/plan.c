@@ -19,6 +19,8 @@
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
 #define TEXT_MAX    768
 
+#define ARGUMENT_REGS 6 /* arguments in registers */
+
 /* One function in the making. */
 struct job {
     struct tt_plan *plan;
@@ -57,7 +59,7 @@ static bool is_key(const struct tt_row *row)
 static bool is_moment(const struct tt_row *row)
 {
     return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED ||
-           row->role == TT_ROLE_LOG;
+           row->role == TT_ROLE_LOG || row->role == TT_ROLE_COUNTER;
 }
 
 static __u8 entry_kind(const struct tt_row *row)
@@ -198,11 +200,17 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
         struct tt_origin origin = {0};
+        unsigned place;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
-        origin.reg = (uint8_t)tt_values_holder(
-            &job->flow, insn, tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0)));
+        place = (unsigned)argument->index + (job->row->sret ? 1 : 0);
+        if (place < ARGUMENT_REGS)
+            origin.reg = (uint8_t)tt_values_holder(&job->flow, insn, tt_insn_argument_reg(place));
+        else /* on the stack, above the return address (System V ABI) */
+            origin = (struct tt_origin){.reg = point->cfa_reg,
+                                        .derefs = 1,
+                                        .off = {point->cfa_off + 8 * (int)(place - ARGUMENT_REGS)}};
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -229,11 +237,13 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 /* Places the entry point. 0, or a negative errno; without a point job->keeps stays false. */
 static int plan_entry(struct job *job)
 {
-    int64_t insn = find_entry(job);
+    bool needless = job->row->role == TT_ROLE_TOPIC; /* only its exit is of interest */
+    int64_t insn = needless ? -1 : find_entry(job);
     struct tt_plan_point *other;
     struct tt_point point;
     int r;
 
+    job->keeps = needless;
     if (insn < 0)
         return 0;
     if (!describe(job, (uint32_t)insn, &point)) {

@@ -40,6 +40,15 @@ enum {
     CATCH,
     SWITCH,
     LOG,
+    POLL,
+    PUSH,
+    TOPIC,
+    COUNTER,
+    RECEIVE,
+    START,        /* the first part of a server's start */
+    START_SERVER, /* the next one */
+    EXPORT,       /* called by that */
+    SUBSCRIBE,
     ROWS,
 };
 
@@ -69,6 +78,17 @@ static const struct tt_row test_rows[ROWS] = {
     [CATCH] = {.role = TT_ROLE_CATCH},
     [SWITCH] = {.role = TT_ROLE_SWITCH},
     [LOG] = {.role = TT_ROLE_LOG, .name = "log4tango::Logger::call_appenders"},
+    [POLL] = {.role = TT_ROLE_POLL, .name = "Tango::PollThread::poll_attr", .verb = "poll"},
+    [PUSH] = {.role = TT_ROLE_PUSH, .name = "Tango::ZmqEventSupplier::push_event", .verb = "push"},
+    [TOPIC] = {.role = TT_ROLE_TOPIC, .name = "Tango::ZmqEventSupplier::create_full_event_name"},
+    [COUNTER] = {.role = TT_ROLE_COUNTER, .name = "Tango::ZmqCallInfo::operator>>="},
+    [RECEIVE] = {.role = TT_ROLE_RECEIVE, .name = "Tango::ZmqEventConsumer::push_zmq_event", .verb = "event"},
+    [START] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::init", .verb = "start"},
+    [START_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::server_init", .verb = "start server"},
+    [EXPORT] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::export_device", .verb = "export"},
+    [SUBSCRIBE] = {.role = TT_ROLE_MANY,
+                   .name = "Tango::DeviceProxy::subscribe_event",
+                   .verb = "subscribe_event"},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
@@ -101,6 +121,7 @@ struct events {
     size_t count, capacity;
     struct tt_log *logs[32]; /* in the order they came */
     size_t log_count;
+    size_t pushed; /* events that are known with topic and number */
 };
 
 /* ---- where spans go --------------------------------------------------------------------------- */
@@ -131,6 +152,12 @@ static inline void record_log(void *context, struct tt_log *log)
         memcpy(log->span_id, log->span->span_id, sizeof(log->span_id));
     log->span = NULL;
     keep_log(context, log);
+}
+
+static inline void record_pushed(void *context, struct tt_span *span, uint64_t time)
+{
+    struct events *e = context;
+    e->pushed++;
 }
 
 static inline void record_open(void *context, struct tt_span *span)
@@ -166,7 +193,12 @@ static inline void events_init_rows(struct events *e, row_fn rows)
 {
     memset(e, 0, sizeof(*e));
     e->now = 1000000;
-    struct tt_assembler_ops ops = {record_open, record_request, keep_span, record_log, e};
+    struct tt_assembler_ops ops = {.open = record_open,
+                                   .request = record_request,
+                                   .close = keep_span,
+                                   .log = record_log,
+                                   .pushed = record_pushed,
+                                   .context = e};
     e->assembler = tt_assembler_new(&ops, rows, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
@@ -409,6 +441,33 @@ static inline void writes(struct events *e, uint32_t tid, uint64_t frame, const 
     draft_string(d, TT_FIELD_FILE, 0, "TangoTest.cpp");
     draft_u64(d, TT_FIELD_LINE, 815);
     draft_string(d, TT_FIELD_MESSAGE, 0, message);
+    feed(e, d);
+}
+
+/* An event goes out, from entry to exit at `frame`. */
+static inline void pushes(struct events *e, uint32_t tid, uint64_t frame, const char *topic, uint32_t number)
+{
+    struct draft *d;
+    enter(e, tid, PUSH, frame);
+    d = draft(e, TT_EVENT_EXIT, tid, TOPIC, frame - 0x200, frame - 0x280);
+    draft_string(d, TT_FIELD_TOPIC, 0, topic);
+    feed(e, d);
+    d = draft(e, TT_EVENT_EXIT, tid, TOPIC, frame - 0x200, frame - 0x280);
+    draft_string(d, TT_FIELD_TOPIC, 0, "that of the counter");
+    feed(e, d);
+    d = draft(e, TT_EVENT_ENTER, tid, COUNTER, frame - 0x200, frame - 0x200);
+    draft_u64(d, TT_FIELD_COUNTER, number);
+    feed(e, d);
+    leave(e, tid, PUSH, frame);
+}
+
+static inline void receives(struct events *e, uint32_t tid, uint64_t frame, const char *topic,
+                            uint32_t number)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, RECEIVE, frame, frame);
+    draft_string(d, TT_FIELD_TOPIC, 0, topic);
+    draft_u64(d, TT_FIELD_EVENT_ERROR, 0xdead00);
+    draft_u64(d, TT_FIELD_COUNTER, number);
     feed(e, d);
 }
 
