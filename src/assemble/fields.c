@@ -174,7 +174,7 @@ static void decode_number(struct tt_span *span, const struct tt_field_header *he
         break;
     case TT_FIELD_COUNTER:
         span->counter = (uint32_t)value;
-        span->has_counter = true;
+        span->has_counter = span->counter != 0; /* cppTango 9.3 without a database numbers no events */
         break;
     }
 }

@@ -121,6 +121,7 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     uint32_t counter;
     uint64_t pushed;      /* set by correlate: when it was sent, CLOCK_MONOTONIC ns; 0 unknown */
     uint32_t events_lost; /* set by correlate: events of the topic that should have come before it */
+    bool event_again;     /* set by correlate: the process has received it already */
 
     /* The trace context of native telemetry. SERVER: that came with the request; CLIENT: that its newest
      * request carried. */

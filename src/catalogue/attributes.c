@@ -132,6 +132,9 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_EVENT_LOST] = SPAN("tango.event.lost", INT, OURS, STABLE, "CONSUMER",
                                 "numbers are missing since the last one that this process received",
                                 "how many events the process has missed before this one"),
+    [TT_ATTR_EVENT_AGAIN] = SPAN(
+        "tango.event.again", BOOL, OURS, STABLE, "CONSUMER", "the process has received the event already",
+        "`true`: cppTango sends one twice after a subscription, and gives it to no callback the second time"),
 
     [TT_ATTR_ERROR_TYPE] = SPAN(
         "error.type", STRING, SEMCONV, STABLE, ANY, "status is Error",

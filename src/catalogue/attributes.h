@@ -55,6 +55,7 @@ enum tt_attr {
     TT_ATTR_EVENT_ERROR,
     TT_ATTR_EVENT_LATENCY,
     TT_ATTR_EVENT_LOST,
+    TT_ATTR_EVENT_AGAIN,
     /* how it ended, how sure we are */
     TT_ATTR_ERROR_TYPE,
     TT_ATTR_CORBA_MINOR,

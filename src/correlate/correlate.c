@@ -292,7 +292,7 @@ static bool event_received(struct tt_correlator *correlator, struct tt_span *spa
     bool ambiguous;
     if (!span->topic || !span->has_counter)
         return false;
-    span->events_lost = tt_topics_receive(correlator->topics, span);
+    span->events_lost = tt_topics_receive(correlator->topics, span, &span->event_again);
     stats->events_lost += span->events_lost;
     push = tt_topics_find(correlator->topics, span->topic, span->counter, &ambiguous);
     stats->events_ambiguous += ambiguous;

@@ -82,7 +82,7 @@ static unsigned make_key(struct key *key, uint32_t number, const char *topic)
 void tt_topics_push(struct tt_topics *topics, const struct tt_span *span, uint64_t time)
 {
     struct push *push, *before;
-    struct key key;
+    struct key key = {0};
     unsigned size = make_key(&key, span->counter, span->topic);
     HASH_FIND(hh, topics->pushes, &key, size, before);
     if (!before && HASH_COUNT(topics->pushes) >= TT_PUSHES_MAX)
@@ -110,7 +110,7 @@ const struct tt_push *tt_topics_find(const struct tt_topics *topics, const char 
                                      bool *ambiguous)
 {
     struct push *push;
-    struct key key;
+    struct key key = {0};
     unsigned size = make_key(&key, counter, topic);
     HASH_FIND(hh, topics->pushes, &key, size, push);
     *ambiguous = push && push->ambiguous;
@@ -136,17 +136,19 @@ static struct last *new_last(struct tt_topics *topics, const struct key *key, un
     return last;
 }
 
-uint32_t tt_topics_receive(struct tt_topics *topics, const struct tt_span *span)
+uint32_t tt_topics_receive(struct tt_topics *topics, const struct tt_span *span, bool *again)
 {
     uint32_t missed = 0, counter = span->counter;
     struct last *last;
-    struct key key;
+    struct key key = {0};
     unsigned size = make_key(&key, span->tgid, span->topic);
     HASH_FIND(hh, topics->lasts, &key, size, last);
     if (!last)
         last = new_last(topics, &key, size);
+    *again = false;
     if (!last)
         return 0;
+    *again = !last->fresh && counter == last->counter && last->thread_start == span->thread_start;
     if (last->thread_start != span->thread_start) /* another process of that id */
         last->fresh = true;
     if (!last->fresh && !span->after_gap && counter > last->counter) /* lower: its sender was started anew */

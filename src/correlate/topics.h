@@ -38,8 +38,8 @@ const struct tt_push *tt_topics_find(const struct tt_topics *topics, const char 
                                      bool *ambiguous);
 
 /* The span's process has received its event. How many of the topic it has missed since the last one that it
- * received; 0 where events may have come that were not seen. */
-uint32_t tt_topics_receive(struct tt_topics *topics, const struct tt_span *span);
+ * received; 0 where events may have come that were not seen. *again: it is that one once more. */
+uint32_t tt_topics_receive(struct tt_topics *topics, const struct tt_span *span, bool *again);
 
 /* What the process has received is no measure any more: it has subscribed anew, or was not looked at. */
 void tt_topics_forget(struct tt_topics *topics, uint32_t tgid);

@@ -103,6 +103,8 @@ void tt_fill_event(struct tt_build *build, const struct tt_span *span)
         tt_build_true(build, TT_ATTR_EVENT_ERROR);
     if (span->pushed && span->start >= span->pushed)
         tt_build_int(build, TT_ATTR_EVENT_LATENCY, (int64_t)((span->start - span->pushed) / 1000));
+    if (span->event_again)
+        tt_build_true(build, TT_ATTR_EVENT_AGAIN);
     if (span->events_lost)
         tt_build_int(build, TT_ATTR_EVENT_LOST, span->events_lost);
 }

@@ -210,13 +210,15 @@ static int set_up(struct otlp_sink *sink, const char *target, const struct tt_ex
 
     target = target && *target ? target : DEFAULT_URL;
     err = tt_url_parse(target, config->full_url ? NULL : TRACES_PATH, &url, error);
+    if (!err && asprintf(&sink->base.name, "otlp:%s", url.display) < 0) {
+        sink->base.name = NULL;
+        tt_url_free(&url);
+        return -ENOMEM;
+    }
     if (!err)
         err = open_stream(&sink->streams[TT_SIGNAL_SPANS], &url, config, error);
     if (err < 0)
         return err;
-    sink->base.name = strdup(sink->streams[TT_SIGNAL_SPANS].name);
-    if (!sink->base.name)
-        return -ENOMEM;
     if (!config->logs)
         return 0;
     err = parse_logs_url(target, config, &url, error);

@@ -265,7 +265,9 @@ def events(server_build, builds):
             equal(s.attrs["messaging.system"], "tango", "messaging.system")
         for proc, count in zip(procs, before):
             got = [s for s in spans if s.kind == otlp.CONSUMER and s.pid == proc.pid]
-            equal(len(got), len(lines(proc, "event")) - count, "CONSUMER spans of %s" % proc.name)
+            twice = [s for s in got if s.attrs.get("tango.event.again")]
+            check(len(twice) <= 1, "cppTango sends at most one event twice here", twice)
+            equal(len(got) - len(twice), len(lines(proc, "event")) - count, "CONSUMER spans of %s" % proc.name)
             equal(len({s.attrs["tango.event.counter"] for s in got}), EVENTS, "different events")
             for s in got:
                 check(s.parent in whole, "an event without its sender", s)
@@ -313,6 +315,7 @@ def life(build):
     def test(bed):
         need_agent()
         database = parts.Database(bed)
+        parts.tangotest(bed, instance="other", devices=("sys/tg_test/9",))  # so that the library is known to the agent
         agent = Agent(bed)
         if build == DEBIAN:
             server, devices = parts.tangotest(bed, database), {"sys/tg_test/1"}
