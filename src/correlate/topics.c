@@ -79,12 +79,29 @@ static unsigned make_key(struct key *key, uint32_t number, const char *topic)
     return (unsigned)(offsetof(struct key, topic) + length);
 }
 
+/* The analyzer does not see that the first `size` bytes of the key are set. */
+static struct push *find_push(const struct tt_topics *topics, const struct key *key, unsigned size)
+{
+    struct push *push;
+    /* NOLINTNEXTLINE(clang-analyzer-core.*) */
+    HASH_FIND(hh, topics->pushes, key, size, push);
+    return push;
+}
+
+static struct last *find_last(const struct tt_topics *topics, const struct key *key, unsigned size)
+{
+    struct last *last;
+    /* NOLINTNEXTLINE(clang-analyzer-core.*) */
+    HASH_FIND(hh, topics->lasts, key, size, last);
+    return last;
+}
+
 void tt_topics_push(struct tt_topics *topics, const struct tt_span *span, uint64_t time)
 {
     struct push *push, *before;
-    struct key key = {0};
+    struct key key;
     unsigned size = make_key(&key, span->counter, span->topic);
-    HASH_FIND(hh, topics->pushes, &key, size, before);
+    before = find_push(topics, &key, size);
     if (!before && HASH_COUNT(topics->pushes) >= TT_PUSHES_MAX)
         drop_push(topics, topics->pushes);
     push = calloc(1, sizeof(*push) + size);
@@ -110,9 +127,9 @@ const struct tt_push *tt_topics_find(const struct tt_topics *topics, const char 
                                      bool *ambiguous)
 {
     struct push *push;
-    struct key key = {0};
+    struct key key;
     unsigned size = make_key(&key, counter, topic);
-    HASH_FIND(hh, topics->pushes, &key, size, push);
+    push = find_push(topics, &key, size);
     *ambiguous = push && push->ambiguous;
     return push && !push->ambiguous ? &push->it : NULL;
 }
@@ -140,9 +157,9 @@ uint32_t tt_topics_receive(struct tt_topics *topics, const struct tt_span *span,
 {
     uint32_t missed = 0, counter = span->counter;
     struct last *last;
-    struct key key = {0};
+    struct key key;
     unsigned size = make_key(&key, span->tgid, span->topic);
-    HASH_FIND(hh, topics->lasts, &key, size, last);
+    last = find_last(topics, &key, size);
     if (!last)
         last = new_last(topics, &key, size);
     *again = false;
