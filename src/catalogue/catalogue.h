@@ -160,7 +160,7 @@ struct tt_row {
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     unsigned char usual[TT_USUALS]; /* how often it is called in one of these */
-    bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
+    bool foreign; /* runs code of others (callbacks, methods): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };

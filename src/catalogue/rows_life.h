@@ -35,6 +35,7 @@
     {
         METHODS(POLL),
         .name = "Tango::PollThread::poll_attr",
+        .foreign = true,
         .verb = "poll",
         .signature = {"Tango::PollThread::poll_attr(Tango::WorkItem&)"},
         .argument = {WORK, {TT_FIELD_ATTRIBUTE, TT_VALUE_WORK_ATTRIBUTES, 1}},
@@ -42,20 +43,19 @@
     {
         METHODS(POLL),
         .name = "Tango::PollThread::poll_cmd",
+        .foreign = true,
         .verb = "poll",
         .signature = {"Tango::PollThread::poll_cmd(Tango::WorkItem&)"},
         .argument = {WORK, {TT_FIELD_COMMAND, TT_VALUE_WORK_COMMAND, 1}},
     },
 
     /* ---- events ------------------------------------------------------------------------------------- */
-    /* Its entry has to be stepped in builds by gcc 15 (Debian sid). Topic and number are told by two
-     * functions that it calls for each event, in this order; a heartbeat has a number, too, and no event
-     * around it. */
+    /* Topic and number are told by two functions that it calls for each event, in this order; a heartbeat has
+     * a number, too, and no event around it. */
     {
         METHODS(PUSH),
         .name = "Tango::ZmqEventSupplier::push_event",
         .verb = "push",
-        .seldom = true,
         .signature = {"Tango::ZmqEventSupplier::push_event(Tango::DeviceImpl*, std::string, "
                       "std::vector<std::string> const&, std::vector<double> const&, std::vector<std::string> "
                       "const&, std::vector<long> const&, Tango::EventSupplier::SuppliedEventData const&, "
@@ -87,6 +87,7 @@
     {
         METHODS(RECEIVE),
         .name = "Tango::ZmqEventConsumer::push_zmq_event",
+        .foreign = true,
         .verb = "event",
         .signature = {"Tango::ZmqEventConsumer::push_zmq_event(std::string&, unsigned char, zmq::message_t&, "
                       "bool, unsigned int const&)"},
@@ -97,22 +98,20 @@
 
     /* ---- a server starts and stops -------------------------------------------------------------------- */
     {
-        METHODS(LIFE),
-        .name = "Tango::Util::init",
-        .verb = "start",
-        .seldom = true,
-        .signature = {"Tango::Util::init(int, char**)"},
+        METHODS(LIFE),   .name = "Tango::Util::init",
+        .foreign = true, .verb = "start",
+        .seldom = true,  .signature = {"Tango::Util::init(int, char**)"},
     },
     {
-        METHODS(LIFE),
-        .name = "Tango::Util::server_init",
-        .verb = "start server",
-        .seldom = true,
-        .signature = {"Tango::Util::server_init(bool)"},
+        METHODS(LIFE),   .name = "Tango::Util::server_init",
+        .foreign = true, .verb = "start server",
+        .seldom = true,  .signature = {"Tango::Util::server_init(bool)"},
     },
     {
-        METHODS(LIFE),  .name = "Tango::DServer::init_device",          .verb = "start devices",
-        .seldom = true, .signature = {"Tango::DServer::init_device()"}, .argument = {DEVICE},
+        METHODS(LIFE),        .name = "Tango::DServer::init_device",
+        .foreign = true,      .verb = "start devices",
+        .seldom = true,       .signature = {"Tango::DServer::init_device()"},
+        .argument = {DEVICE},
     },
     {
         METHODS(LIFE),
