@@ -95,8 +95,8 @@ enum tt_detail tt_selection_detail(const struct tt_selection *selection, const s
  * when out of memory or behind the last. */
 char *tt_selection_detail_rule(const struct tt_selection *selection, size_t index);
 
-/* Decides for one process: sets process->selected, process->rule and process->detail. 0, -ENOMEM, or -EAGAIN: of
- * one that was only glimpsed too little is known for these rules. */
+/* Decides for one process: sets process->selected, process->rule and process->detail. 0, -ENOMEM, or -EAGAIN:
+ * of one that was only glimpsed too little is known for these rules. */
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process);
 
 /* ---- the table ---- */
