@@ -45,7 +45,8 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DTT_VERSION='"$(VERSION)"' -Iinclude -Isrc -I$(BUILD)/gen \
             $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 # libstdc++ for __cxa_demangle.
-LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lZydis -lstdc++ -lpthread -lm
+# The build id tells plans of this very program from those of another (src/plan/cache.h).
+LDLIBS  += -Wl,--build-id $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lZydis -lstdc++ -lpthread -lm
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(CPPFLAGS)
 
 SOURCES := $(sort $(wildcard src/*/*.c))
@@ -59,7 +60,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-unit check-host check-fuzz check-e2e check-libraries lint bench install clean docs
+.PHONY: all help deps demo check check-long check-unit check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -124,6 +125,9 @@ check-host: $(HOST_TESTS) ## links, leases and process events against the runnin
 check-unit: $(UNIT_TESTS) ## unit tests, no root
 	$(Q)for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
 
+check-golden: all ## recordings of real programs against their golden OTLP, no root
+	$(Q)tests/golden/run
+
 # ---- fuzzing: every parser, a short fixed time in `make check` ------------------------------------
 FUZZ_TIME    ?= 10
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -165,6 +169,7 @@ check: ## installs what the tests need and passes them all
 check-all: all
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-host
 	$(Q)$(MAKE) --no-print-directory check-fuzz
 	$(Q)tests/libraries/run --installed

@@ -99,31 +99,73 @@ __attribute__((noinline)) int socket_identity(struct tt_key *key)
     return 0;
 }
 
-/* What is needed of giopStream and giopStrand lies close together: one read for each (all layouts in
- * catalogue/). */
-#define STREAM_SPAN 112
-#define STRAND_SPAN 56
+/* What is needed of giopStream, giopStrand and giopConnection lies close together: one read for each (all
+ * layouts in catalogue/). */
+#define STREAM_SPAN     112
+#define STRAND_SPAN     56
+#define CONNECTION_SPAN 48
 
-/* Fills what the giopStream at `stream` tells. */
-static __always_inline bool stream_key(const struct tt_giop_layout *l, __u64 stream, struct tt_key *key)
+/*
+ * The class of a connection over IP, by the name of its type (Itanium C++ ABI 2.9.5: the word before the
+ * vtable's functions is the type_info*, the name lies at type_info + 8): "N4omni13tcpConnectionE" and
+ * "N4omni13sslConnectionE" at the server's end, "N4omni19tcpActiveConnectionE" and so on at the client's
+ * (seen live in 4.2.5 and 4.3.3). So libomnisslTP4, which has the class, need not be found, nor be there at
+ * all.
+ */
+#define NAME_OMNI  0x31696e6d6f344eull /* "N4omni1" */
+#define NAME_TCP   0x706374ull         /* "tcp", from byte 8 on */
+#define NAME_SSL   0x6c7373ull         /* "ssl" */
+#define LETTERS(n) ((1ull << 8 * (n)) - 1)
+
+static __always_inline __u8 ip_carrier(__u64 vtable)
 {
-    __u64 block[STREAM_SPAN / 8] = {}, connection;
-    __u32 id = l->stream_id - l->stream_strand, version = l->strand_version - l->strand_connection;
+    __u64 name[2] = {};
     bool ok = true;
+    __u64 type = user_u64(vtable - 8, &ok);
 
-    if (id > STREAM_SPAN - 4 || version > STRAND_SPAN - 2)
+    if (ok)
+        type = user_u64(type + 8, &ok);
+    if (!ok || bpf_probe_read_user(name, sizeof(name), (const void *)type) ||
+        (name[0] & LETTERS(7)) != NAME_OMNI)
+        return TT_CARRIER_UNKNOWN;
+    name[1] &= LETTERS(3);
+    return name[1] == NAME_TCP ? TT_CARRIER_TCP : name[1] == NAME_SSL ? TT_CARRIER_SSL : TT_CARRIER_UNKNOWN;
+}
+
+/* What kernel and ORB know of the connection of which `key` has the descriptor. */
+static __always_inline void connection_identity(struct tt_key *key, __u64 vtable)
+{
+    socket_identity(key);
+    if (key->connection.family == AF_UNIX)
+        key->carrier = TT_CARRIER_UNIX;
+    else if (key->connection.family && vtable)
+        key->carrier = ip_carrier(vtable);
+}
+
+/* Fills what the giopStream at `stream` tells; *vtable is that of its connection, or 0. */
+static __always_inline bool stream_key(const struct tt_giop_layout *l, __u64 stream, struct tt_key *key,
+                                       __u64 *vtable)
+{
+    __u64 block[STREAM_SPAN / 8] = {};
+    __u32 id = l->stream_id - l->stream_strand, version = l->strand_version - l->strand_connection;
+    __u32 fd = l->connection_fd;
+
+    if (id > STREAM_SPAN - 4 || version > STRAND_SPAN - 2 || fd > CONNECTION_SPAN - 4)
         return false;
     if (bpf_probe_read_user(block, STREAM_SPAN, (const void *)(stream + l->stream_strand)))
         return false;
     key->request_id = ((__u32 *)block)[id / 4]; /* as a word index, so that the verifier sees it aligned */
     if (bpf_probe_read_user(block, STRAND_SPAN, (const void *)(block[0] + l->strand_connection)))
         return false;
-    connection = block[0];
     key->giop_major = ((__u8 *)block)[version];
     key->giop_minor = ((__u8 *)block)[version + 1];
-    if (connection)
-        key->fd = (__s32)user_u32(connection + l->connection_fd, &ok);
-    return ok;
+    if (!block[0])
+        return true;
+    if (bpf_probe_read_user(block, CONNECTION_SPAN, (const void *)block[0]))
+        return false;
+    *vtable = block[0];
+    key->fd = ((__s32 *)block)[fd / 4];
+    return true;
 }
 
 /* omni::GIOP_C::ReceiveReply(this): a request was just sent by this thread. GIOP_C holds its giopStream at +8
@@ -138,19 +180,19 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
         __u8 oneway, upcall, pad[2];
     } call = {};
     struct tt_key key = {};
+    __u64 self, vtable = 0;
     bool ok = true;
-    __u64 self;
 
     if (!t || !p)
         return 0;
     self = t->regs[TT_REG_RDI];
     key.fd = -1;
     key.response_expected = 1;
-    if (!stream_key(&p->giop, self + 8, &key)) {
+    if (!stream_key(&p->giop, self + 8, &key, &vtable)) {
         field_status(t, TT_FIELD_KEY, 0, TT_STATUS_FAULT);
         return 0;
     }
-    socket_identity(&key);
+    connection_identity(&key, vtable);
     key.descriptor = user_u64(self + p->giop.call_descriptor, &ok);
     if (ok && key.descriptor &&
         bpf_probe_read_user(&call, sizeof(call), (const void *)(key.descriptor + p->giop.descriptor_op)))
@@ -173,6 +215,7 @@ __attribute__((noinline)) int put_upcall(struct tt_thread *t, struct tt_point *p
         __u64 iop, descriptor, op;
     } handle = {};
     struct tt_key key = {};
+    __u64 vtable = 0;
 
     if (!t || !p)
         return 0;
@@ -183,10 +226,10 @@ __attribute__((noinline)) int put_upcall(struct tt_thread *t, struct tt_point *p
     }
     if (!handle.iop)
         return 0; /* no key: collocated */
-    if (stream_key(&p->giop, handle.iop + 8, &key)) {
+    if (stream_key(&p->giop, handle.iop + 8, &key, &vtable)) {
         __u8 expected = 0;
 
-        socket_identity(&key);
+        connection_identity(&key, vtable);
         if (!bpf_probe_read_user(&expected, 1, (const void *)(handle.iop + p->giop.response_expected)))
             key.response_expected = expected;
         FIELD_DATA(t, TT_FIELD_KEY, &key, sizeof(key));

@@ -6,6 +6,7 @@
 #include "probe.h"
 #include "capture.bpf.h"
 #include "giop.bpf.h"
+#include "python.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -242,6 +243,21 @@ __attribute__((noinline)) int frames_left(struct tt_thread *t, __u64 frame, __u8
     return depth - kept;
 }
 
+__attribute__((noinline)) int frame_is_open(struct tt_thread *t, __u64 frame)
+{
+    __u32 i;
+
+    if (!t)
+        return 0;
+    for (i = 0; i < TT_OPEN_FRAMES; i++) {
+        if (i >= t->depth)
+            break;
+        if (t->open[i] == frame)
+            return 1;
+    }
+    return 0;
+}
+
 /*
  * Who this is, before user space has found out: short programs may end before their /proc was read. What is
  * lost of it is counted, and costs no span.
@@ -323,8 +339,8 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_event *e;
     struct tt_point *p;
     __u32 *value;
-    __u64 *hit;
-    bool beyond;
+    __u64 *hit, frame;
+    bool beyond, nested;
     __u32 i, n, zero = 0;
 
     value = bpf_map_lookup_elem(&targets, &tgid);
@@ -381,9 +397,20 @@ int tt_probe(struct pt_regs *ctx)
     if (p->kind == TT_POINT_SWITCH && t->switches)
         return 0;
     save_registers(t, ctx);
+    frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+    if (p->flags & TT_POINT_FROM_PYTANGO &&
+        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame) : from_pytango(tgid, frame))) {
+        tt_count(TT_COUNTER_ELSEWHERE);
+        return 0;
+    }
+    /* Directly inside another such function: the frames are known. */
+    nested = t->depth && t->depth <= TT_OPEN_FRAMES &&
+             t->open[(t->depth - 1) & (TT_OPEN_FRAMES - 1)] == t->caller && frame < t->caller;
+    if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER)
+        t->caller = frame;
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
-    e->frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
+    e->frame = frame;
     if (p->condition == TT_COND_AGAIN) {
         e->flags = TT_EVENT_AGAIN;
         frames_left(t, e->frame, false); /* not twice */
@@ -414,6 +441,8 @@ int tt_probe(struct pt_regs *ctx)
                 break;
             capture(t, &p->capture[i]);
         }
+        if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER && !nested)
+            put_python_frames(t, tgid);
         break;
     }
     if (event_end(t, p->kind) && p->kind == TT_POINT_SWITCH)

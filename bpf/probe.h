@@ -30,6 +30,8 @@ struct tt_thread {
                                    nothing */
     __u32 overflow;             /* more were open than fit: then every catch is reported */
     __u64 watch;                /* frame inside of which every catch is reported, or 0 */
+    __u64 python;               /* address of the thread state in Python, or 0; checked before use */
+    __u64 caller;               /* the latest frame entered at a TT_POINT_CALLER */
     __u32 switches;             /* it is known that its stacks switch */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
@@ -63,6 +65,13 @@ struct {
     __type(key, __u32);   /* tgid */
     __type(value, __u32); /* TT_TARGET(state, detail) */
 } targets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u32); /* tgid */
+    __type(value, struct tt_python);
+} pythons SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -147,6 +147,10 @@ struct cred {
     kuid_t uid;
 };
 
+struct thread_struct {
+    unsigned long fsbase; /* x86-64: what pthread_self() gives */
+};
+
 struct task_struct {
     int pid;
     int tgid;
@@ -155,6 +159,7 @@ struct task_struct {
     struct mm_struct *mm;
     struct task_struct *real_parent, *group_leader;
     const struct cred *cred;
+    struct thread_struct thread;
 };
 
 #pragma clang attribute pop

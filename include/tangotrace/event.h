@@ -98,6 +98,7 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
     TT_CAPTURE_STRING_LONG, /* STRING, of up to TT_LONG_MAX bytes */
     TT_CAPTURE_STRING_LONG_COW,
+    TT_CAPTURE_KINDS,
 };
 
 /*
@@ -134,11 +135,42 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function; /* index of the catalogue row; user space only */
-    __u8 detail;    /* least level of detail of a process at which it counts (enum tt_detail) */
-    __u8 pad[3];
+    __u32 function;             /* index of the catalogue row; user space only */
+    __u32 file;                 /* the agent's number of the probed file; user space only */
+    __u32 flags;                /* TT_POINT_* below */
+    __u32 detail;               /* least level of detail of a process at which it counts (enum tt_detail) */
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];
+};
+
+#define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
+#define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
+
+#define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
+#define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
+
+/*
+ * A Python process, in the map `pythons` by tgid: where PyTango's extension lies, and how the interpreter's
+ * structures are read (src/catalogue/python.c). Offsets in bytes.
+ */
+struct tt_python {
+    __u64 extension, extension_end; /* addresses of PyTango's code; 0: not known */
+    __u64 interpreters;             /* address of the word that leads to the interpreter; 0: not known */
+    __u16 threads;                  /* interpreter -> thread state*, the first */
+    __u16 prev, next, thread;       /* thread state -> thread states*, pthread_t */
+    __u16 frame, frame_of_c; /* thread state -> frame*, or -> C frame* -> frame* where c_frame is set */
+    __u16 back, code, ip;    /* frame -> frame*, code*, instruction pointer or index */
+    __u16 name, line;        /* code -> str* name, int first line */
+    __u8 c_frame;
+    __u8 ip_size; /* 8: an address; 4: an index */
+};
+
+/* Data of TT_FIELD_PY_FRAME; the field's index is the distance from the innermost frame. */
+struct tt_python_frame {
+    __u64 code; /* address of the code object */
+    __u64 ip;   /* see ip_size */
+    __u64 name; /* the code's: tells an object that was made at the address of another */
+    __u64 line;
 };
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -220,6 +252,16 @@ enum tt_field {
     TT_FIELD_EVENT_ERROR,  /* u64: not 0: the event carries an error */
     TT_FIELD_TOPIC,        /* string: full name of the event, as it is sent */
     TT_FIELD_COUNTER,      /* u64: number of the event in its topic */
+    TT_FIELD_PY_METHOD,    /* string: name of the method that is called on PY_OBJECT */
+    TT_FIELD_PY_OBJECT,    /* u64: address of the object whose method is called */
+    TT_FIELD_PY_TYPE,      /* u64: of its type */
+    TT_FIELD_PY_VERSION,   /* u64: tp_version_tag of its type */
+    TT_FIELD_PY_CALLABLE,  /* u64: address of what is called .. */
+    TT_FIELD_PY_FUNCTION,  /* u64: .. which is a method: its function .. */
+    TT_FIELD_PY_CODE,      /* u64: .. and its code object, from Python 3.10 on .. */
+    TT_FIELD_PY_CODE_39,   /* u64: .. or in 3.9 */
+    TT_FIELD_PY_RESULT,    /* u64: address of the result; 0: an exception was raised */
+    TT_FIELD_PY_FRAME,     /* struct tt_python_frame: a frame that led here; index 0 is the innermost */
     TT_FIELDS,
 };
 
@@ -255,13 +297,23 @@ struct tt_connection {
     __u64 remote[2]; /* the same of the peer */
 };
 
+/* omniORB's class of a connection. */
+enum tt_carrier {
+    TT_CARRIER_UNKNOWN = 0, /* not read, or a transport we do not know */
+    TT_CARRIER_TCP,
+    TT_CARRIER_UNIX,
+    TT_CARRIER_SSL, /* TLS over TCP: libomnisslTP4 */
+    TT_CARRIERS,
+};
+
 struct tt_key {
     struct tt_connection connection;
     __u32 request_id;
     __s32 fd; /* of the process; -1 unknown */
     __u8 giop_major, giop_minor;
     __u8 response_expected; /* 0 = one-way */
-    __u8 pad[5];
+    __u8 carrier;           /* enum tt_carrier */
+    __u8 pad[4];
     __u64 descriptor; /* REQUEST: address of the omniORB call descriptor */
 };
 
@@ -306,12 +358,16 @@ enum tt_counter {
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
     TT_COUNTER_DETAIL,       /* hits of points above the level of detail of their process */
+    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO that others than PyTango caused */
+    TT_COUNTER_PY_THREAD,    /* Python threads whose thread state was not found: no frames */
     TT_COUNTERS = 48,
 };
 
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
 _Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
-_Static_assert(sizeof(struct tt_point) == 40 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_point) == 48 + 24 * TT_MAX_CAPTURES, "contract");
+_Static_assert(sizeof(struct tt_python) == 48, "contract");
+_Static_assert(sizeof(struct tt_python_frame) == 32, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");

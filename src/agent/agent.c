@@ -152,6 +152,24 @@ static void on_retry(void *context)
         return;
 }
 
+/* A replay cannot ask the process. */
+static bool record_code(struct tt_agent *agent, const struct tt_span *span, bool found)
+{
+    if (found && agent->recorder)
+        tt_recorder_code(agent->recorder, &span->code);
+    return found;
+}
+
+static bool is_method(void *context, struct tt_span *span)
+{
+    return record_code(context, span, tt_pythons_method(((struct tt_agent *)context)->pythons, span));
+}
+
+static bool find_caller(void *context, struct tt_span *span)
+{
+    return record_code(context, span, tt_pythons_caller(((struct tt_agent *)context)->pythons, span));
+}
+
 static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
@@ -168,6 +186,8 @@ static int make_pipeline(struct tt_agent *agent)
                   .unix_offset = unix_offset,
                   .shown = is_shown,
                   .native = leave_alone,
+                  .method = is_method,
+                  .caller = find_caller,
                   .context = agent},
         .options = options,
         .enrich = {.command_lines = options->command_lines,
@@ -204,10 +224,14 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     if (!error) {
         made->table = tt_process_table_new("/proc", made->selection);
-        error = made->table ? tt_attach_new(made->host, on_retry, made, &made->attach) : -ENOMEM;
+        made->pythons = tt_pythons_new();
+        error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach)
+                                             : -ENOMEM;
     }
     if (!error && !options->logs)
         tt_attach_without_logs(made->attach);
+    if (!error && options->plan_cache && *options->plan_cache)
+        tt_attach_set_cache(made->attach, options->plan_cache);
     if (!error)
         error = make_pipeline(made);
     if (!error)
@@ -218,6 +242,29 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     }
     *agent = made;
     return 0;
+}
+
+void tt_agent_forget_python(struct tt_agent *agent, pid_t pid)
+{
+    tt_host_set_python(agent->host, pid, NULL);
+    tt_pythons_remove(agent->pythons, pid);
+}
+
+int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
+{
+    struct tt_python python;
+    int error = 0;
+
+    /* First: probes ask for it. */
+    if (process->selected && tt_pythons_add(agent->pythons, process, &python))
+        error = tt_host_set_python(agent->host, process->pid, &python);
+    else
+        tt_agent_forget_python(agent,
+                               process->pid); /* it may have been one before it became another program */
+    if (error)
+        tt_warn("%s (pid %d): no room for what is known of its Python (%s): its code has no names",
+                process->name, process->pid, strerror(-error));
+    return tt_attach_process(agent->attach, process);
 }
 
 struct forgotten {
@@ -331,6 +378,7 @@ void tt_agent_free(struct tt_agent **agent)
     tt_pipeline_free(&a->pipeline);
     tt_recorder_free(&a->recorder);
     tt_process_table_free(&a->table);
+    tt_pythons_free(&a->pythons);
     tt_tree_free(&a->tree);
     tt_host_free(&a->host);
     tt_cleanup_close(&a->wake);

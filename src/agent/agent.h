@@ -18,6 +18,7 @@
 #include "correlate/clock.h"
 #include "discover/process.h"
 #include "host/host.h"
+#include "python/python.h"
 
 struct tt_options;
 struct tt_follow;
@@ -29,6 +30,7 @@ struct tt_agent {
     struct tt_selection *selection; /* owned by the options */
     struct tt_process_table *table;
     struct tt_attach *attach;
+    struct tt_pythons *pythons;
     struct tt_follow *follow;
     struct tt_pipeline *pipeline;
     struct tt_collector *collector;
@@ -56,6 +58,11 @@ void tt_agent_stop(struct tt_agent *agent);
  * recorded, or all of it is in the file. */
 uint64_t tt_agent_report(struct tt_agent *agent, bool *whole);
 void tt_agent_free(struct tt_agent **agent);
+
+/* Brings probes, and what is known of its Python, in line with what the process maps. */
+int tt_agent_attach(struct tt_agent *agent, struct tt_process *process);
+
+void tt_agent_forget_python(struct tt_agent *agent, pid_t pid);
 
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);

@@ -143,9 +143,9 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
     if (tt_process_table_update(agent->table, pid, &process, &changed) || !process)
         return;
     if (changed && !process->tango)
-        tt_attach_process(agent->attach, process); /* a Tango program that has become another one by exec */
+        tt_agent_attach(agent, process); /* a Tango program that has become another one by exec */
     if (process->tango && changed) {
-        tt_attach_process(agent->attach, process);
+        tt_agent_attach(agent, process);
         if (!process->selected)
             tt_agent_forget(agent, (uint32_t)pid);
         if (follow->running) {
@@ -241,6 +241,7 @@ static void exited(struct tt_follow *follow, pid_t pid)
         drop_dirty(follow, d);
     tt_process_table_exit(follow->agent->table, pid);
     tt_attach_exit(follow->agent->attach, pid);
+    tt_agent_forget_python(follow->agent, pid);
 }
 
 static void sideband_event(void *context, const struct tt_sideband_event *event)
@@ -286,7 +287,7 @@ static void seen(void *context, struct tt_process *process, bool changed)
     struct tt_follow *follow = context;
 
     if (changed)
-        tt_attach_process(follow->agent->attach, process);
+        tt_agent_attach(follow->agent, process);
 }
 
 void tt_follow_scan(struct tt_follow *follow)
@@ -303,7 +304,7 @@ static void again(void *context, pid_t pid)
     bool changed;
 
     if (!tt_process_table_update(follow->agent->table, pid, &process, &changed) && process)
-        tt_attach_process(follow->agent->attach, process);
+        tt_agent_attach(follow->agent, process);
     tt_process_put(&process);
 }
 
@@ -311,6 +312,7 @@ void tt_follow_tick(struct tt_follow *follow)
 {
     tt_attach_retry(follow->agent->attach, again, follow);
     tt_process_table_recheck(follow->agent->table, seen, follow);
+    tt_attach_keep_plans(follow->agent->attach);
     follow->ticks++;
     if (follow->rescan || !follow->sideband || follow->ticks % SCAN_SECONDS == 0)
         tt_follow_scan(follow);

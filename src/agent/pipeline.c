@@ -66,6 +66,17 @@ static void native_client(void *context, uint32_t pid)
         pipeline->world.native(pipeline->world.context, pid);
 }
 
+/* Native telemetry has a span of its own for the caller. */
+static bool find_caller(void *context, struct tt_span *span)
+{
+    struct tt_pipeline *pipeline = context;
+
+    if (!pipeline->world.caller || !pipeline->world.caller(pipeline->world.context, span))
+        return false;
+    return !pipeline->join_native || (!is_native_server(pipeline, span->tgid) &&
+                                      !tt_activity_is_native(pipeline->activity, span->tgid));
+}
+
 /* What processes do that turned out not to be selected, and in strace mode other programs' traces, ends here.
  */
 static bool is_wanted(struct tt_pipeline *pipeline, uint32_t tgid, uint64_t time, uint32_t root_tgid,
@@ -290,6 +301,8 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     if (!pipeline->assembler)
         return -ENOMEM;
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
+    tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
+    tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
     return 0;
 }
 
@@ -302,6 +315,7 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
         return -ENOMEM;
     made->world = config->world;
     made->rules = config->rules;
+    made->join_native = config->options->native != TT_NATIVE_IGNORE;
     made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
     made->log_rate = config->options->log_rate;

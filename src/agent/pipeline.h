@@ -34,6 +34,10 @@ struct tt_world {
     bool (*shown)(void *context, uint32_t root_tgid);
     /* Native telemetry was found in a process that is to be left alone then (--native skip); may be NULL. */
     void (*native)(void *context, uint32_t pid);
+    /* tt_method_fn; NULL: nothing is known of what interpreters run. */
+    bool (*method)(void *context, struct tt_span *span);
+    /* The code that called, into the span; false: not known. NULL: as above. */
+    bool (*caller)(void *context, struct tt_span *span);
     void *context;
 };
 
@@ -61,7 +65,7 @@ struct tt_pipeline {
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
     struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */
-    bool rules, enrich_always, skip_native;
+    bool rules, enrich_always, skip_native, join_native;
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */

@@ -44,28 +44,28 @@ void tt_recording_put_meta(struct tt_text *out, const struct tt_recording_meta *
         const char *at = (const char *)meta + meta_fields[i].offset;
 
         if (meta_fields[i].kind == TEXT)
-            tt_fields_put_text(out, meta_fields[i].tag, *(char *const *)at);
+            tt_tags_put_text(out, meta_fields[i].tag, *(char *const *)at);
         else if (meta_fields[i].kind == FLAG)
-            tt_fields_put_u64(out, meta_fields[i].tag, *(const bool *)at);
+            tt_tags_put_u64(out, meta_fields[i].tag, *(const bool *)at);
         else
-            tt_fields_put_u64(out, meta_fields[i].tag, *(const uint64_t *)at);
+            tt_tags_put_u64(out, meta_fields[i].tag, *(const uint64_t *)at);
     }
 }
 
-static int set_field(struct tt_recording_meta *meta, size_t row, const struct tt_record_field *field)
+static int set_field(struct tt_recording_meta *meta, size_t row, const struct tt_tag *field)
 {
     char *at = (char *)meta + meta_fields[row].offset;
 
     switch (meta_fields[row].kind) {
     case TEXT:
         free(*(char **)at);
-        *(char **)at = tt_field_text(field);
+        *(char **)at = tt_tag_text(field);
         return *(char **)at ? 0 : -ENOMEM;
     case NUMBER:
-        *(uint64_t *)at = tt_field_number(field);
+        *(uint64_t *)at = tt_tag_number(field);
         return 0;
     case FLAG:
-        *(bool *)at = tt_field_number(field) != 0;
+        *(bool *)at = tt_tag_number(field) != 0;
         return 0;
     }
     return 0;
@@ -73,10 +73,10 @@ static int set_field(struct tt_recording_meta *meta, size_t row, const struct tt
 
 int tt_recording_get_meta(const void *data, size_t size, struct tt_recording_meta *meta)
 {
-    struct tt_fields fields = tt_fields_of(data, size);
-    struct tt_record_field field;
+    struct tt_tags fields = tt_tags_of(data, size);
+    struct tt_tag field;
 
-    while (tt_fields_next(&fields, &field)) {
+    while (tt_tags_next(&fields, &field)) {
         for (size_t i = 0; i < TT_ARRAY_SIZE(meta_fields); i++) {
             if (meta_fields[i].tag == field.tag && set_field(meta, i, &field))
                 return -ENOMEM;
@@ -115,21 +115,21 @@ static const char *role_name(enum tt_role role)
 
 void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt_row *row)
 {
-    tt_fields_put_u64(out, POINT_INDEX, point);
+    tt_tags_put_u64(out, POINT_INDEX, point);
     if (!row)
         return;
-    tt_fields_put_text(out, POINT_NAME, row->name);
-    tt_fields_put_text(out, POINT_ROLE, role_name(row->role));
+    tt_tags_put_text(out, POINT_NAME, row->name);
+    tt_tags_put_text(out, POINT_ROLE, role_name(row->role));
     for (size_t i = 0; i < TT_ROW_SIGNATURES && row->signature[i]; i++)
-        tt_fields_put_text(out, POINT_SIGNATURE, row->signature[i]);
+        tt_tags_put_text(out, POINT_SIGNATURE, row->signature[i]);
 }
 
-static bool is_text(const struct tt_record_field *field, const char *text)
+static bool is_text(const struct tt_tag *field, const char *text)
 {
     return text && field->data && strlen(text) == field->size && !memcmp(field->data, text, field->size);
 }
 
-static bool has_signature(const struct tt_row *row, const struct tt_record_field *field)
+static bool has_signature(const struct tt_row *row, const struct tt_tag *field)
 {
     for (size_t i = 0; i < TT_ROW_SIGNATURES && row->signature[i]; i++) {
         if (is_text(field, row->signature[i]))
@@ -139,8 +139,8 @@ static bool has_signature(const struct tt_row *row, const struct tt_record_field
 }
 
 /* The row of that name and role; of several the one with most of the signatures. */
-static const struct tt_row *find_row(const struct tt_record_field *name, const struct tt_record_field *role,
-                                     const struct tt_record_field *signatures, size_t count)
+static const struct tt_row *find_row(const struct tt_tag *name, const struct tt_tag *role,
+                                     const struct tt_tag *signatures, size_t count)
 {
     const struct tt_row *best = NULL;
     size_t most = 0;
@@ -162,14 +162,14 @@ static const struct tt_row *find_row(const struct tt_record_field *name, const s
 
 int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row)
 {
-    struct tt_record_field field, name = {0}, role = {0}, signatures[TT_ROW_SIGNATURES];
-    struct tt_fields fields = tt_fields_of(data, size);
+    struct tt_tag field, name = {0}, role = {0}, signatures[TT_ROW_SIGNATURES];
+    struct tt_tags fields = tt_tags_of(data, size);
     uint64_t index = UINT64_MAX;
     size_t count = 0;
 
-    while (tt_fields_next(&fields, &field)) {
+    while (tt_tags_next(&fields, &field)) {
         if (field.tag == POINT_INDEX)
-            index = tt_field_number(&field);
+            index = tt_tag_number(&field);
         else if (field.tag == POINT_NAME)
             name = field;
         else if (field.tag == POINT_ROLE)
@@ -182,4 +182,47 @@ int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const
     *point = (uint32_t)index;
     *row = find_row(&name, &role, signatures, count);
     return 0;
+}
+
+/* ---- CODE ---- */
+
+enum { CODE_NUMBER = 1, CODE_NAME, CODE_FILE, CODE_LINE };
+
+void tt_recording_put_code(struct tt_text *out, uint64_t number, const struct tt_span_code *code)
+{
+    if (number)
+        tt_tags_put_u64(out, CODE_NUMBER, number);
+    if (!code)
+        return;
+    tt_tags_put_text(out, CODE_NAME, code->name);
+    tt_tags_put_text(out, CODE_FILE, code->file);
+    tt_tags_put_u64(out, CODE_LINE, code->line);
+}
+
+int tt_recording_get_code(const void *data, size_t size, struct tt_recorded_code *code)
+{
+    struct tt_tags fields = tt_tags_of(data, size);
+    struct tt_tag field, name = {0}, file = {0};
+
+    *code = (struct tt_recorded_code){0};
+    while (tt_tags_next(&fields, &field)) {
+        if (field.tag == CODE_NUMBER)
+            code->number = tt_tag_number(&field);
+        else if (field.tag == CODE_NAME)
+            name = field;
+        else if (field.tag == CODE_FILE)
+            file = field;
+        else if (field.tag == CODE_LINE)
+            code->line = (unsigned)tt_tag_number(&field);
+    }
+    if (!name.data || !file.data)
+        return code->number ? 0 : -EINVAL;
+    code->name = tt_tag_text(&name);
+    code->file = tt_tag_text(&file);
+    if (code->name && code->file)
+        return 0;
+    free(code->name);
+    free(code->file);
+    code->name = code->file = NULL;
+    return -ENOMEM;
 }

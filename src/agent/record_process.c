@@ -58,7 +58,7 @@ _Static_assert(sizeof(pid_t) == 4 && sizeof(uid_t) == 4, "NUMBER32");
 static void put_text(struct tt_text *out, unsigned tag, const char *text)
 {
     if (text)
-        tt_fields_put(out, tag, text, strnlen(text, TEXT_MAX));
+        tt_tags_put(out, tag, text, strnlen(text, TEXT_MAX));
 }
 
 /* The same that enrich lets out: of the command line no more than the first word, unless asked for. */
@@ -71,7 +71,7 @@ static void put_words(struct tt_text *out, const struct tt_process *process, boo
     if (first && process->exe && !strcmp(first, process->exe))
         put_text(out, TAG_WORD, first);
     else if (first)
-        tt_fields_put(out, TAG_WORD, first, strcspn(first, " \t\r\n"));
+        tt_tags_put(out, TAG_WORD, first, strcspn(first, " \t\r\n"));
     for (size_t i = 1; first && command_lines && argv[i] && i < WORDS_MAX; i++)
         put_text(out, TAG_WORD, tt_convert_masked(&arena, argv[i], argv[i - 1], TEXT_MAX));
     tt_arena_free(&arena);
@@ -85,11 +85,11 @@ static void put_file(struct tt_text *out, const struct tt_mapped_file *file)
     for (unsigned i = 0; i < TT_LIBRARIES; i++)
         libraries |= (uint64_t)file->library[i] << i;
     put_text(&text, FILE_PATH, file->path);
-    tt_fields_put_u64(&text, FILE_LIBRARIES, libraries);
+    tt_tags_put_u64(&text, FILE_LIBRARIES, libraries);
     put_text(&text, FILE_VERSION, file->version);
-    tt_fields_put(&text, FILE_BUILD_ID, file->build_id, file->build_id_size);
+    tt_tags_put(&text, FILE_BUILD_ID, file->build_id, file->build_id_size);
     out->failed |= text.failed;
-    tt_fields_put(out, TAG_FILE, text.data, text.size);
+    tt_tags_put(out, TAG_FILE, text.data, text.size);
     tt_text_free(&text);
 }
 
@@ -102,11 +102,11 @@ void tt_recording_put_process(struct tt_text *out, const struct tt_process *proc
         if (process_fields[i].kind == TEXT)
             put_text(out, tag, *(char *const *)at);
         else if (process_fields[i].kind == NUMBER32)
-            tt_fields_put_u64(out, tag, *(const uint32_t *)at);
+            tt_tags_put_u64(out, tag, *(const uint32_t *)at);
         else if (process_fields[i].kind == NUMBER64)
-            tt_fields_put_u64(out, tag, *(const uint64_t *)at);
+            tt_tags_put_u64(out, tag, *(const uint64_t *)at);
         else
-            tt_fields_put_u64(out, tag, *(const bool *)at);
+            tt_tags_put_u64(out, tag, *(const bool *)at);
     }
     put_words(out, process, command_lines);
     for (size_t i = 0; i < process->file_count && i < FILES_MAX; i++)
@@ -115,29 +115,29 @@ void tt_recording_put_process(struct tt_text *out, const struct tt_process *proc
 
 /* ---- reading ---- */
 
-static bool set_field(struct tt_process *process, size_t row, const struct tt_record_field *field)
+static bool set_field(struct tt_process *process, size_t row, const struct tt_tag *field)
 {
     char *at = (char *)process + process_fields[row].offset;
 
     switch (process_fields[row].kind) {
     case TEXT:
         free(*(char **)at);
-        *(char **)at = tt_field_text(field);
+        *(char **)at = tt_tag_text(field);
         return *(char **)at;
     case NUMBER32:
-        *(uint32_t *)at = (uint32_t)tt_field_number(field);
+        *(uint32_t *)at = (uint32_t)tt_tag_number(field);
         return true;
     case NUMBER64:
-        *(uint64_t *)at = tt_field_number(field);
+        *(uint64_t *)at = tt_tag_number(field);
         return true;
     case FLAG:
-        *(bool *)at = tt_field_number(field) != 0;
+        *(bool *)at = tt_tag_number(field) != 0;
         return true;
     }
     return true;
 }
 
-static bool set_file_field(struct tt_mapped_file *file, const struct tt_record_field *field)
+static bool set_file_field(struct tt_mapped_file *file, const struct tt_tag *field)
 {
     char **text = field->tag == FILE_PATH ? &file->path : &file->version;
     uint64_t libraries;
@@ -146,10 +146,10 @@ static bool set_file_field(struct tt_mapped_file *file, const struct tt_record_f
     case FILE_PATH:
     case FILE_VERSION:
         free(*text);
-        *text = tt_field_text(field);
+        *text = tt_tag_text(field);
         return *text;
     case FILE_LIBRARIES:
-        libraries = tt_field_number(field);
+        libraries = tt_tag_number(field);
         for (unsigned i = 0; i < TT_LIBRARIES; i++)
             file->library[i] = libraries >> i & 1;
         return true;
@@ -162,11 +162,11 @@ static bool set_file_field(struct tt_mapped_file *file, const struct tt_record_f
     }
 }
 
-static bool add_file(struct tt_process *process, const struct tt_record_field *field)
+static bool add_file(struct tt_process *process, const struct tt_tag *field)
 {
-    struct tt_fields fields = tt_fields_of(field->data, field->size);
+    struct tt_tags fields = tt_tags_of(field->data, field->size);
     struct tt_mapped_file *files;
-    struct tt_record_field part;
+    struct tt_tag part;
 
     if (process->file_count == FILES_MAX)
         return true;
@@ -176,7 +176,7 @@ static bool add_file(struct tt_process *process, const struct tt_record_field *f
     process->files = files;
     files += process->file_count++;
     *files = (struct tt_mapped_file){0};
-    while (tt_fields_next(&fields, &part)) {
+    while (tt_tags_next(&fields, &part)) {
         if (!set_file_field(files, &part))
             return false;
     }
@@ -184,7 +184,7 @@ static bool add_file(struct tt_process *process, const struct tt_record_field *f
 }
 
 /* The words in one block with their pointers, as tt_process_put frees it. */
-static bool set_words(struct tt_process *process, const struct tt_record_field *words, size_t count)
+static bool set_words(struct tt_process *process, const struct tt_tag *words, size_t count)
 {
     size_t size = (count + 1) * sizeof(char *);
     char *text;
@@ -204,11 +204,11 @@ static bool set_words(struct tt_process *process, const struct tt_record_field *
 
 static bool read_fields(struct tt_process *process, const void *data, size_t size)
 {
-    struct tt_fields fields = tt_fields_of(data, size);
-    struct tt_record_field field, words[WORDS_MAX];
+    struct tt_tags fields = tt_tags_of(data, size);
+    struct tt_tag field, words[WORDS_MAX];
     size_t count = 0;
 
-    while (tt_fields_next(&fields, &field)) {
+    while (tt_tags_next(&fields, &field)) {
         if (field.tag == TAG_WORD && count < WORDS_MAX)
             words[count++] = field;
         if (field.tag == TAG_FILE && !add_file(process, &field))

@@ -22,6 +22,14 @@ struct known {
     UT_hash_handle hh;
 };
 
+#define CODES_MAX 65536 /* places in source with a number; further ones are written out each time */
+
+struct code {
+    UT_hash_handle hh;
+    uint64_t number;
+    struct tt_text key;
+};
+
 struct tt_recorder {
     struct tt_recording_writer *writer;
     char *path;
@@ -33,6 +41,7 @@ struct tt_recorder {
     int64_t offset;
     bool has_offset;
     bool points[TT_MAX_POINTS];
+    struct code *codes;
     struct tt_text text; /* of the record in the making */
     int result;          /* of closing */
     bool closed;
@@ -150,6 +159,55 @@ void tt_recorder_shown(struct tt_recorder *recorder, uint32_t pid)
         k->shown = put(recorder, TT_RECORD_SHOWN, &pid, sizeof(pid));
 }
 
+/* ---- code ---- */
+
+static void free_codes(struct tt_recorder *recorder)
+{
+    struct code *c, *next;
+
+    HASH_ITER(hh, recorder->codes, c, next)
+    {
+        HASH_DEL(recorder->codes, c);
+        tt_text_free(&c->key);
+        free(c);
+    }
+}
+
+/* The entry of the place, *known: it is in the file. NULL: none, and no room. */
+static struct code *code_entry(struct tt_recorder *recorder, const struct tt_span_code *code, bool *known)
+{
+    struct code *made = calloc(1, sizeof(*made)), *found = NULL;
+
+    *known = false;
+    if (!made)
+        return NULL;
+    tt_text_printf(&made->key, "%u %s %s", code->line, code->name, code->file);
+    if (!made->key.failed)
+        HASH_FIND(hh, recorder->codes, made->key.data, made->key.size, found);
+    *known = found != NULL;
+    if (found || made->key.failed || HASH_COUNT(recorder->codes) >= CODES_MAX) {
+        tt_text_free(&made->key);
+        free(made);
+        return found;
+    }
+    made->number = HASH_COUNT(recorder->codes) + 1u;
+    HASH_ADD_KEYPTR(hh, recorder->codes, made->key.data, made->key.size, made);
+    return made;
+}
+
+void tt_recorder_code(struct tt_recorder *recorder, const struct tt_span_code *code)
+{
+    bool known;
+    struct code *entry = code_entry(recorder, code, &known);
+
+    tt_recording_put_code(&recorder->text, entry ? entry->number : 0, known ? NULL : code);
+    if (put_text(recorder, TT_RECORD_CODE) || known || !entry)
+        return;
+    HASH_DEL(recorder->codes, entry); /* no room: again the next time */
+    tt_text_free(&entry->key);
+    free(entry);
+}
+
 /* ---- the rest ---- */
 
 void tt_recorder_clock(struct tt_recorder *recorder, uint64_t now, int64_t offset)
@@ -237,6 +295,7 @@ void tt_recorder_free(struct tt_recorder **recorder)
         return;
     tt_recording_writer_free(&r->writer);
     forget_all(r);
+    free_codes(r);
     tt_text_free(&r->text);
     free(r->path);
     free(r);

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "catalogue/catalogue.h"
+#include "assemble/span.h"
 #include "collect/recording.h"
 #include "discover/process.h"
 #include "tangotrace/event.h"
@@ -46,6 +47,16 @@ void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt
 /* 0: *point and *row, NULL where this catalogue has no such row; -EINVAL. */
 int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row);
 
+/* A place in a program's source. The first time with its number and all else, then with the number alone. */
+void tt_recording_put_code(struct tt_text *out, uint64_t number, const struct tt_span_code *code);
+struct tt_recorded_code {
+    uint64_t number;   /* 0: of no other record */
+    char *name, *file; /* owned; name NULL: only the number was given */
+    unsigned line;
+};
+/* 0, -EINVAL or -ENOMEM. */
+int tt_recording_get_code(const void *data, size_t size, struct tt_recorded_code *code);
+
 /* ---- recording; all of it on the collecting thread but create, stats and finish ---- */
 
 struct tt_recorder;
@@ -57,6 +68,7 @@ int tt_recorder_new(const char *path, const struct tt_recording_meta *meta, stru
 void tt_recorder_process(struct tt_recorder *recorder, uint32_t pid, struct tt_process *process);
 void tt_recorder_clock(struct tt_recorder *recorder, uint64_t now, int64_t offset);
 void tt_recorder_shown(struct tt_recorder *recorder, uint32_t pid);
+void tt_recorder_code(struct tt_recorder *recorder, const struct tt_span_code *code);
 
 /* True: the process of the event has not been asked for in this round; ask before the event is handled. */
 bool tt_recorder_wants_process(struct tt_recorder *recorder, uint32_t pid);

@@ -22,6 +22,8 @@ struct known {
     UT_hash_handle hh;
 };
 
+#define CODES_MAX 65536 /* as many as a recorder numbers */
+
 struct tt_replay {
     const struct tt_options *options;
     struct tt_recording_reader *reader;
@@ -34,6 +36,9 @@ struct tt_replay {
     struct known *pids, *recent;
     const struct tt_row *rows[TT_MAX_POINTS];
     bool defined[TT_MAX_POINTS];
+    struct tt_recorded_code *codes; /* by number - 1; CODES_MAX of them, or NULL */
+    struct tt_recorded_code unnumbered;
+    const struct tt_recorded_code *code; /* of the next event, or NULL */
     int64_t offset;
     struct tt_tree *tree;
     uint64_t now; /* latest time seen */
@@ -71,6 +76,20 @@ static const struct tt_row *row_of(void *context, uint32_t point)
 static int64_t unix_offset(void *context, uint64_t now)
 {
     return ((struct tt_replay *)context)->offset;
+}
+
+/* What the live pipeline was told of the event at hand: a method that is the user's, a caller. */
+static bool find_code(void *context, struct tt_span *span)
+{
+    const struct tt_replay *replay = context;
+    const struct tt_recorded_code *code = replay->code;
+
+    if (!code || !code->name)
+        return false;
+    span->code.name = tt_arena_copy(&span->arena, code->name, strlen(code->name));
+    span->code.file = tt_arena_copy(&span->arena, code->file, strlen(code->file));
+    span->code.line = code->line;
+    return span->code.name && span->code.file;
 }
 
 static bool is_shown(void *context, uint32_t root_tgid)
@@ -154,10 +173,41 @@ static bool take_event(struct tt_replay *replay, const struct tt_record *record)
             !replay->rows[event->point]) {
             replay->stats.unknown_events++;
             tt_assembler_skip(replay->pipeline->assembler, record->data, record->size);
+            replay->code = NULL;
             return true;
         }
     }
     tt_pipeline_event(replay->pipeline, record->data, record->size);
+    replay->code = NULL;
+    return true;
+}
+
+static void free_code(struct tt_recorded_code *code)
+{
+    free(code->name);
+    free(code->file);
+    code->name = code->file = NULL;
+}
+
+static bool take_code(struct tt_replay *replay, const struct tt_record *record)
+{
+    struct tt_recorded_code code, *place = &replay->unnumbered;
+
+    if (tt_recording_get_code(record->data, record->size, &code))
+        return false;
+    if (code.number && !replay->codes)
+        replay->codes = calloc(CODES_MAX, sizeof(*replay->codes));
+    if (code.number > CODES_MAX || (code.number && !replay->codes)) {
+        free_code(&code);
+        return false;
+    }
+    if (code.number)
+        place = &replay->codes[code.number - 1];
+    if (code.name) {
+        free_code(place);
+        *place = code;
+    }
+    replay->code = place;
     return true;
 }
 
@@ -290,7 +340,7 @@ static void take(struct tt_replay *replay, const struct tt_record *record)
         [TT_RECORD_GONE] = take_gone,         [TT_RECORD_FORGET] = take_forget,
         [TT_RECORD_SHOWN] = take_shown,       [TT_RECORD_DROPPED] = take_dropped,
         [TT_RECORD_COUNTERS] = take_counters, [TT_RECORD_FLUSH] = take_flush,
-        [TT_RECORD_END] = take_nothing,
+        [TT_RECORD_END] = take_nothing,       [TT_RECORD_CODE] = take_code,
     };
 
     replay->stats.records++;
@@ -333,6 +383,8 @@ static int make_pipeline(struct tt_replay *replay)
                   .process = find_process,
                   .unix_offset = unix_offset,
                   .shown = is_shown,
+                  .method = find_code,
+                  .caller = find_code,
                   .context = replay},
         .options = o,
         .enrich = {.host_name = meta->host_name ? meta->host_name : "unknown",
@@ -445,6 +497,10 @@ void tt_replay_free(struct tt_replay **replay)
     tt_pipeline_free(&r->pipeline);
     HASH_ITER(hh, r->pids, k, next)
     remove_known(r, k);
+    for (size_t i = 0; r->codes && i < CODES_MAX; i++)
+        free_code(&r->codes[i]);
+    free(r->codes);
+    free_code(&r->unnumbered);
     tt_tree_free(&r->tree);
     tt_recording_meta_free(&r->meta);
     tt_recording_reader_free(&r->reader);

@@ -50,12 +50,13 @@ static void take_snapshot(struct tt_agent *agent, struct snapshot *s)
 }
 
 static const struct tt_figure attach_figures[] = {
-    TT_FIGURE(tt_attach_stats, processes),    TT_FIGURE(tt_attach_stats, files),
-    TT_FIGURE(tt_attach_stats, plans),        TT_FIGURE(tt_attach_stats, points),
-    TT_FIGURE(tt_attach_stats, links),        TT_FIGURE(tt_attach_stats, failures),
-    TT_FIGURE(tt_attach_stats, unverified),   TT_FIGURE(tt_attach_stats, foreign),
-    TT_FIGURE(tt_attach_stats, lease_breaks), TT_FIGURE(tt_attach_stats, stale),
-    TT_FIGURE(tt_attach_stats, waiting),      {0},
+    TT_FIGURE(tt_attach_stats, processes),     TT_FIGURE(tt_attach_stats, files),
+    TT_FIGURE(tt_attach_stats, plans),         TT_FIGURE(tt_attach_stats, plans_cached),
+    TT_FIGURE(tt_attach_stats, plans_refused), TT_FIGURE(tt_attach_stats, points),
+    TT_FIGURE(tt_attach_stats, links),         TT_FIGURE(tt_attach_stats, failures),
+    TT_FIGURE(tt_attach_stats, unverified),    TT_FIGURE(tt_attach_stats, foreign),
+    TT_FIGURE(tt_attach_stats, lease_breaks),  TT_FIGURE(tt_attach_stats, stale),
+    TT_FIGURE(tt_attach_stats, waiting),       {0},
 };
 
 static const struct tt_figure follow_figures[] = {
@@ -64,6 +65,12 @@ static const struct tt_figure follow_figures[] = {
     TT_FIGURE(tt_follow_stats, attached),
     TT_FIGURE(tt_follow_stats, blind_ns),
     {0},
+};
+
+static const struct tt_figure python_figures[] = {
+    TT_FIGURE(tt_python_stats, processes),  TT_FIGURE(tt_python_stats, unknown),
+    TT_FIGURE(tt_python_stats, lookups),    TT_FIGURE(tt_python_stats, changed),
+    TT_FIGURE(tt_python_stats, unreadable), {0},
 };
 
 static void put_counters(struct tt_json *json, struct tt_agent *agent)
@@ -82,6 +89,8 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
         {"bad", TT_COUNTER_BAD},
         {"full", TT_COUNTER_FULL},
         {"beyond_detail", TT_COUNTER_DETAIL},
+        {"not_of_pytango", TT_COUNTER_ELSEWHERE},
+        {"python_threads_unknown", TT_COUNTER_PY_THREAD},
     };
     uint64_t c[TT_COUNTERS] = {0}, events = 0, drops = 0;
 
@@ -102,8 +111,8 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps",
                  events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
-                     c[TT_COUNTER_DETAIL] + c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] -
-                     c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
+                     c[TT_COUNTER_DETAIL] + c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] +
+                     c[TT_COUNTER_ELSEWHERE] - c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
                      c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT] - c[TT_COUNTER_EVENTS + TT_EVENT_PROCESS] -
                      c[TT_COUNTER_DROPS + TT_EVENT_PROCESS]);
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
@@ -133,6 +142,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     const struct tt_host_features *f = tt_host_features(agent->host);
     struct tt_attach_stats attach;
     struct tt_follow_stats follow;
+    struct tt_python_stats python;
     struct snapshot s;
 
     take_snapshot(agent, &s);
@@ -141,6 +151,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_follow_get_stats(agent->follow, &follow);
     pthread_mutex_unlock(&agent->lock);
 
+    tt_pythons_get_stats(agent->pythons, &python);
     tt_json_object(json, NULL);
     tt_json_string(json, "version", TT_VERSION);
     tt_json_int(json, "pid", getpid());
@@ -152,6 +163,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_figures_json(json, "attach", attach_figures, &attach);
     tt_json_double(json, "plan_seconds", attach.plan_seconds);
     tt_figures_json(json, "follow", follow_figures, &follow);
+    tt_figures_json(json, "python", python_figures, &python);
     put_counters(json, agent);
     tt_pipeline_json(json, agent->pipeline, &s.figures);
     put_recording(json, agent);

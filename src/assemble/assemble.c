@@ -23,6 +23,7 @@ static void free_frames(struct frame *frame)
         struct frame *next = frame->next;
         tt_span_free(&frame->span);
         tt_span_free(&frame->further);
+        tt_span_free(&frame->caller);
         free(frame);
         frame = next;
     }
@@ -64,6 +65,18 @@ void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn 
 {
     assembler->switching = fn;
     assembler->switching_context = context;
+}
+
+void tt_assembler_set_methods(struct tt_assembler *assembler, tt_method_fn fn, void *context)
+{
+    assembler->methods = fn;
+    assembler->methods_context = context;
+}
+
+void tt_assembler_set_callers(struct tt_assembler *assembler, tt_caller_fn fn, void *context)
+{
+    assembler->callers = fn;
+    assembler->callers_context = context;
 }
 
 /* Compares the sequence number with the last one of the thread. */

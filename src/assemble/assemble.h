@@ -60,12 +60,23 @@ struct tt_assembler_stats {
 /* Tells whether nesting proves nothing in this process because its stacks switch (it maps greenlet, ..). */
 typedef bool (*tt_switching_fn)(void *context, uint32_t tgid);
 
+/* A method that an interpreter is about to call: is it one of the user's? Then the span gets its name. The
+ * span has what the event says and no ids yet. */
+typedef bool (*tt_method_fn)(void *context, struct tt_span *span);
+
+/* A call that a client makes: who calls? True: a span for the caller is wanted where the call would be a
+ * root. */
+typedef bool (*tt_caller_fn)(void *context, struct tt_span *span);
+
 /* `point_row(point)`: the catalogue row of a point index, NULL if unknown. */
 struct tt_assembler *tt_assembler_new(const struct tt_assembler_ops *ops,
                                       const struct tt_row *(*point_row)(void *context, uint32_t point),
                                       void *point_context);
 void tt_assembler_free(struct tt_assembler **assembler);
 void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn fn, void *context);
+/* Without it no method of an interpreter is the user's. */
+void tt_assembler_set_methods(struct tt_assembler *assembler, tt_method_fn fn, void *context);
+void tt_assembler_set_callers(struct tt_assembler *assembler, tt_caller_fn fn, void *context);
 
 /* Takes one event of `size` bytes as it came from the ring buffer; the bytes are not kept. Untrusted:
  * checked. */

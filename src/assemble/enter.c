@@ -24,6 +24,12 @@ static bool is_server(const struct frame *frame)
     return frame->row->role == TT_ROLE_SERVER;
 }
 
+/* Sends no request itself: what it does may. */
+static bool is_served(const struct frame *frame)
+{
+    return is_server(frame) || frame->row->role == TT_ROLE_METHOD;
+}
+
 /* A method that hands over to another by a jump (command_inout_4 to command_inout_2 in cppTango 9.3): same
  * address, nothing in between. Only methods: a client's frame whose end was missed looks the same when the
  * client calls again from the same place, and must not share the success of that call. */
@@ -122,6 +128,10 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
         birth->kind = TT_SPAN_INTERNAL;
         birth->parent = top->owner;
         birth->trigger = top->owner->trigger;
+    } else if (top && proven && top->row->role == TT_ROLE_METHOD) {
+        birth->kind = TT_SPAN_INTERNAL; /* the device's own code called it: nobody asked */
+        birth->trigger = TT_TRIGGER_UNKNOWN;
+        birth->parent = top->owner;
     } else if (top && proven) {
         birth->collocated = true;
         birth->parent = top->owner;
@@ -152,7 +162,7 @@ static bool same_verb(const struct tt_row *a, const struct tt_row *b)
  */
 static bool stands_for(const struct frame *top, const struct tt_row *row)
 {
-    if (top->row->role != row->role || !same_verb(top->row, row))
+    if (row->role == TT_ROLE_METHOD || top->row->role != row->role || !same_verb(top->row, row))
         return false;
     if (row->role == TT_ROLE_CLIENT)
         return !top->owner->requests;
@@ -184,6 +194,26 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
     }
 }
 
+/* What Python runs that no user wrote (PyTango's own, a builtin) has no span: what is below belongs to what
+ * is above. */
+static bool is_mute(struct tt_assembler *assembler, struct tt_span *span)
+{
+    if (span->row->library != TT_LIBRARY_PYTHON)
+        return false;
+    return !assembler->methods || !assembler->methods(assembler->methods_context, span);
+}
+
+static void judge_method(struct thread *thread, const struct tt_event *event, bool proven,
+                         struct birth *birth)
+{
+    struct frame *top = thread->top;
+    birth->kind = TT_SPAN_INTERNAL;
+    if (proven || (birth->chained && top->owner && !top->doubtful))
+        birth->parent = birth->owner = top->owner;
+    else
+        mark_root(thread, event->frame, birth);
+}
+
 static void judge(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
                   const struct tt_row *row, struct birth *birth)
 {
@@ -197,6 +227,8 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
         judge_server(assembler, thread, event, proven, birth);
     else if (is_cause(row))
         judge_cause(thread, event, row, proven, birth);
+    else if (row->role == TT_ROLE_METHOD)
+        judge_method(thread, event, proven, birth);
     else
         judge_client(thread, event, row, proven, birth);
 }
@@ -224,6 +256,54 @@ static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
         span->owner_device = tt_arena_copy(&span->arena, device, strlen(device));
     if (class_name)
         span->owner_class = tt_arena_copy(&span->arena, class_name, strlen(class_name));
+}
+
+/* Is it a function that a client calls? */
+static bool is_call(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_CLIENT || row->role == TT_ROLE_MANY || row->role == TT_ROLE_ASYNCH ||
+           row->role == TT_ROLE_REPLY;
+}
+
+static void copy_code(struct tt_span *to, const struct tt_span *from)
+{
+    if (!from->code.name || !from->code.file)
+        return;
+    to->code = from->code;
+    to->code.name = tt_arena_copy(&to->arena, from->code.name, strlen(from->code.name));
+    to->code.file = tt_arena_copy(&to->arena, from->code.file, strlen(from->code.file));
+}
+
+/* Whose code calls: what the event says, or who called the function that makes this call. True: its span is
+ * wanted. */
+static bool find_caller(struct tt_assembler *assembler, struct tt_span *span)
+{
+    bool wanted = false;
+    if (!is_call(span->row))
+        return false;
+    if (span->python.frame_count && assembler->callers)
+        wanted = assembler->callers(assembler->callers_context, span);
+    if (!span->code.name && span->parent && is_call(span->parent->row))
+        copy_code(span, span->parent);
+    return wanted && span->kind == TT_SPAN_CLIENT && !span->parent &&
+           !(span->incomplete & (TT_INCOMPLETE_PARENT | TT_INCOMPLETE_LOST));
+}
+
+/* The root of the trace in which the call is the only child. */
+static struct tt_span *caller_begin(struct tt_assembler *assembler, const struct tt_span *call)
+{
+    struct tt_span *span = tt_span_new();
+    if (!span)
+        return NULL;
+    span->row = &tt_caller_row;
+    span->kind = TT_SPAN_INTERNAL;
+    span->tgid = call->tgid;
+    span->tid = call->tid;
+    span->thread_start = call->thread_start;
+    span->start = call->start;
+    copy_code(span, call);
+    assembler->ops.open(assembler->ops.context, span);
+    return span;
 }
 
 static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
@@ -324,7 +404,7 @@ static bool is_only_frame(const struct thread *thread, const struct frame *frame
 static struct frame *sender(struct tt_assembler *assembler, struct thread *thread, uint64_t sp)
 {
     struct frame *top = thread->top;
-    if (!top || thread->dropped > sp || top->doubtful || is_server(top) || !top->owner)
+    if (!top || thread->dropped > sp || top->doubtful || is_served(top) || !top->owner)
         return NULL;
     if (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread))
         return top;
@@ -388,6 +468,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     birth.call = find_call(assembler, thread, view, row);
     judge(assembler, thread, event, row, &birth);
     struct tt_span *span = birth.inner ? NULL : span_begin(thread, view, row, &birth);
+    if (span && is_mute(assembler, span)) {
+        tt_span_free(&span);
+        birth.inner = true;
+    }
     struct frame *frame = !birth.inner && !span ? NULL : tt_frame_push(assembler, thread, event->frame);
     if (!frame) {
         tt_span_free(&span);
@@ -406,10 +490,12 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     if (birth.call)
         attach_call(frame, birth.call);
     if (!span) {
-        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER)
+        if (row->role != TT_ROLE_SERVER && row->role != TT_ROLE_WORKER && row->role != TT_ROLE_METHOD)
             tt_fields_complete(view, birth.owner);
         return;
     }
+    if (find_caller(assembler, span))
+        span->parent = frame->caller = caller_begin(assembler, span);
     assembler->ops.open(assembler->ops.context, span);
     span->parent = span->answers = NULL;
 }
@@ -458,6 +544,7 @@ static struct tt_span *further_request(struct tt_assembler *assembler, struct th
     tt_span_copy_names(span, owner);
     span->parent = owner;
     inherit_owner(span, owner);
+    copy_code(span, owner);
     assembler->ops.open(assembler->ops.context, span);
     span->parent = NULL;
     frame->further = span;

@@ -17,6 +17,18 @@ static const size_t string_member[TT_FIELDS] = {
     [TT_FIELD_TEXT] = offsetof(struct tt_span, text),
     [TT_FIELD_EVENT_TYPE] = offsetof(struct tt_span, event_type),
     [TT_FIELD_TOPIC] = offsetof(struct tt_span, topic),
+    [TT_FIELD_PY_METHOD] = offsetof(struct tt_span, python.method),
+};
+
+/* Where addresses of Python objects go. */
+static const size_t python_member[TT_FIELDS] = {
+    [TT_FIELD_PY_OBJECT] = offsetof(struct tt_span, python.object),
+    [TT_FIELD_PY_TYPE] = offsetof(struct tt_span, python.type),
+    [TT_FIELD_PY_VERSION] = offsetof(struct tt_span, python.version),
+    [TT_FIELD_PY_CALLABLE] = offsetof(struct tt_span, python.callable),
+    [TT_FIELD_PY_FUNCTION] = offsetof(struct tt_span, python.function),
+    [TT_FIELD_PY_CODE] = offsetof(struct tt_span, python.code),
+    [TT_FIELD_PY_CODE_39] = offsetof(struct tt_span, python.code_39),
 };
 
 /* Where strings of an error go; the field's index is the error's. */
@@ -279,6 +291,29 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
     }
 }
 
+/* Objects of Python are looked at before it is known what they are: what cannot be read is nothing amiss. */
+static bool is_python(const struct tt_field_header *header)
+{
+    return header->field >= TT_FIELD_PY_METHOD && header->field <= TT_FIELD_PY_FRAME;
+}
+
+static void decode_python(struct tt_span *span, const struct tt_field_header *header,
+                          const unsigned char *data)
+{
+    struct tt_span_python *python = &span->python;
+    uint64_t value;
+
+    if (header->field == TT_FIELD_PY_FRAME) {
+        if (header->size == sizeof(python->frames[0]) && python->frame_count < TT_PYTHON_FRAMES)
+            memcpy(&python->frames[python->frame_count++], data, sizeof(python->frames[0]));
+    } else if (read_scalar(header, data, &value)) {
+        if (header->field == TT_FIELD_PY_RESULT)
+            span->failed |= !value;
+        else
+            memcpy((char *)span + python_member[header->field], &value, sizeof(value));
+    }
+}
+
 /* Was the device's name looked for in an object that may have none? */
 static bool may_have_no_name(const struct tt_row *row)
 {
@@ -296,9 +331,11 @@ void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)
         if (header.field == TT_FIELD_DEVICE && may_have_no_name(span->row) &&
             (!readable(&header) || !plausible_device(data, header.size)))
             continue;
-        if (header.status != TT_STATUS_OK)
+        if (header.status != TT_STATUS_OK && !is_python(&header))
             span->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
-        if (readable(&header))
+        if (readable(&header) && is_python(&header) && header.field != TT_FIELD_PY_METHOD)
+            decode_python(span, &header, data);
+        else if (readable(&header))
             decode_field(span, &header, data);
     }
     if (view->header.flags & TT_EVENT_FULL)

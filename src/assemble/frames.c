@@ -81,9 +81,22 @@ static const struct tt_span *outcome_of(const struct frame *frame)
     return one && span && !(span->incomplete & TT_INCOMPLETE_END) ? span : NULL;
 }
 
+/* The caller goes on when the function returns; what it got from it is how the function ended. */
+static void end_caller(struct tt_assembler *assembler, struct tt_span *caller, const struct tt_span *call,
+                       uint64_t end)
+{
+    if (call) {
+        tt_span_copy_outcome(caller, call);
+        caller->incomplete |= call->incomplete & (TT_INCOMPLETE_END | TT_INCOMPLETE_LOST);
+    }
+    caller->end = end > caller->start ? end : caller->start;
+    assembler->stats.spans++;
+    assembler->ops.close(assembler->ops.context, caller);
+}
+
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end)
 {
-    struct tt_span *span = frame->span;
+    struct tt_span *span = frame->span, *caller = TAKE_PTR(frame->caller);
     if (thread->last == frame)
         thread->last = NULL;
     if (frame->further)
@@ -92,6 +105,8 @@ void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, stru
         tt_call_left(assembler, frame, end);
         span = NULL; /* the call's */
     }
+    if (caller)
+        end_caller(assembler, caller, span, end);
     if (span) {
         span->end = end > span->start ? end : span->start;
         if (frame->answers && !(span->incomplete & TT_INCOMPLETE_END))

@@ -61,6 +61,22 @@ struct tt_span_error {
     unsigned severity; /* Tango::ErrSeverity: 0 WARN, 1 ERR, 2 PANIC */
 };
 
+/* What an event says of Python objects: addresses in the process, 0 = not known. */
+struct tt_span_python {
+    const char *method; /* name of the method called on `object`; NULL: `function` is called */
+    uint64_t object, type, version;
+    uint64_t callable, function, code, code_39;
+    struct tt_python_frame frames[TT_PYTHON_FRAMES];
+    unsigned frame_count;
+};
+
+/* Where in a program's source. Strings lie in the span's arena; name NULL = not known. */
+struct tt_span_code {
+    const char *name; /* qualified: "Basler.read_ExposureTime" */
+    const char *file;
+    unsigned line; /* 0: not known */
+};
+
 struct tt_trace;   /* correlate's */
 struct tt_request; /* correlate's */
 
@@ -128,6 +144,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool has_context, bad_context; /* there was one that is none: not used */
     struct tt_w3c context;
     const char *trace_state; /* its tracestate, in the arena; NULL: none */
+
+    struct tt_span_python python;
+    struct tt_span_code code; /* methods: of the function; calls: of the caller */
 
     bool failed;                /* an exception left it, or an attribute failed */
     const char *exception_type; /* mangled name ("N5Tango9DevFailedE"), NULL if none or unknown */

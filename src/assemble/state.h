@@ -24,6 +24,9 @@
  * does not; if that is a `calls: one` function whose entry or request was the last thing that happened, it
  * too, marked TT_INCOMPLETE_END; others below the catch are suspended with the exception noted, which counts
  * if no exit comes soon;
+ *   - a method (role METHOD) runs code of others, so it holds nothing; what calls it is C++ code, so it is a
+ * child of the innermost frame if that was entered, or called another method that has just left, as the last
+ * thing that happened on the thread;
  *   - the next upcall at the same address proves that the methods of the former one are over: the ORB's loop,
  * which called both, does not run on a greenlet.
  *
@@ -87,6 +90,7 @@ struct frame {
     uint64_t upcall;         /* address of the upcall whose method it is (part of), or 0 */
     struct call *call;       /* ASYNCH: handed to omniORB; WORKER: carried out; or NULL */
     struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
+    struct tt_span *caller;  /* of the code that called, where the call would be a root; or NULL */
     uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
 };
 
@@ -117,7 +121,8 @@ struct thread {
     uint64_t highest;           /* the highest frame entered */
     struct frame *top, *suspended;
     unsigned depth, suspended_count;
-    /* The frame whose entry or request was the last event, exceptions aside; NULL after anything else. */
+    /* The frame whose entry or request, or return of a method that it called, was the last event, exceptions
+     * aside; NULL after anything else. */
     struct frame *last;
     uint64_t
         dropped; /* address of the outermost frame that found no room, 0 = none: all below it is unknown */
@@ -138,6 +143,10 @@ struct tt_assembler {
     void *point_context;
     tt_switching_fn switching;
     void *switching_context;
+    tt_method_fn methods;
+    void *methods_context;
+    tt_caller_fn callers;
+    void *callers_context;
     struct thread *threads, *recent; /* recent: of the last event, a hint */
     struct frame *spare;
     struct call *calls, *numbers; /* by descriptor, by number */
@@ -167,8 +176,8 @@ void tt_thread_end_marker(struct tt_assembler *assembler, struct thread *thread,
  * disproves it. */
 static inline bool tt_frame_holds(const struct thread *thread, const struct frame *frame, uint64_t sp)
 {
-    return !thread->unheld && frame->row->role != TT_ROLE_SERVER && !frame->row->foreign &&
-           sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
+    return !thread->unheld && frame->row->role != TT_ROLE_SERVER && frame->row->role != TT_ROLE_METHOD &&
+           !frame->row->foreign && sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
 }
 
 /* The innermost open frame if it is sure that what is seen at `sp` happens inside it, else NULL. */

@@ -33,6 +33,16 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
     return 0;
 }
 
+void tt_attach_set_cache(struct tt_attach *attach, const char *directory)
+{
+    tt_files_set_cache(&attach->files, directory);
+}
+
+void tt_attach_keep_plans(struct tt_attach *attach)
+{
+    tt_files_keep(&attach->files);
+}
+
 const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t point)
 {
     return point < TT_MAX_POINTS ? __atomic_load_n(&attach->files.rows[point], __ATOMIC_ACQUIRE) : NULL;
@@ -95,9 +105,8 @@ static int attach_mapped(struct tt_attach *attach, struct member *m, const struc
     fd = tt_host_open_mapped(process->pid, map->start, map->end);
     if (fd < 0)
         return fd;
-    error = tt_files_get(&attach->files, attach->host, fd, map->path, &file, &attach->stats.plans,
-                         &attach->stats.plan_seconds);
-    if (error || !file->planned)
+    error = tt_files_get(&attach->files, attach->host, fd, map->path, &file, &attach->plans);
+    if (error || !file->planned || !file->planned->plan->point_count)
         return error;
     return tt_attach_link_file(attach, m, file, process, map);
 }
@@ -199,6 +208,10 @@ void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats
     for (const struct member *m = attach->members; m; m = m->next)
         stats->processes += m->file_count > 0;
     stats->points = attach->files.next_point;
+    stats->plans = attach->plans.made;
+    stats->plans_cached = attach->plans.cached;
+    stats->plans_refused = attach->plans.refused;
+    stats->plan_seconds = attach->plans.seconds;
     pthread_mutex_unlock(&attach->files.lock);
 }
 
@@ -263,6 +276,7 @@ void tt_attach_free(struct tt_attach **attach)
         free(m->files);
         free(m);
     }
+    tt_files_keep(&a->files);
     tt_files_clear(&a->files);
     free(a);
     *attach = NULL;

@@ -25,18 +25,20 @@
 struct tt_attach;
 
 struct tt_attach_stats {
-    uint64_t files;        /* linked inode-wide or by pid, now */
-    uint64_t plans;        /* made since start */
-    uint64_t points;       /* of all plans that are linked */
-    uint64_t links;        /* now */
-    uint64_t processes;    /* with probes, now */
-    uint64_t failures;     /* files or processes that could not be linked */
-    uint64_t unverified;   /* points whose breakpoint did not read back */
-    uint64_t foreign;      /* points that held somebody else's breakpoint before ours */
-    uint64_t lease_breaks; /* files that lost their links because somebody wrote to them */
-    uint64_t stale;        /* files refused because their bytes were not those of the plan */
-    uint64_t waiting;      /* files that are open for writing, tried again later */
-    double plan_seconds;   /* spent planning */
+    uint64_t files;         /* linked inode-wide or by pid, now */
+    uint64_t plans;         /* made since start */
+    uint64_t plans_cached;  /* read from the disk since start */
+    uint64_t plans_refused; /* on the disk, but damaged, or others could have written them */
+    uint64_t points;        /* of all plans that are linked */
+    uint64_t links;         /* now */
+    uint64_t processes;     /* with probes, now */
+    uint64_t failures;      /* files or processes that could not be linked */
+    uint64_t unverified;    /* points whose breakpoint did not read back */
+    uint64_t foreign;       /* points that held somebody else's breakpoint before ours */
+    uint64_t lease_breaks;  /* files that lost their links because somebody wrote to them */
+    uint64_t stale;         /* files refused because their bytes were not those of the plan */
+    uint64_t waiting;       /* files that are open for writing, tried again later */
+    double plan_seconds;    /* spent planning */
 };
 
 /* `retry(context)` is called from the lease thread when files should be tried again (tt_attach_retry); it
@@ -49,6 +51,12 @@ void tt_attach_expect_others(struct tt_attach *attach);
 
 /* Log messages are not wanted: what emits them is not probed. Before the first process. */
 void tt_attach_without_logs(struct tt_attach *attach);
+/* Plans are read from that directory from now on, and kept there. Warns and does without where it cannot be
+ * used. */
+void tt_attach_set_cache(struct tt_attach *attach, const char *directory);
+/* Writes plans that were made to the disk: for when no process waits for its probes. tt_attach_free does it,
+ * too. */
+void tt_attach_keep_plans(struct tt_attach *attach);
 
 /* Takes out all probes, in parallel, and gives the leases back; the catalogue rows of points stay known. */
 void tt_attach_detach(struct tt_attach *attach);

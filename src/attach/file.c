@@ -20,12 +20,13 @@ static struct tt_file *find_file(struct tt_files *files, const struct stat *st)
     return NULL;
 }
 
+/* The same plan, made of another copy of the file. A build id would not do: what patchelf or strip left keeps
+ * it. */
 static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan)
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
-        if (plan->build_id_size && p->plan->build_id_size == plan->build_id_size &&
-            !memcmp(p->plan->build_id, plan->build_id, plan->build_id_size) &&
-            p->plan->point_count == plan->point_count)
+        if (!memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)) &&
+            p->plan->omni == plan->omni)
             return p;
     return NULL;
 }
@@ -33,7 +34,7 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
 /* Gives the plan's points their indices and describes them to the kernel. */
 static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
 {
-    struct tt_plan *plan = planned->plan;
+    const struct tt_plan *plan = planned->plan;
     _cleanup_free_ struct tt_point *points = calloc(plan->point_count ? plan->point_count : 1,
                                                     sizeof(*points));
 
@@ -46,9 +47,8 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
             plan->path, plan->point_count, TT_MAX_POINTS);
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (files->without_logs && tt_rows[plan->points[i].point.function].role == TT_ROLE_LOG)
-            plan->points[i].point.detail = TT_DETAILS; /* of no level */
         points[i] = plan->points[i].point;
+        points[i].detail = tt_point_level(files, &plan->points[i]);
         if (points[i].detail < TT_DETAILS)
             planned->count[points[i].detail]++;
         __atomic_store_n(&files->rows[planned->first + i], &tt_rows[points[i].function], __ATOMIC_RELEASE);
@@ -64,20 +64,42 @@ static bool is_overlay(int fd)
     return fstatfs(fd, &fs) || fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file, uint64_t *plans,
-                     double *seconds)
+/* Of a file that is known, from the disk; else by planning it. -ENOENT: nothing there to probe. */
+static int get_plan(struct tt_files *files, struct tt_file *file, struct tt_plan **plan,
+                    struct tt_plan_counts *counts)
 {
     _cleanup_free_ char *why = NULL;
+    int error = files->cache ? tt_plan_cache_load(files->cache, file->fd, file->path, plan) : -ENOENT;
+
+    if (!error) {
+        counts->cached++;
+        return 0;
+    }
+    if (error != -ENOENT) {
+        counts->refused++;
+        tt_warn("the cached plan of %s is not used, it is planned anew: %s", file->path,
+                error == -EPERM    ? "others could have written it"
+                : error == -EINVAL ? "damaged"
+                                   : strerror(-error));
+    }
+    error = tt_plan_file(file->fd, file->path, plan, &why);
+    if (error && error != -ENOENT)
+        return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
+    counts->made += !error;
+    return error;
+}
+
+static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file,
+                     struct tt_plan_counts *counts)
+{
     struct tt_plan *plan = NULL;
     struct tt_planned *planned;
-    int error = tt_plan_file(file->fd, file->path, &plan, &why);
+    uint64_t made = counts->made;
+    int error = get_plan(files, file, &plan, counts);
 
-    if (error == -ENOENT)
-        return 0; /* nothing there to probe */
     if (error)
-        return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
-    (*plans)++;
-    *seconds += plan->seconds;
+        return error == -ENOENT ? 0 : error;
+    counts->seconds += plan->seconds;
     /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
      * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
      * gets a point. */
@@ -96,6 +118,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
         return -ENOMEM;
     }
     planned->plan = plan;
+    planned->unkept = counts->made > made;
     error = describe_points(files, host, planned);
     if (error) {
         tt_plan_free(&planned->plan);
@@ -109,7 +132,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
 }
 
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 struct tt_file **file, uint64_t *plans, double *plan_seconds)
+                 struct tt_file **file, struct tt_plan_counts *counts)
 {
     struct tt_file *made;
     struct stat st;
@@ -137,7 +160,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     made->size = st.st_size;
     made->modified = st.st_mtim;
     made->fd = fd;
-    error = plan_file(files, host, made, plans, plan_seconds);
+    error = plan_file(files, host, made, counts);
     pthread_mutex_lock(&files->lock);
     made->next = files->list;
     files->list = made;
@@ -161,8 +184,31 @@ bool tt_file_matches(const struct tt_file *file)
     return true;
 }
 
+void tt_files_set_cache(struct tt_files *files, const char *directory)
+{
+    _cleanup_free_ char *why = NULL;
+    int error;
+
+    tt_plan_cache_free(&files->cache);
+    error = tt_plan_cache_open(directory, &files->cache, &why);
+    if (error)
+        tt_warn("plans are not kept on disk: %s", why ? why : strerror(-error));
+}
+
+void tt_files_keep(struct tt_files *files)
+{
+    for (struct tt_planned *p = files->plans; p; p = p->next) {
+        int error = files->cache && p->unkept ? tt_plan_cache_store(files->cache, p->plan) : 0;
+
+        p->unkept = false;
+        if (error && error != -ENODATA) /* the next start takes longer, that is all */
+            tt_debug("the plan of %s cannot be kept: %s", p->plan->path, strerror(-error));
+    }
+}
+
 void tt_files_clear(struct tt_files *files)
 {
+    tt_plan_cache_free(&files->cache);
     for (struct tt_file *f = files->list, *next; f; f = next) {
         next = f->next;
         tt_cleanup_close(&f->fd);

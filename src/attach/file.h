@@ -11,14 +11,16 @@
 #include <sys/stat.h>
 
 #include "host/host.h"
+#include "plan/cache.h"
 #include "plan/plan.h"
 
-/* One plan and its range in the map of points; shared by all files with the same build id. */
+/* One plan and its range in the map of points; shared by all files that have all that it was made from. */
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
     uint32_t first;           /* point indices first .. first + plan->point_count - 1 */
     size_t count[TT_DETAILS]; /* points of each level: what is linked together */
+    bool unkept;              /* made now: to be put into the cache */
 };
 
 struct tt_file {
@@ -45,7 +47,15 @@ struct tt_file {
     unsigned wide_idle[TT_DETAILS]; /* seconds without a process that wants them */
 };
 
+/* Where plans came from. */
+struct tt_plan_counts {
+    uint64_t made, cached; /* planned now, read from the cache */
+    uint64_t refused;      /* files of the cache that were not to be trusted or damaged */
+    double seconds;
+};
+
 struct tt_files {
+    struct tt_plan_cache *cache; /* NULL: none */
     struct tt_file *list;
     struct tt_planned *plans;
     uint64_t next_id;
@@ -57,11 +67,26 @@ struct tt_files {
     pthread_cond_t linked;    /* `linking` of a file has become false */
 };
 
+/* The level of detail from which on a point is linked; TT_DETAILS: never. */
+static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan_point *point)
+{
+    bool off = files->without_logs && tt_rows[point->point.function].role == TT_ROLE_LOG;
+
+    return off ? TT_DETAILS : point->point.detail;
+}
+
 /* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described
  * to the kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said
  * once). */
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 struct tt_file **file, uint64_t *plans, double *plan_seconds);
+                 struct tt_file **file, struct tt_plan_counts *counts);
+
+/* Warns and does without where the directory cannot be used. */
+void tt_files_set_cache(struct tt_files *files, const char *directory);
+
+/* Puts the plans that were made into the cache: for when nothing waits for probes, since the disk may be
+ * slow. */
+void tt_files_keep(struct tt_files *files);
 
 /* Do the bytes in the file still equal the plan's at every point? */
 bool tt_file_matches(const struct tt_file *file);

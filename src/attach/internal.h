@@ -31,6 +31,7 @@ struct tt_attach {
     struct tt_files files;
     struct member *members; /* list: main thread; entries' links: files.lock */
     struct tt_attach_stats stats;
+    struct tt_plan_counts plans;
     bool others; /* breakpoints of another agent are no news */
     void (*retry)(void *context);
     void *context;

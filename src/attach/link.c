@@ -70,7 +70,7 @@ static int link_points(struct tt_attach *attach, struct tt_file *file, enum tt_d
     if (!offsets || !cookies)
         return -ENOMEM;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (plan->points[i].point.detail != level)
+        if (tt_point_level(&attach->files, &plan->points[i]) != level)
             continue;
         offsets[count] = plan->points[i].offset;
         cookies[count++] = file->planned->first + i;
@@ -101,14 +101,15 @@ static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_ma
 #define BREAKPOINT 0xcc
 
 /* Among the points of that level. */
-static size_t count_breakpoints(const struct tt_plan *plan, enum tt_detail level, const uint8_t *bytes,
-                                const bool *mapped, size_t *missing)
+static size_t count_breakpoints(const struct tt_files *files, const struct tt_plan *plan,
+                                enum tt_detail level, const uint8_t *bytes, const bool *mapped,
+                                size_t *missing)
 {
     size_t there = 0;
 
     *missing = 0;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (!mapped[i] || plan->points[i].point.detail != level)
+        if (!mapped[i] || tt_point_level(files, &plan->points[i]) != level)
             continue;
         if (bytes[i] == BREAKPOINT && plan->points[i].bytes[0] != BREAKPOINT)
             there++;
@@ -238,7 +239,7 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, enum tt
 
     if (!bytes || !mapped || peek_points(file, process->pid, map, bytes, mapped))
         return;
-    count_breakpoints(plan, level, bytes, mapped, &missing);
+    count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
     if (!missing)
         return;
     attach->stats.unverified += missing;
@@ -262,7 +263,7 @@ static int link_level(struct tt_attach *attach, struct member *m, struct tt_file
         return add_level(attach, m, file, level, NULL);
     }
     if (!peek_points(file, process->pid, map, bytes, mapped))
-        there = count_breakpoints(plan, level, bytes, mapped, &missing);
+        there = count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
     leased = take_lease(attach, file);
     if (leased < 0)
         return leased;

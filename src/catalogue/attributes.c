@@ -56,7 +56,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_CLIENT_LOCATION] = SPAN(
         "tango.client_ident.location", STRING, NATIVE, STABLE, SERVER,
         "the connection is known, or the call is collocated",
-        "the client's end as omniORB writes it: `giop:tcp:127.0.0.1:53610`, `giop:unix:`, `collocated client`"),
+        "the client's end as omniORB writes it: `giop:tcp:127.0.0.1:53610`, `giop:ssl:127.0.0.1:53612`, "
+        "`giop:unix:`, `collocated client`"),
     [TT_ATTR_CLIENT_PID] = SPAN(
         "tango.client_ident.pid", INT, NATIVE, STABLE, SERVER,
         "the request carries a C++ client's identity (reads, writes and commands of IDL 4 and later)",
@@ -66,6 +67,18 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_THREAD_ID] = SPAN(
         "thread.id", INT, NATIVE, STABLE, ANY, "always",
         "kernel's id of the thread, as `top -H` shows it. Native writes the address of the pthread, as a string"),
+    [TT_ATTR_CODE_FUNCTION] = SPAN(
+        "code.function.name", STRING, SEMCONV, STABLE, ANY, "Python code whose place is known",
+        "qualified name of the function: of the method that runs; in calls, of the caller outside PyTango"),
+    [TT_ATTR_CODE_PATH] = SPAN("code.file.path", STRING, SEMCONV, STABLE, ANY, "as `code.function.name`",
+                               "its file, as Python was given it"),
+    [TT_ATTR_CODE_LINE] = SPAN(
+        "code.line.number", INT, SEMCONV, STABLE, ANY, "the line is known",
+        "methods: where the function begins, decorators included; calls: the line that calls"),
+    [TT_ATTR_CODE_FILEPATH] = SPAN("code.filepath", STRING, NATIVE, DEPRECATED, ANY,
+                                   "as `code.function.name`", "as `code.file.path`"),
+    [TT_ATTR_CODE_LINENO] = SPAN("code.lineno", INT, NATIVE, DEPRECATED, ANY, "the line is known",
+                                 "as `code.line.number`"),
 
     [TT_ATTR_RPC_SYSTEM] = SPAN("rpc.system.name", STRING, SEMCONV, STABLE, RPC, "not collocated", "`tango`"),
     [TT_ATTR_RPC_METHOD] = SPAN(
@@ -98,6 +111,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                            "address of this end"),
     [TT_ATTR_NETWORK_LOCAL_PORT] = SPAN("network.local.port", INT, SEMCONV, STABLE, RPC, "`tcp`",
                                         "port of this end"),
+    [TT_ATTR_TLS] = SPAN("tls.established", BOOL, SEMCONV, DEVELOPMENT, RPC,
+                         "the connection is omniORB's over TLS (`giop:ssl`)", "`true`"),
     [TT_ATTR_SERVER_ADDRESS] = SPAN("server.address", STRING, SEMCONV, STABLE, CLIENT, "`tcp`",
                                     "address of the server"),
     [TT_ATTR_SERVER_PORT] = SPAN("server.port", INT, SEMCONV, STABLE, CLIENT, "`tcp`", "port of the server"),

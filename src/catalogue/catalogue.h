@@ -20,9 +20,11 @@ enum tt_library {
     TT_LIBRARY_CXXABI,   /* whatever exports __cxa_begin_catch: libstdc++, an executable */
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
+    TT_LIBRARY_PYTHON,   /* libpython, or an executable that holds it */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
+    TT_HOLDS_PYTANGO,                  /* PyTango's extension */
     TT_HOLDS,
 };
 
@@ -46,6 +48,7 @@ enum tt_role {
     TT_ROLE_COUNTER, /* called by that: knows the event's number; entry only */
     TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
     TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
+    TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
@@ -119,6 +122,12 @@ enum tt_value {
     TT_VALUE_WORK_PERIOD_MS,
     TT_VALUE_EVENT_COUNTER, /* this = ZmqCallInfo: its ctr */
     TT_VALUE_U32_AT,        /* 32-bit scalar by reference */
+    TT_VALUE_PY_TYPE,         /* Python object: its type */
+    TT_VALUE_PY_VERSION,      /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,         /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,     /* bound method: the function */
+    TT_VALUE_PY_CODE,         /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,      /* the same in Python 3.9 */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -158,6 +167,10 @@ struct tt_row {
         *substitute; /* name of the row that has the span where a build leaves this one uncovered, or NULL */
     bool inner;      /* only its substitute calls it: probed only where a build leaves that one uncovered */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
+    /* What it calls through pointers before its first direct call sends nothing, runs no code of others and
+     * does not fail: where no instruction before is emulated, its entry is seen behind that. */
+    bool late;
+    bool cleanup; /* what it calls last only tidies up: it may be taken to end before that */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     unsigned char usual[TT_USUALS]; /* how often it is called in one of these */
     bool foreign; /* runs code of others (callbacks, methods): a stack may switch inside it */
@@ -168,6 +181,8 @@ struct tt_row {
 /* All rows. The index of a row is tt_point.function. */
 extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
+/* Of the span of the code that calls; none of tt_rows. */
+extern const struct tt_row tt_caller_row;
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

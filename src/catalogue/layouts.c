@@ -154,7 +154,8 @@ const struct tt_layout tt_layouts[] = {
 const size_t tt_layout_count = TT_ARRAY_SIZE(tt_layouts);
 
 /* Compiled against the headers of 4.2.5, 4.3.3 and 4.3.4, seen live in these and 4.3.1; descriptor_arguments:
- * compiled for 4.2.5, seen live in 4.3.4. */
+ * compiled for 4.2.5, seen live in 4.3.4. connection_fd is that of SocketHolder, the second base of tcp-,
+ * unix- and sslConnection alike. */
 #define OMNI(id, response, descriptor, arguments)                                                            \
     {                                                                                                        \
         .stream_strand = 0x58, .stream_id = id, .strand_connection = 0x58, .strand_version = 0x88,           \

@@ -13,7 +13,10 @@ const struct tt_row tt_rows[] = {
 #include "catalogue/rows_server.h"
 #include "catalogue/rows_life.h"
 #include "catalogue/rows_orb.h"
+#include "catalogue/rows_python.h"
 };
+
+const struct tt_row tt_caller_row = {.library = TT_LIBRARY_PYTHON, .role = TT_ROLE_CALLER, .name = "caller"};
 
 const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);
 

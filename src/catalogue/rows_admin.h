@@ -130,9 +130,13 @@ MANY_OF(DeviceProxy, polling_status, DP "polling_status()"),
     },
 
     /* ---- AttributeProxy: what is more than a call of the same function of its DeviceProxy --------- */
-    ATTRIBUTE_OF(AttributeProxy, AP "real_constructor(std::string&)",
-                 AP "ctor_from_dp(Tango::DeviceProxy const*, std::string const&)",
-                 AP "ctor_from_dp(Tango::DeviceProxy const*, std::string&)" /* 9.3 */),
+    {
+        MANY(AttributeProxy, AttributeProxy),
+        .seldom = true, /* sid's calls a virtual function that may throw before anything that is emulated */
+        .signature = {AP "real_constructor(std::string&)",
+                      AP "ctor_from_dp(Tango::DeviceProxy const*, std::string const&)",
+                      AP "ctor_from_dp(Tango::DeviceProxy const*, std::string&)" /* 9.3 */},
+    },
     ATTRIBUTE_OF(set_config, AP "set_config(Tango::_AttributeInfo&)",
                  AP "set_config(Tango::_AttributeInfoEx&)", AP "set_config(Tango::AttributeInfo&)" /* 10.3 */,
                  AP "set_config(Tango::AttributeInfoEx&)" /* 10.3 */),

@@ -24,10 +24,11 @@
     {                                                                                                        \
         TT_FIELD_ASYNCH_ID, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED                                      \
     }
+/* Late: before all else it asks the request for its own argument. */
 #define CALLBACK(function)                                                                                   \
     {                                                                                                        \
         REPLY("Connection::" #function),                                                                     \
-            .foreign = true,                                                                                 \
+            .foreign = true, .late = true,                                                                   \
             .signature = {"Tango::Connection::" #function "(CORBA::Request*, Tango::CallBack*)"},            \
             .argument = {                                                                                    \
                 CONNECTION,                                                                                  \

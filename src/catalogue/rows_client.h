@@ -188,6 +188,7 @@
     {
         CLIENT("DeviceProxy::get_command_list"),
         .verb = "command_list_query",
+        .substitute = "Tango::DeviceProxy::command_list_query", /* all it does is call that, first */
         .signature = {"Tango::DeviceProxy::get_command_list()"},
         .argument = {PROXY},
     },

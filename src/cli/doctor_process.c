@@ -16,6 +16,7 @@
 #include "control/control.h"
 #include "discover/read.h"
 #include "plan/plan.h"
+#include "python/python.h"
 
 static void count_selected(void *context, struct tt_process *process)
 {
@@ -90,17 +91,25 @@ static void say_files(struct tt_doctor *doctor, struct tt_reader *reader, int di
 
 static void say_libraries(struct tt_doctor *doctor, const struct tt_process *process)
 {
-    static const char *const names[TT_LIBRARIES] = {"cppTango", "omniORB", "C++ exceptions",
-                                                    "omniORB dynamic"};
+    static const char *const names[TT_LIBRARIES] = {
+        [TT_LIBRARY_TANGO] = "cppTango",
+        [TT_LIBRARY_OMNIORB] = "omniORB",
+        [TT_LIBRARY_CXXABI] = "C++ exceptions",
+        [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
+    };
     static const char *const advice[TT_LIBRARIES] = {
-        "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
-        "without omniORB's symbols the two sides of a call cannot be joined",
-        "errors are not seen as such",
-        "errors of asynchronous calls are seen only when their reply is asked for",
+        [TT_LIBRARY_TANGO] =
+            "it has not loaded libtango (yet), or is no Tango program: Java and Rust servers are not",
+        [TT_LIBRARY_OMNIORB] = "without omniORB's symbols the two sides of a call cannot be joined",
+        [TT_LIBRARY_CXXABI] = "errors are not seen as such",
+        [TT_LIBRARY_DYNAMIC] = "errors of asynchronous calls are seen only when their reply is asked for",
     };
 
     for (int library = 0; library < TT_LIBRARIES; library++) {
         size_t found = 0;
+
+        if (!names[library])
+            continue;
 
         for (size_t i = 0; i < process->file_count; i++) {
             const struct tt_mapped_file *file = &process->files[i];
@@ -114,6 +123,28 @@ static void say_libraries(struct tt_doctor *doctor, const struct tt_process *pro
         if (!found && (process->tango || library == TT_LIBRARY_TANGO))
             tt_doctor_say(doctor, library == TT_LIBRARY_TANGO ? TT_FAIL : TT_WARN, names[library],
                           advice[library], "no mapped file exports it");
+    }
+}
+
+/* Methods and callers get their names from the interpreter's memory: only where it is known how that looks.
+ */
+static void say_python(struct tt_doctor *doctor, const struct tt_process *process)
+{
+    for (size_t i = 0; i < process->file_count; i++) {
+        const struct tt_mapped_file *file = &process->files[i];
+        unsigned minor = 0;
+
+        if (!file->library[TT_LIBRARY_PYTHON])
+            continue;
+        if (tt_python_minor(process, file, &minor))
+            tt_doctor_say(doctor, TT_OK, "Python", NULL, "3.%u, %s", minor, file->path);
+        else if (minor)
+            tt_doctor_say(doctor, TT_WARN, "Python",
+                          "methods and callers have no names; a newer tangotrace may know it",
+                          "3.%u (or a free-threaded build): not read, %s", minor, file->path);
+        else
+            tt_doctor_say(doctor, TT_WARN, "Python", "methods and callers have no names",
+                          "its version is not known, %s", file->path);
     }
 }
 
@@ -278,6 +309,7 @@ void tt_doctor_process(struct tt_doctor *doctor, const struct tt_options *option
     }
     say_name(doctor, process);
     say_libraries(doctor, process);
+    say_python(doctor, process);
     if (!process->tango)
         return;
     say_shadow_stack(doctor, dir);

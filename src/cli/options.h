@@ -75,9 +75,10 @@ struct tt_options {
     uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */
     unsigned join_wait; /* ms */
     bool command_lines;
-    bool multi;    /* false: never use uprobe_multi */
-    char *record;  /* file that the raw events go to; NULL: none */
-    char *control; /* path; never NULL after parsing */
+    bool multi;       /* false: never use uprobe_multi */
+    char *plan_cache; /* directory; "": none */
+    char *record;     /* file that the raw events go to; NULL: none */
+    char *control;    /* path; never NULL after parsing */
     char *control_group;
     enum tt_log_level log_level;
 

@@ -46,7 +46,8 @@ struct option {
     unsigned commands; /* enum tt_command, or-ed */
     char letter;       /* short option or 0 */
     bool secret;
-    bool strict; /* a bad value is an error from standard variables, too */
+    bool strict;       /* a bad value is an error from standard variables, too */
+    bool may_be_empty; /* OPTION_TEXT */
 };
 
 extern const struct option tt_option_table[];

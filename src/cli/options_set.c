@@ -50,7 +50,7 @@ static int set_text(void *field, const struct assignment *a, char **error)
     char *copy;
     int err;
 
-    if (!*a->value)
+    if (!*a->value && !a->option->may_be_empty)
         return refuse(a, error, "the value is empty");
     err = check_value(a, error);
     if (err)

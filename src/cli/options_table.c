@@ -379,6 +379,16 @@ const struct option tt_option_table[] = {
      .initial = "yes",
      .help =
          "Use uprobe_multi links where the kernel has them; --no-multi: single uprobes, as on kernels before 6.6"},
+    {.name = "plan-cache",
+     .type = OPTION_TEXT,
+     FIELD(plan_cache),
+     .value = "DIRECTORY",
+     .group = GROUP_AGENT,
+     .commands = TT_COMMAND_RUN,
+     .initial = "/var/cache/tangotrace/plans",
+     .may_be_empty = true,
+     .help =
+         "Where plans of known libraries are kept; none but the agent's user may be able to write there. \"\": nowhere"},
     {.name = "record",
      .type = OPTION_TEXT,
      .scope = SCOPE_INVOCATION,

@@ -28,6 +28,10 @@ static const char introduction[] =
     "* **Name.** The C++ function, `Tango::DeviceProxy::read_attribute`, as native 10.3 writes it. What was done stands "
     "in `tango.operation.name`: `Arm`, `read ExposureTime`, `read 12 attributes`. A request that none of the functions "
     "below stands for is named by its GIOP operation (`_is_a`).\n"
+    "* **Python.** The methods of PyTango devices are INTERNAL spans below their request, named by their qualified name "
+    "(`Basler.read_ExposureTime`), scope `tango.python.server`. Only functions of the user's, not PyTango's own; of a "
+    "decorated one, the function inside. A call of a Python program says by `code.*` which of its functions calls; a call "
+    "that would be the root of its trace gets an INTERNAL span of that function as parent, scope `tango.python.client`.\n"
     "* **Parent.** Only where it is proven, and the span says how (`tangotrace.parent.proof`). No proof, no parent.\n"
     "* **Unknown is absent.** A value that could not be read has no attribute; the span then lists `field_unreadable` "
     "in `tangotrace.incomplete`. A span whose end was not seen claims no success: status Unset and `end_unknown`.\n"
@@ -78,7 +82,7 @@ static const char resource_text[] =
 static const char closing[] =
     "\n## Scope, time, identity\n"
     "\n"
-    "* Scope `tango.cpp`, version that of the mapped cppTango where its file name tells it (`libtango.so.9.3.4`), else "
+    "* Scope `tango.python.server` and `tango.python.client` for spans of Python code; else `tango.cpp`, version that of the mapped cppTango where its file name tells it (`libtango.so.9.3.4`), else "
     "empty.\n"
     "* Times are taken in the kernel from the monotonic clock and mapped to unix time by one offset per trace.\n"
     "* `flags`: sampled; bit 8 always, bit 9 when the parent is a span of another process.\n"
@@ -100,6 +104,8 @@ static const char closing[] =
     "whole stack |\n"
     "| `thread.id` is a string | int, the kernel's id | OpenTelemetry's type; the one that `top` shows |\n"
     "| `code.filepath`, `code.lineno` of cppTango's own source | absent | they point into the library |\n"
+    "| SERVER spans of Python methods | INTERNAL | they are no requests |\n"
+    "| every Python call has a CLIENT span of its caller | INTERNAL, and only as a root | the call itself has `code.*` |\n"
     "| `service.name=pytango.client` for all clients | the script or program | clients can be told apart |\n";
 
 static void put_attributes(struct tt_text *out, enum tt_attr_level level, bool kinds)

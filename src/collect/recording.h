@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/text.h"
+#include "base/tags.h"
 
 #define TT_RECORDING_MAGIC   "TTRECORD"
 #define TT_RECORDING_VERSION 1
@@ -52,29 +52,8 @@ enum tt_record_type {
     TT_RECORD_COUNTERS, /* u64 per enum tt_counter */
     TT_RECORD_FLUSH,    /* u64 time: the agent stopped */
     TT_RECORD_END,      /* the file is whole */
+    TT_RECORD_CODE,     /* fields: the code that the next event is about */
 };
-
-/* ---- fields: u16 tag, u16 0, u32 size, bytes; readers skip tags that they do not know ---- */
-
-struct tt_fields {
-    const uint8_t *at, *end;
-};
-struct tt_record_field {
-    unsigned tag;
-    const uint8_t *data;
-    size_t size;
-};
-
-void tt_fields_put(struct tt_text *out, unsigned tag, const void *data, size_t size);
-void tt_fields_put_text(struct tt_text *out, unsigned tag, const char *text); /* NULL: nothing */
-void tt_fields_put_u64(struct tt_text *out, unsigned tag, uint64_t value);
-struct tt_fields tt_fields_of(const void *data, size_t size);
-/* False at the end, and where the rest is no field. */
-bool tt_fields_next(struct tt_fields *fields, struct tt_record_field *field);
-/* Numbers of 1 to 8 bytes; 0 for others. */
-uint64_t tt_field_number(const struct tt_record_field *field);
-/* A copy, cut at the first NUL; NULL when out of memory. */
-char *tt_field_text(const struct tt_record_field *field);
 
 /* ---- writing: one thread puts records into a bounded buffer, a thread of the writer's own writes it ---- */
 

@@ -100,7 +100,7 @@ static int probe_file(tt_file_probe probe, int path_fd, struct tt_file_facts *fa
         /* An ELF file that cannot be used holds nothing that could be probed. */
         if (probe(fd, found.library))
             memset(found.library, 0, sizeof(found.library));
-        if (tt_file_build_id(fd, found.build_id, &found.build_id_size))
+        if (tt_build_id_read(fd, found.build_id, &found.build_id_size))
             found.build_id_size = 0;
     }
     *facts = found;

@@ -9,15 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/build_id.h"
 #include "catalogue/catalogue.h"
 #include "discover/proc.h"
 
-#define TT_FILE_BUILD_ID_MAX 32
-#define TT_FILE_CACHE_MAX    8192
+#define TT_FILE_CACHE_MAX 8192
 
 struct tt_file_facts {
     bool library[TT_HOLDS];
-    uint8_t build_id[TT_FILE_BUILD_ID_MAX];
+    uint8_t build_id[TT_BUILD_ID_MAX];
     size_t build_id_size; /* 0: none */
 };
 
@@ -34,6 +34,3 @@ void tt_file_cache_free(struct tt_file_cache **cache);
  * took its place). */
 int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapping *mapping,
                       struct tt_file_facts *facts);
-
-/* NT_GNU_BUILD_ID of an ELF file, from its program headers; -ENOENT: none. */
-int tt_file_build_id(int fd, uint8_t id[TT_FILE_BUILD_ID_MAX], size_t *size);

@@ -86,6 +86,18 @@ static const char *library_version(const struct tt_process *process, size_t *siz
     return "";
 }
 
+static const struct tt_otel_scope python_server = {.name = "tango.python.server", .version = ""};
+static const struct tt_otel_scope python_client = {.name = "tango.python.client", .version = ""};
+
+/* PyTango's names for what its Python code does, as native has them. */
+static const struct tt_otel_scope *python_scope_of(const struct tt_span *span)
+{
+    if (span->row->role == TT_ROLE_CALLER)
+        return &python_client;
+    return span->row->library == TT_LIBRARY_PYTHON && span->row->role == TT_ROLE_METHOD ? &python_server
+                                                                                        : NULL;
+}
+
 static const struct tt_otel_scope *scope_of(const struct tt_process *process)
 {
     size_t size;
@@ -115,7 +127,7 @@ static int add_owner(struct tt_enricher *enricher, const struct tt_span *span, s
     _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, span->tgid,
                                                                           span->start);
 
-    out->scope = scope_of(process);
+    out->scope = python_scope_of(span) ?: scope_of(process);
     out->resource = tt_resources_get(enricher->resources, process, span->tgid, device, class_name, span->end);
     return out->resource ? 0 : -1;
 }
@@ -164,6 +176,8 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     out->name = span->row->name;
     if (tt_fill_is_bare(span) && span->operation && *span->operation)
         out->name = tt_convert_copy(&out->arena, span->operation, TT_ATTR_LENGTH);
+    if (tt_fill_is_code(span))
+        out->name = tt_convert_copy(&out->arena, span->code.name, TT_ATTR_LENGTH);
     out->title = tt_fill_title(&out->arena, span);
     if (!out->name || !out->title)
         return -1;

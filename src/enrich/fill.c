@@ -20,6 +20,11 @@ bool tt_fill_is_bare(const struct tt_span *span)
     return span->row->role == TT_ROLE_UPCALL;
 }
 
+bool tt_fill_is_code(const struct tt_span *span)
+{
+    return span->code.name && (span->row->role == TT_ROLE_METHOD || span->row->role == TT_ROLE_CALLER);
+}
+
 static uint64_t attribute_total(const struct tt_span *span)
 {
     return span->attribute_total > span->attribute_count ? span->attribute_total : span->attribute_count;
@@ -48,6 +53,9 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
     const char *verb = span->row->verb, *single = single_attribute(span);
     uint64_t total = attribute_total(span);
     char text[512];
+
+    if (tt_fill_is_code(span))
+        return tt_convert_copy(arena, span->code.name, TT_ATTR_LENGTH);
 
     if (!verb || !*verb || is_command(span->row) || tt_fill_is_bare(span)) {
         if (span->command && *span->command)
@@ -127,19 +135,36 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
     tt_build_int(build, TT_ATTR_THREAD_ID, span->tid);
 }
 
+static void fill_code(struct tt_build *build, const struct tt_span *span)
+{
+    const struct tt_span_code *code = &span->code;
+
+    tt_build_string(build, TT_ATTR_CODE_FUNCTION, code->name);
+    tt_build_string(build, TT_ATTR_CODE_PATH, code->file);
+    tt_build_string(build, TT_ATTR_CODE_FILEPATH, code->file);
+    if (code->line) {
+        tt_build_int(build, TT_ATTR_CODE_LINE, code->line);
+        tt_build_int(build, TT_ATTR_CODE_LINENO, code->line);
+    }
+}
+
 /* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
  * of unix sockets have no path. */
-static void fill_location(struct tt_build *build, const struct tt_connection *c, const char *peer)
+static void fill_location(struct tt_build *build, const struct tt_key *key, const char *peer)
 {
+    static const char *const schemes[TT_CARRIERS] = {
+        [TT_CARRIER_TCP] = "giop:tcp:", [TT_CARRIER_SSL] = "giop:ssl:"};
+    const struct tt_connection *c = &key->connection;
+    const char *scheme = key->carrier < TT_CARRIERS ? schemes[key->carrier] : NULL;
     bool ipv6 = c->family == FAMILY_IPV6;
     char text[80], digits[6], *end = text, *digit = digits + sizeof(digits);
 
     if (c->family == FAMILY_UNIX)
         tt_build_ready(build, TT_ATTR_CLIENT_LOCATION, "giop:unix:");
-    if (c->family == FAMILY_UNIX || !peer)
+    if (c->family == FAMILY_UNIX || !peer || !scheme)
         return;
     /* Without printf: of every server span. The address is one of tt_convert_address: 45 characters. */
-    end = stpcpy(stpcpy(end, ipv6 ? "giop:tcp:[" : "giop:tcp:"), peer);
+    end = stpcpy(stpcpy(stpcpy(end, scheme), ipv6 ? "[" : ""), peer);
     end = stpcpy(end, ipv6 ? "]:" : ":");
     *--digit = '\0';
     for (unsigned port = c->remote_port; port || !*digit; port /= 10)
@@ -186,8 +211,10 @@ static void fill_connection(struct tt_build *build, const struct tt_span *span)
         tt_build_ready(build, TT_ATTR_NETWORK_LOCAL_ADDRESS, local);
         tt_build_int(build, TT_ATTR_NETWORK_LOCAL_PORT, c->local_port);
     }
+    if (span->key.carrier == TT_CARRIER_SSL)
+        tt_build_true(build, TT_ATTR_TLS);
     if (server)
-        fill_location(build, c, peer);
+        fill_location(build, &span->key, peer);
 }
 
 /* GIOP 1.0 to 1.2 are all there is. */
@@ -337,6 +364,7 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)
 {
     fill_operation(build, span, title);
+    fill_code(build, span);
     if (span->kind == TT_SPAN_SERVER || span->collocated)
         fill_client(build, span);
     fill_request(build, span);

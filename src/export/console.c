@@ -156,6 +156,12 @@ const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, si
     return root ? root : spans[0];
 }
 
+/* The span of the Python code that calls? */
+static bool is_caller(const struct tt_otel_span *span)
+{
+    return span->scope && !strcmp(span->scope->name, "tango.python.client");
+}
+
 static bool is_wanted(const struct console_sink *sink, const struct trace *trace)
 {
     const struct tt_otel_span *root;
@@ -163,7 +169,7 @@ static bool is_wanted(const struct console_sink *sink, const struct trace *trace
     if (sink->options.all_roots)
         return true;
     root = tt_console_root(trace->spans, trace->count);
-    return root->kind == 3 || (root->kind == 1 && root->resource->is_client);
+    return root->kind == 3 || (root->kind == 1 && (root->resource->is_client || is_caller(root)));
 }
 
 /* Starts a new second when one is over: then `rate` traces may be shown again. */

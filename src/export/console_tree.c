@@ -428,6 +428,24 @@ static bool shows_process(const struct node *node)
     return node->span->kind == 2 || (above && above->resource != node->span->resource);
 }
 
+/* Where methods and callers stand in the source. */
+static void put_code(struct tree *tree, const struct tt_otel_span *span, bool failed)
+{
+    const struct tt_otel_attribute *file = tt_otel_find(span->attributes, span->attribute_count,
+                                                        "code.file.path");
+    const struct tt_otel_attribute *line = tt_otel_find(span->attributes, span->attribute_count,
+                                                        "code.line.number");
+    const char *name;
+
+    if (span->kind != 1 || !file || file->type != TT_OTEL_STRING)
+        return;
+    name = strrchr(file->value.string, '/');
+    tt_text_puts(tree->out, failed ? "  " : "    ");
+    put_painted(tree, DIM, name ? name + 1 : file->value.string, MESSAGE_MAX);
+    if (line && line->type == TT_OTEL_INT)
+        tt_text_printf(tree->out, ":%lld", (long long)line->value.integer);
+}
+
 static void put_span(struct tree *tree, const struct node *node)
 {
     const struct tt_otel_span *span = node->span;
@@ -447,6 +465,7 @@ static void put_span(struct tree *tree, const struct node *node)
         tt_text_puts(tree->out, error ? "  " : "    ");
         put_process(tree, span->resource);
     }
+    put_code(tree, span, error != NULL);
     tt_text_puts(tree->out, "\n");
     if (error && !shown_below(node, error))
         put_note(tree, node, RED, glyphs(tree)->error, error);

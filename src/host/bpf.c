@@ -235,6 +235,16 @@ int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state st
     return bpf_map_update_elem(map, &key, &value, BPF_ANY) ? -errno : 0;
 }
 
+int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python)
+{
+    int map = bpf_map__fd(host->bpf->maps.pythons);
+    uint32_t key = (uint32_t)tgid;
+
+    if (!python)
+        return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+    return bpf_map_update_elem(map, &key, python, BPF_ANY) ? -errno : 0;
+}
+
 int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
 {
     _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus * TT_COUNTERS, sizeof(*values));

@@ -13,6 +13,7 @@ struct recipe {
     bool pointer; /* the place holds a pointer to the value */
     int plus;     /* fixed offset of the value */
     bool behind;  /* the object begins with a pointer to the one that `at` is in */
+    int after;    /* .. and of what that pointer leads to */
 };
 
 static const struct recipe recipes[] = {
@@ -41,6 +42,14 @@ static const struct recipe recipes[] = {
     [TT_VALUE_REQUEST] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE, .plus = 0x38},
     [TT_VALUE_TASK] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 0x30},
     [TT_VALUE_PIPE_DATA] = {TT_CAPTURE_CSTRING, TT_CAPTURE_CSTRING, .pointer = true},
+    /* CPython 3.9 to 3.14, not free-threaded: object.h, cpython/object.h, cpython/classobject.h,
+       cpython/funcobject.h */
+    [TT_VALUE_PY_TYPE] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 8},
+    [TT_VALUE_PY_VERSION] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .plus = 8, .pointer = true, .after = 384},
+    [TT_VALUE_PY_FUNCTION] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 16},
+    [TT_VALUE_PY_SELF] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 24},
+    [TT_VALUE_PY_CODE] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 16, .pointer = true, .after = 48},
+    [TT_VALUE_PY_CODE_39] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 16, .pointer = true, .after = 16},
     [TT_VALUE_RETURNED_SEQ] = {TT_CAPTURE_ATTR_ERRORS_SEQ, TT_CAPTURE_ATTR_ERRORS_SEQ,
                                .aux = TT_LAYOUT_VALUE_ERRORS, .aux2 = TT_LAYOUT_VALUE_SIZE,
                                .aux3 = TT_LAYOUT_VALUE_NAME},
@@ -74,18 +83,38 @@ static const struct recipe recipes[] = {
 const char *tt_capture_field_name(unsigned field)
 {
     static const char *const names[TT_FIELDS] = {
-        [TT_FIELD_DEVICE] = "device",     [TT_FIELD_CLASS] = "class",
-        [TT_FIELD_COMMAND] = "command",   [TT_FIELD_ATTRIBUTE] = "attribute",
-        [TT_FIELD_SOURCE] = "source",     [TT_FIELD_CLIENT] = "client",
-        [TT_FIELD_FAILED] = "failed",     [TT_FIELD_TEXT] = "text",
-        [TT_FIELD_DESCRIPTOR] = "call",   [TT_FIELD_ASYNCH_ID] = "number",
-        [TT_FIELD_LOGGER] = "logger",     [TT_FIELD_LEVEL] = "level",
-        [TT_FIELD_FILE] = "file",         [TT_FIELD_LINE] = "line",
-        [TT_FIELD_MESSAGE] = "message",   [TT_FIELD_PLANNED] = "date",
-        [TT_FIELD_PLANNED_USEC] = "usec", [TT_FIELD_PERIOD] = "period",
-        [TT_FIELD_PERIOD_MS] = "period",  [TT_FIELD_EVENT_TYPE] = "event",
-        [TT_FIELD_EVENT_ERROR] = "error", [TT_FIELD_TOPIC] = "topic",
+        [TT_FIELD_DEVICE] = "device",
+        [TT_FIELD_CLASS] = "class",
+        [TT_FIELD_COMMAND] = "command",
+        [TT_FIELD_ATTRIBUTE] = "attribute",
+        [TT_FIELD_SOURCE] = "source",
+        [TT_FIELD_CLIENT] = "client",
+        [TT_FIELD_FAILED] = "failed",
+        [TT_FIELD_TEXT] = "text",
+        [TT_FIELD_DESCRIPTOR] = "call",
+        [TT_FIELD_ASYNCH_ID] = "number",
+        [TT_FIELD_LOGGER] = "logger",
+        [TT_FIELD_LEVEL] = "level",
+        [TT_FIELD_FILE] = "file",
+        [TT_FIELD_LINE] = "line",
+        [TT_FIELD_MESSAGE] = "message",
+        [TT_FIELD_PLANNED] = "date",
+        [TT_FIELD_PLANNED_USEC] = "usec",
+        [TT_FIELD_PERIOD] = "period",
+        [TT_FIELD_PERIOD_MS] = "period",
+        [TT_FIELD_EVENT_TYPE] = "event",
+        [TT_FIELD_EVENT_ERROR] = "error",
+        [TT_FIELD_TOPIC] = "topic",
         [TT_FIELD_COUNTER] = "counter",
+        [TT_FIELD_PY_METHOD] = "method",
+        [TT_FIELD_PY_OBJECT] = "object",
+        [TT_FIELD_PY_TYPE] = "type",
+        [TT_FIELD_PY_VERSION] = "type version",
+        [TT_FIELD_PY_CALLABLE] = "callable",
+        [TT_FIELD_PY_FUNCTION] = "function",
+        [TT_FIELD_PY_CODE] = "code",
+        [TT_FIELD_PY_CODE_39] = "code (3.9)",
+        [TT_FIELD_PY_RESULT] = "result",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";
@@ -143,7 +172,7 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
     if (recipe->then != TT_LAYOUT_NONE &&
         (!dereference(&made) || !shift(&made, offset_of(layout, recipe->then))))
         return false;
-    if (recipe->pointer && !dereference(&made))
+    if (recipe->pointer && (!dereference(&made) || !shift(&made, recipe->after)))
         return false;
     made.aux = (__u16)aux;
     made.aux2 = (__u16)aux2;

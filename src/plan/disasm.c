@@ -121,6 +121,36 @@ static int set_kind(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand
     }
 }
 
+/* Base register of a plain [base + disp] operand, else TT_REG_NONE. */
+static uint8_t plain_base(const ZydisDecodedOperand *operand)
+{
+    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.index != ZYDIS_REGISTER_NONE ||
+        operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS ||
+        operand->mem.base < ZYDIS_REGISTER_RAX || operand->mem.base > ZYDIS_REGISTER_R15)
+        return TT_REG_NONE;
+    return general(operand->mem.base);
+}
+
+/* The one place in memory that it writes, if that is told by a register and a number. What strings, calls and
+ * other instructions write without naming it can be anywhere. */
+static void note_store(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, struct tt_insn *insn)
+{
+    insn->store = (struct tt_store){.base = TT_REG_NONE, .source = TT_REG_NONE};
+    if (!zi->operand_count_visible || op[0].type != ZYDIS_OPERAND_TYPE_MEMORY ||
+        op[0].visibility != ZYDIS_OPERAND_VISIBILITY_EXPLICIT ||
+        op[0].mem.disp.value != (int32_t)op[0].mem.disp.value)
+        return;
+    for (unsigned i = 1; i < zi->operand_count; i++) {
+        if (op[i].type == ZYDIS_OPERAND_TYPE_MEMORY && (op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+            return;
+    }
+    insn->store.base = plain_base(&op[0]);
+    insn->store.disp = (int32_t)op[0].mem.disp.value;
+    insn->store.size = op[0].size / 8;
+    if (zi->mnemonic == ZYDIS_MNEMONIC_MOV && op[1].type == ZYDIS_OPERAND_TYPE_REGISTER && op[0].size >= 32)
+        insn->store.source = general(op[1].reg.value);
+}
+
 static void note_writes(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op,
                         struct tt_insn *insn)
 {
@@ -150,16 +180,6 @@ static void set_effect(struct tt_insn *insn, enum tt_effect effect, uint8_t dst,
     insn->dst = dst;
     insn->src = src;
     insn->disp = (int32_t)disp;
-}
-
-/* Base register of a plain [base + disp] operand, else TT_REG_NONE. */
-static uint8_t plain_base(const ZydisDecodedOperand *operand)
-{
-    if (operand->type != ZYDIS_OPERAND_TYPE_MEMORY || operand->mem.index != ZYDIS_REGISTER_NONE ||
-        operand->mem.segment == ZYDIS_REGISTER_FS || operand->mem.segment == ZYDIS_REGISTER_GS ||
-        operand->mem.base < ZYDIS_REGISTER_RAX || operand->mem.base > ZYDIS_REGISTER_R15)
-        return TT_REG_NONE;
-    return general(operand->mem.base);
 }
 
 static void note_lea(const ZydisDecodedOperand *op, uint8_t dst, struct tt_insn *insn)
@@ -238,6 +258,7 @@ int tt_insn_decode(const uint8_t *bytes, size_t size, uint64_t address, struct t
     note_writes(&zi, op, insn);
     insn->emulated = is_emulated(bytes, zi.length);
     insn->endbr = zi.mnemonic == ZYDIS_MNEMONIC_ENDBR64;
+    note_store(&zi, op, insn);
     note_effect(&zi, op, insn);
     return set_kind(&zi, op, bytes, insn);
 }

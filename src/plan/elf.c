@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "plan/bound.h"
 
-#define CHUNK     (64u << 10)
+#define CHUNK     (16u << 10)
 #define SIZE_MAX_ (4ull << 30) /* larger files are refused */
 #define LOADS_MAX 64
 
@@ -35,8 +35,10 @@ static int load_chunk(struct tt_elf *elf, uint64_t chunk)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return -EIO; /* shorter than it was */
+        if (n <= 0) {
+            elf->unreadable = true; /* shorter than it was, or a bad disk */
+            return -EIO;
+        }
         offset += (uint64_t)n;
     }
     elf->loaded[chunk] = 1;
@@ -52,6 +54,21 @@ const uint8_t *tt_elf_bytes(struct tt_elf *elf, uint64_t offset, uint64_t size)
             return NULL;
     }
     return elf->data + offset;
+}
+
+bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *size)
+{
+    uint64_t chunks = (elf->size + CHUNK - 1) / CHUNK, first = (*offset + CHUNK - 1) / CHUNK, end;
+
+    while (first < chunks && !elf->loaded[first])
+        first++;
+    for (end = first; end < chunks && elf->loaded[end]; end++)
+        ;
+    if (first >= chunks)
+        return false;
+    *offset = first * CHUNK;
+    *size = (end * CHUNK < elf->size ? end * CHUNK : elf->size) - *offset;
+    return true;
 }
 
 const struct tt_elf_load *tt_elf_load(const struct tt_elf *elf, uint64_t address)
@@ -314,6 +331,17 @@ static uint64_t count_hash(struct tt_elf *elf, uint64_t address)
     return count;
 }
 
+/* The few exported data that are asked for. */
+static void note_object(struct tt_elf *elf, const Elf64_Sym *symbol, const char *name)
+{
+    if (symbol->st_shndx == SHN_UNDEF || !name)
+        return;
+    if (!strcmp(name, "_PyRuntime"))
+        elf->python_runtime = symbol->st_value;
+    else if (!strcmp(name, "Py_Version"))
+        elf->python_version = symbol->st_value;
+}
+
 /* Appends the defined functions of a symbol table. */
 static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
                        const struct strings *strings, bool dynamic)
@@ -329,6 +357,8 @@ static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
         Elf64_Sym symbol;
 
         memcpy(&symbol, table + i * sizeof(symbol), sizeof(symbol));
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && dynamic)
+            note_object(elf, &symbol, string_at(strings, symbol.st_name));
         if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF || !symbol.st_value)
             continue;
         name = string_at(strings, symbol.st_name);

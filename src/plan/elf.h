@@ -34,6 +34,8 @@ struct tt_elf {
     uint64_t size;
     uint8_t *data;   /* `size` bytes, valid where loaded */
     uint8_t *loaded; /* one byte per chunk */
+    bool unreadable; /* bytes that should be there could not be read: what was made of the rest is worth
+                        nothing */
 
     struct tt_elf_load *loads;
     size_t load_count;
@@ -44,6 +46,7 @@ struct tt_elf {
     size_t symbol_count;
     struct tt_elf_slot *slots; /* by address */
     size_t slot_count;
+    uint64_t python_runtime, python_version; /* addresses of _PyRuntime and Py_Version, 0 = not exported */
     bool program;       /* has an interpreter or no dynamic section: not a shared library */
     const char *soname; /* or NULL */
     uint8_t build_id[32];
@@ -66,6 +69,9 @@ const uint8_t *tt_elf_at(struct tt_elf *elf, uint64_t address, uint64_t size);
 const struct tt_elf_load *tt_elf_load(const struct tt_elf *elf, uint64_t address);
 /* File bytes from `address` to the end of its segment; 0 if it is in none. */
 uint64_t tt_elf_rest(const struct tt_elf *elf, uint64_t address);
+
+/* The next stretch of the file at or behind *offset that was read so far; false: none. */
+bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *size);
 
 /* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);

@@ -83,7 +83,8 @@ static int walk_edge(struct tt_flow *flow, struct walk *walk, const struct tt_fl
     /* a call comes before its callee has run: where stepping is allowed, the ret is better */
     if (insn->emulated && !(step && insn->kind == TT_INSN_CALL))
         return add_exit(&walk->found, edge->from, edge->kind, false);
-    if (insn->kind == TT_INSN_CALL_INDIRECT || insn->kind == TT_INSN_CALL || insn->kind == TT_INSN_JCC) {
+    if ((insn->kind == TT_INSN_CALL_INDIRECT && !flow->past_calls) || insn->kind == TT_INSN_CALL ||
+        insn->kind == TT_INSN_JCC) {
         fail(flow, walk, step, insn->kind == TT_INSN_CALL_INDIRECT ? "indirect call" : "branch not emulated",
              edge->from);
         return 0;

@@ -57,7 +57,8 @@ struct tt_flow {
     size_t tail_count, tail_capacity;
     uint32_t *todo; /* instructions to follow */
     size_t todo_count, todo_capacity;
-    size_t tables;                   /* jump tables tried */
+    size_t tables;   /* jump tables tried */
+    bool past_calls; /* exits may lie before an indirect call that comes last: its time is left out */
     char problems[TT_FLOW_PROBLEMS]; /* what stands in the way of seeing all exits, "; " between */
 };
 

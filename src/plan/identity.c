@@ -26,14 +26,14 @@ char *tt_identity_version(const char *name)
 }
 
 /* The longest version that the real file's name, the path or the soname tell. */
-static char *find_version(const struct tt_elf *elf, const char *path)
+static char *find_version(int fd, const char *soname, const char *path)
 {
     char link[64], real[4096];
-    const char *names[3] = {path, elf->soname, NULL};
+    const char *names[3] = {path, soname, NULL};
     char *best = NULL;
     ssize_t size;
 
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", elf->fd);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     size = readlink(link, real, sizeof(real) - 1);
     if (size > 0) {
         real[size] = '\0';
@@ -120,18 +120,25 @@ static const struct tt_omni_layout *find_omni(const char *name)
     return NULL;
 }
 
-int tt_identify(struct tt_plan *plan, const struct tt_elf *elf, const char *path)
+int tt_identify_by_name(struct tt_plan *plan, int fd, const char *path)
 {
     plan->path = strdup(path);
-    plan->soname = elf->soname ? strdup(elf->soname) : NULL;
-    if (!plan->path || (elf->soname && !plan->soname))
+    if (!plan->path)
         return -ENOMEM;
-    memcpy(plan->build_id, elf->build_id, elf->build_id_size);
-    plan->build_id_size = elf->build_id_size;
-    plan->version = find_version(elf, path);
-    plan->layout = find_layout(elf);
-    plan->omni = find_omni(elf->soname);
+    plan->version = find_version(fd, plan->soname, path);
+    plan->omni = find_omni(plan->soname);
     if (!plan->omni)
         plan->omni = find_omni(path);
     return 0;
+}
+
+int tt_identify(struct tt_plan *plan, const struct tt_elf *elf, const char *path)
+{
+    plan->soname = elf->soname ? strdup(elf->soname) : NULL;
+    if (elf->soname && !plan->soname)
+        return -ENOMEM;
+    memcpy(plan->build_id, elf->build_id, elf->build_id_size);
+    plan->build_id_size = elf->build_id_size;
+    plan->layout = find_layout(elf);
+    return tt_identify_by_name(plan, elf->fd, path);
 }

@@ -47,6 +47,12 @@ struct tt_insn {
     uint8_t effect;   /* enum tt_effect */
     uint8_t dst, src; /* enum tt_reg */
     int32_t disp;
+    struct tt_store {
+        uint8_t base;   /* writes `size` bytes at base + disp, nothing else; TT_REG_NONE: anywhere */
+        uint8_t source; /* register they are the first bytes of, or TT_REG_NONE */
+        uint16_t size;
+        int32_t disp;
+    } store; /* if `stores` */
 };
 
 /* Decodes the instruction at `bytes`. -EINVAL: there is none. */

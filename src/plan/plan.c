@@ -14,6 +14,7 @@
 #include "plan/flow.h"
 #include "plan/identity.h"
 #include "plan/match.h"
+#include "plan/source.h"
 #include "plan/values.h"
 
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
@@ -136,7 +137,9 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
     struct tt_cfa cfa;
 
     *point = (struct tt_point){
-        .condition = TT_COND_ALWAYS, .function = job->row_index, .detail = (__u8)job->row->detail};
+        .condition = TT_COND_ALWAYS, .function = job->row_index, .detail = job->row->detail};
+    if (job->row->library == TT_LIBRARY_PYTHON)
+        point->flags = TT_POINT_FROM_PYTANGO;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -168,7 +171,7 @@ static int64_t find_entry(struct job *job)
         }
         if (insn->emulated)
             return i;
-        if (insn->kind != TT_INSN_OTHER)
+        if (insn->kind != TT_INSN_OTHER && !(insn->kind == TT_INSN_CALL_INDIRECT && job->row->late))
             break;
     }
     if (job->row->seldom && !tt_flow_other_ways(flow, first)) {
@@ -182,7 +185,7 @@ static int64_t find_entry(struct job *job)
 static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
                         const struct tt_origin *origin, const char *where)
 {
-    const char *why = "no longer in a register";
+    const char *why = "not known where it is";
 
     if (point->captures == TT_MAX_CAPTURES)
         why = "too many";
@@ -199,14 +202,15 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 {
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
-        struct tt_origin origin = {0};
+        struct tt_origin origin;
         unsigned place;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
         place = (unsigned)argument->index + (job->row->sret ? 1 : 0);
         if (place < ARGUMENT_REGS)
-            origin.reg = (uint8_t)tt_values_holder(&job->flow, insn, tt_insn_argument_reg(place));
+            origin = tt_values_find(&job->flow, insn, tt_insn_argument_reg(place),
+                                    argument->value == TT_VALUE_U32 ? 4 : 8);
         else /* on the stack, above the return address (System V ABI) */
             origin = (struct tt_origin){.reg = point->cfa_reg,
                                         .derefs = 1,
@@ -219,8 +223,9 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
 static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 {
     unsigned reg = tt_insn_argument_reg(0);
+    struct tt_origin self = tt_values_find(&job->flow, insn, reg, 8);
 
-    if (tt_values_holder(&job->flow, insn, reg) != reg) {
+    if (self.reg != reg || self.derefs) {
         say(job->refused, "entry: %s is overwritten before it", tt_insn_reg_name(reg));
         return false;
     }
@@ -258,6 +263,9 @@ static int plan_entry(struct job *job)
         point.condition = TT_COND_MOMENT;
     else if (job->row->role == TT_ROLE_WORKER)
         point.condition = TT_COND_WATCH;
+    if (job->row->library == TT_LIBRARY_TANGO &&
+        (may_loop(job->row) || job->row->role == TT_ROLE_ASYNCH || job->row->role == TT_ROLE_REPLY))
+        point.flags |= TT_POINT_CALLER;
     if (is_key(job->row) && !describe_key(job, (uint32_t)insn, &point))
         return 0;
     other = point_at(job->plan,
@@ -355,6 +363,7 @@ static int plan_exits(struct job *job)
 
     if (!job->keeps)
         return 0;
+    job->flow.past_calls = job->row->cleanup;
     r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
@@ -497,6 +506,8 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
         r = tt_identify(plan, &elf, path);
         if (r >= 0)
             r = plan_all(plan, &elf);
+        if (r >= 0)
+            r = tt_source_take(&elf, &plan->source);
         why = r == -EIO ? "cannot be read to its end" : strerror(-r);
         tt_elf_close(&elf);
     }
@@ -512,11 +523,13 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
 #define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
+/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
+#define PYTANGO_SYMBOL "PyInit__tango"
 
-static bool has_telemetry(const struct tt_elf *elf)
+static bool has_symbol(const struct tt_elf *elf, const char *name)
 {
     for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+        if (!strcmp(elf->symbols[i].name, name))
             return true;
     }
     return false;
@@ -537,7 +550,8 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
-        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
+        holds[TT_HOLDS_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);
@@ -561,6 +575,7 @@ void tt_plan_free(struct tt_plan **plan)
     free(p->path);
     free(p->soname);
     free(p->version);
+    free(p->source.ranges);
     free(p);
     *plan = NULL;
 }

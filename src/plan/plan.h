@@ -12,6 +12,8 @@
  *   values    in which register an argument lies at a point
  *   captures  what the kernel is told to read there
  *   plan      all of it put together; report.c shows it
+ *   source    what of the file the plan was made from: its proof when it is met again
+ *   cache     plans on disk (cache.h, for attach/)
  */
 #pragma once
 
@@ -19,10 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/blake2b.h"
+#include "base/build_id.h"
 #include "catalogue/catalogue.h"
 #include "tangotrace/event.h"
-
-#define TT_BUILD_ID_MAX 32
 
 struct tt_plan_point {
     uint64_t offset;       /* in the file: what the link is given */
@@ -48,6 +50,19 @@ struct tt_plan_function {
                       */
 };
 
+/*
+ * What a plan was made from: the size of the file and the bytes that the planner looked at, no others. A file
+ * with the same there gets the same plan, but for what its name says (version, omni).
+ */
+struct tt_plan_source {
+    uint64_t file_size;
+    struct tt_plan_range {
+        uint64_t offset, size;
+    } * ranges; /* ascending, owned */
+    size_t range_count;
+    uint8_t digest[TT_DIGEST_SIZE]; /* of all of it */
+};
+
 struct tt_plan {
     char *path;                        /* as given, owned */
     uint8_t build_id[TT_BUILD_ID_MAX]; /* NT_GNU_BUILD_ID; length 0 = none */
@@ -62,6 +77,7 @@ struct tt_plan {
     size_t function_count;
     struct tt_plan_point *points;
     size_t point_count;
+    struct tt_plan_source source;
     double seconds; /* time taken */
 };
 
@@ -76,6 +92,11 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
+
+/* A file that holds Python's interpreter: its minor version (0: not known), and where _PyRuntime lies,
+ * counted from the start of a mapping of the file at that file offset. 0; -ENOENT: it exports none; another
+ * negative errno. */
+int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime);
 
 void tt_plan_free(struct tt_plan **plan);
 

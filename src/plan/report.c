@@ -13,7 +13,7 @@
 static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",          [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",      [TT_LIBRARY_GREENLET] = "greenlet",
-    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic",
+    [TT_LIBRARY_DYNAMIC] = "omniORB dynamic", [TT_LIBRARY_PYTHON] = "Python",
 };
 
 static const char *kind_name(unsigned kind)
@@ -29,13 +29,13 @@ static const char *kind_name(unsigned kind)
 static const char *role_name(enum tt_role role)
 {
     static const char *const names[] = {
-        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
-        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
-        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
-        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_METHOD] = "method",
-        [TT_ROLE_SWITCH] = "switch",       [TT_ROLE_LOG] = "log",       [TT_ROLE_POLL] = "poll",
-        [TT_ROLE_PUSH] = "push",           [TT_ROLE_TOPIC] = "topic",   [TT_ROLE_COUNTER] = "counter",
-        [TT_ROLE_RECEIVE] = "receive",     [TT_ROLE_LIFE] = "life",
+        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",       [TT_ROLE_SERVER] = "server",
+        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall",   [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit",   [TT_ROLE_REFUSED] = "refused",
+        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",     [TT_ROLE_METHOD] = "method",
+        [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_LOG] = "log",
+        [TT_ROLE_POLL] = "poll",           [TT_ROLE_PUSH] = "push",       [TT_ROLE_TOPIC] = "topic",
+        [TT_ROLE_COUNTER] = "counter",     [TT_ROLE_RECEIVE] = "receive", [TT_ROLE_LIFE] = "life",
     };
 
     return names[role];

@@ -8,6 +8,7 @@ static const struct tt_origin unknown = {.reg = TT_REG_NONE};
 void tt_values_start(struct tt_values *values)
 {
     values->stored = false;
+    values->slot_count = 0;
     for (uint8_t i = 0; i < 16; i++)
         values->reg[i] = (struct tt_origin){.reg = i};
 }
@@ -29,10 +30,45 @@ static struct tt_origin load(const struct tt_values *values, struct tt_origin ad
     return address;
 }
 
+/* Is `place` in the frame? One that an argument points to, or what lay in memory before, is not: the frame
+ * came later. */
+static bool in_frame(const struct tt_origin *place)
+{
+    return place->reg == TT_REG_RSP && !place->derefs;
+}
+
+/* Forgets what is written over, keeps what is put aside. A callee may write to what its caller's frame holds
+ * as well as what has been lost sight of: nothing there is believed after that. */
+static void follow_store(struct tt_values *values, const struct tt_insn *insn)
+{
+    const struct tt_store *store = &insn->store;
+    struct tt_origin place = store->base < 16 ? add(values->reg[store->base], store->disp) : unknown;
+    unsigned kept = 0;
+
+    if (place.reg != TT_REG_NONE && !in_frame(&place))
+        return;
+    for (unsigned i = 0; i < values->slot_count && place.reg != TT_REG_NONE; i++) {
+        const struct tt_slot *slot = &values->slots[i];
+
+        if (slot->at + slot->size <= place.off[0] || place.off[0] + store->size <= slot->at)
+            values->slots[kept++] = *slot;
+    }
+    values->slot_count = kept;
+    if (place.reg != TT_REG_NONE && store->source < 16 && kept < TT_VALUES_SLOTS) {
+        const struct tt_origin *value = &values->reg[store->source];
+
+        if (value->reg != TT_REG_NONE && !value->derefs && !value->off[0])
+            values->slots[values->slot_count++] = (struct tt_slot){place.off[0], value->reg,
+                                                                   (uint8_t)store->size};
+    }
+}
+
 void tt_values_step(struct tt_values *values, const struct tt_insn *insn)
 {
     struct tt_origin source = insn->src < 16 ? values->reg[insn->src] : unknown, result = unknown;
 
+    if (insn->stores)
+        follow_store(values, insn);
     switch (insn->effect) {
     case TT_EFFECT_MOVE:
         result = source;
@@ -63,20 +99,34 @@ void tt_values_step(struct tt_values *values, const struct tt_insn *insn)
     values->stored |= insn->stores;
 }
 
-unsigned tt_values_holder(const struct tt_flow *flow, uint32_t insn, unsigned reg)
+static bool is_plain(const struct tt_origin *origin, unsigned reg)
 {
+    return origin->reg == reg && !origin->derefs && !origin->off[0];
+}
+
+struct tt_origin tt_values_find(const struct tt_flow *flow, uint32_t insn, unsigned reg, unsigned size)
+{
+    const struct tt_origin *rsp;
     struct tt_values values;
 
     tt_values_start(&values);
     for (uint32_t i = 0; i < insn; i++)
         tt_values_step(&values, &flow->insns[i].insn);
-    if (reg < 16 && values.reg[reg].reg == reg && !values.reg[reg].derefs && !values.reg[reg].off[0])
-        return reg;
-    for (unsigned i = 0; i < 16; i++) {
-        if (values.reg[i].reg == reg && !values.reg[i].derefs && !values.reg[i].off[0])
-            return i;
+    if (reg < 16 && is_plain(&values.reg[reg], reg))
+        return values.reg[reg];
+    for (uint8_t i = 0; i < 16; i++) {
+        if (is_plain(&values.reg[i], reg))
+            return (struct tt_origin){.reg = i};
     }
-    return TT_REG_NONE;
+    rsp = &values.reg[TT_REG_RSP];
+    for (unsigned i = 0; i < values.slot_count && rsp->reg == TT_REG_RSP && !rsp->derefs; i++) {
+        const struct tt_slot *slot = &values.slots[i];
+
+        /* what lies below rsp belongs to nobody any more */
+        if (slot->reg == reg && slot->size >= size && slot->at >= rsp->off[0])
+            return (struct tt_origin){TT_REG_RSP, 1, {slot->at - rsp->off[0]}};
+    }
+    return unknown;
 }
 
 /* Follows from behind the exit point along one edge; there is no branch before the ret, or the point would be

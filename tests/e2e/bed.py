@@ -129,6 +129,7 @@ class Bed:
         for key in list(self.env):
             if key.startswith(("TANGO", "OTEL_", "PYTANGO")) and key != "TANGOTRACE_CACHE":
                 del self.env[key]
+        self.env["TANGOTRACE_PLAN_CACHE"] = self.path("plans")  # nothing of the machine's, nothing of other tests
         self.env["TANGO_HOST"] = "127.0.0.1:1"  # nothing answers there: a forgotten database shows at once
 
     def path(self, *parts):

@@ -137,6 +137,13 @@ class Database:
     def register(self, server, dev_class, device):
         check(self.admin("--add-server", server, dev_class, device) == 0, "tango_admin --add-server %s" % server)
 
+    def forward(self, device, roots):
+        """Forwarded attributes of a device: {its attribute: root attribute}."""
+        program = "import sys, tango\ndb = tango.Database()\n" + "".join(
+            "db.put_device_attribute_property(%r, {%r: {'__root_att': [%r]}})\n" % (device, name, root)
+            for name, root in roots.items())
+        self.bed.run("roots", [beds.PYTHON, "-c", program], {"TANGO_HOST": self.host})
+
 
 # ---- clients
 

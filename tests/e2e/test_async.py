@@ -95,10 +95,11 @@ def check_served(spans, client, server):
         check("tangotrace.incomplete" not in call.attrs, "no doubt about a call", call)
 
 
-def python_client(bed, python):
+def python_client(bed, python, root=None):
     need_agent()
     server = parts.thrower(bed)
-    client, lines, spans = run_client(bed, [python, ASYNCH_PY], server)
+    argv = beds.inside(root, bed.dir, [python, parts.visible(bed, ASYNCH_PY, root)])
+    client, lines, spans = run_client(bed, argv, server)
     one_way = [s for s in calls_of(spans, client.pid) if s.attrs.get("giop.oneway")]
     check_all(lambda: check_outcome(lines, spans, client.pid),
               lambda: check_replies(lines, spans, client.pid),

@@ -19,10 +19,10 @@ PYTANGO_AUX = ("Tango::Connection::command_query", "Tango::DeviceProxy::command_
                "Tango::DeviceProxy::attribute_query")
 
 
-def system(bed, database, server_python=beds.PYTHON, root=None):
+def system(bed, database, server_python=beds.PYTHON, **kw):
     """Three servers: TangoTest, the C++ thrower, a PyTango Follower."""
-    return [parts.tangotest(bed, database, root=root), parts.thrower(bed, database, root=root),
-            parts.follower(bed, database, python=server_python, root=root)]
+    return [parts.tangotest(bed, database, **kw), parts.thrower(bed, database, **kw),
+            parts.follower(bed, database, python=server_python, **kw)]
 
 
 def plan_for(servers, calls, threads, seed, python=False):
@@ -44,15 +44,16 @@ def minus(after, before):
 
 
 def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
-                roots=(None, None)):
-    """`roots`: of other systems, for the client and for the servers."""
+                roots=(None, None), envs=(None, None), also=lambda spans, client, servers: None):
+    """`roots`, `envs`: for the client and for the servers, of other systems and beside that of the bed; `also`: what
+    else must hold."""
     need_agent()
     database = parts.Database(bed) if use_database else None
-    servers = system(bed, database, server_python, roots[1])
+    servers = system(bed, database, server_python, root=roots[1], env=envs[1])
     plan = plan_for(servers, calls, threads, seed=7, python=python)
     calls = sum(map(len, plan))
-    parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
-    client = parts.Client(bed, plan, python=python, gate=True, flags=flags, root=roots[0])
+    parts.Client(bed, plans.warm_up(plan), env=envs[0], root=roots[0], name="warm-up").finish()
+    client = parts.Client(bed, plan, python=python, gate=True, flags=flags, env=envs[0], root=roots[0])
     agent = Agent(bed)
     before = [s.dispatched() for s in servers], client.invoked()
     client.release()
@@ -75,7 +76,8 @@ def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, ser
         lambda: "--gevent" in flags or truth.check_threads(spans, client.pid, log),
         lambda: truth.check_certain(spans),
         lambda: truth.check_none_lost(final, agent),
-        lambda: check_resources(spans, client, servers, database))
+        lambda: check_resources(spans, client, servers, database),
+        lambda: also(spans, client, servers))
 
 
 def check_resources(spans, client, servers, database):
@@ -129,6 +131,14 @@ def only(spans, what, **want):
     return found[0]
 
 
+def called_by(span, spans):
+    """Id of the nearest span above that is no method of a device class, nor the Python code that calls."""
+    above = {s.id: s for s in spans}
+    while span.parent in above and (above[span.parent].is_method or above[span.parent].is_caller):
+        span = above[span.parent]
+    return span.parent
+
+
 def check_chain(spans, chain):
     """chain: (pid, kind, operation, device) from the root down; each is the child of the one before, in one trace."""
     parent = None
@@ -136,10 +146,10 @@ def check_chain(spans, chain):
         span = only(spans, "%s on %s of pid %d, kind %d" % (operation, device, pid, kind), pid=pid, kind=kind,
                     operation=operation, device=device)
         if parent is None:
-            check(not span.parent, "the first is a root", span)
+            check(not called_by(span, spans), "the first is a root, its caller aside", span)
         else:
             check(span.trace == parent.trace, "one trace", parent, span)
-            check(span.parent == parent.id, "child of the one before", parent, span)
+            check(called_by(span, spans) == parent.id, "child of the one before, methods of the device aside", parent, span)
             check(parent.start <= span.start, "starts after its parent", parent, span)
         parent = span
 

@@ -29,10 +29,11 @@ def outermost(spans, pid):
     return [s for s in truth.of(spans, pid) if s.parent not in mine]
 
 
-def every(bed, python):
+def every(bed, python, root):
+    """`root`: of another system, in which the server runs."""
     need_agent()
     database = parts.Database(bed)
-    server = parts.tangotest(bed, database)
+    server = parts.tangotest(bed, database, root=root)
     fifo = gate(bed)
     orb_log = bed.path("orb-every.log")
     client = bed.start("every", [python, EVERY_PY, "sys/tg_test/1", fifo], parts.witness_env(orb_log))
@@ -54,8 +55,8 @@ def every(bed, python):
     return client, server, lines, spans, counted, want, got, final, agent
 
 
-def test_python(bed):
-    client, server, lines, spans, counted, want, got, final, agent = every(bed, beds.PYTHON)
+def every_function(bed, root=None):
+    client, server, lines, spans, counted, want, got, final, agent = every(bed, beds.PYTHON, root)
     mine = truth.of(spans, client.pid)
     check_all(
         lambda: check(not want - got, "a span for every function", *truth.difference(want, got)),
@@ -64,6 +65,10 @@ def test_python(bed):
         lambda: truth.check_unique(spans),
         lambda: truth.check_certain(mine),
         lambda: truth.check_none_lost(final, agent))
+
+
+def test_python(bed):
+    every_function(bed)
 
 
 def test_retry(bed):

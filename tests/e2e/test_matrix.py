@@ -11,7 +11,9 @@ import os
 import bed as beds
 from agent import need_agent
 from harness import scaled
+from test_async import python_client
 from test_calls import mixed_calls, python_leader
+from test_every import every_function
 
 CALLS = scaled("TT_MATRIX_CALLS", 400)
 EVERY = os.environ.get("TT_MATRIX") == "all"
@@ -57,6 +59,16 @@ def chain(leader, follower):
     return test
 
 
+def every_of(suite):
+    """Its server under all functions of the API; those are the ones whose points and captures differ most by compiler."""
+    return lambda bed: every_function(bed, beds.suite_root(suite))
+
+
+def asynchronous(suite):
+    """Its client with asynchronous calls, by number and with callbacks."""
+    return lambda bed: python_client(bed, beds.PYTHON, beds.suite_root(suite))
+
+
 def word(build):
     return build.replace(".", "_").replace("-", "_")
 
@@ -78,6 +90,9 @@ def make_tests():
     chains = [(a, b) for a in SERVERS for b in SERVERS] if EVERY else FEW_CHAINS
     tests = {"%s_to_%s_%s" % (word(c), word(s), "unix" if d else "tcp"): cell(c, s, d) for c, s, d in cells()}
     tests.update({"chain_%s_%s" % (word(a), word(b)): chain(a, b) for a, b in chains})
+    for suite in SUITES:
+        tests["every_" + suite] = every_of(suite)
+        tests["async_" + suite] = asynchronous(suite)
     return {"test_" + name: function for name, function in tests.items()}
 
 

@@ -53,7 +53,7 @@ def of(spans, pid, *kinds):
 
 def client_calls(spans, pid):
     """The spans of the calls that the program made itself: not those that an API function made inside."""
-    mine = {s.id for s in of(spans, pid)}
+    mine = {s.id for s in of(spans, pid) if not s.is_caller}
     return [s for s in of(spans, pid, otlp.CLIENT) if s.parent not in mine]
 
 
@@ -141,6 +141,11 @@ def check_pair_connection(client, server):
     if client.attrs.get("network.transport") == "tcp":
         check(client.attrs.get("network.local.port") and server.attrs.get("network.local.port"),
               "both sides know the ports of TCP", client.attrs, server.attrs)
+        secured = client.attrs.get("tls.established", False)
+        equal(server.attrs.get("tls.established", False), secured, "TLS on both sides")
+        equal(server.attrs.get("tango.client_ident.location"), "giop:%s:%s:%d" % (
+            "ssl" if secured else "tcp", server.attrs["client.address"], server.attrs["client.port"]),
+            "location of the client")
 
 
 def check_pair_outcome(client, server):

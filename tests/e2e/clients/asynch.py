@@ -1,6 +1,6 @@
 """Asynchronous calls of PyTango: polling and callback models, failures, a call forgotten.
 
-usage: asynch.py URL FIFO     (URL: a Thrower)
+usage: asynch.py URL FIFO [ROUNDS]     (URL: a Thrower)
 Says "up", waits for a line from FIFO, then logs what it did, as it saw it: WHAT OPERATION REASON, tab between.
 """
 import sys
@@ -8,7 +8,8 @@ import time
 
 import tango
 
-url, fifo = sys.argv[1:]
+url, fifo = sys.argv[1:3]
+rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
 proxy = tango.DeviceProxy(url)
 for warm_up in (lambda: proxy.read_attribute("number"), lambda: proxy.command_inout("Twice", 1),
                 lambda: proxy.command_inout("SleepMs", 1), lambda: proxy.write_attribute("number", 1.0)):
@@ -59,7 +60,7 @@ def write(name, value):
     return "write", name, lambda: proxy.write_attribute_reply(number, 3000)
 
 
-for _ in range(5):
+for _ in range(rounds):
     reply(*read("number"))
     reply(*read("bad"))
     reply(*read("number", "bad"))
@@ -68,7 +69,7 @@ for _ in range(5):
     reply(*write("number", 2.5))
 
 # many at once, collected in another order
-calls = [read("number") for _ in range(10)] + [command("Twice", n) for n in range(10)]
+calls = [read("number") for _ in range(2 * rounds)] + [command("Twice", n) for n in range(2 * rounds)]
 for call in reversed(calls):
     reply(*call)
 

@@ -101,7 +101,7 @@ static void metas(void **state)
                              got = {0};
 
     tt_recording_put_meta(&text, &meta);
-    tt_fields_put_text(&text, 999, "of a later version");
+    tt_tags_put_text(&text, 999, "of a later version");
     assert_int_equal(tt_recording_get_meta(text.data, text.size, &got), 0);
     assert_string_equal(got.version, "1");
     assert_null(got.host_name);

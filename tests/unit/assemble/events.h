@@ -35,6 +35,8 @@ enum {
     WORKER,
     REFUSED,
     REPLY,
+    METHOD, /* of a device class in C++ */
+    PYTHON, /* called by an interpreter */
     SEND,
     UPCALL,
     CATCH,
@@ -73,6 +75,8 @@ static const struct tt_row test_rows[ROWS] = {
     [WORKER] = {.role = TT_ROLE_WORKER, .name = "omni::AsyncRequest::execute"},
     [REFUSED] = {.role = TT_ROLE_REFUSED, .name = "omni::DIICallDescriptor::userException"},
     [REPLY] = {.role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attributes_reply", .verb = "reply"},
+    [METHOD] = {.role = TT_ROLE_METHOD, .name = "TangoTest.read_ampli"},
+    [PYTHON] = {.library = TT_LIBRARY_PYTHON, .role = TT_ROLE_METHOD, .name = "PyObject_CallMethod"},
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},

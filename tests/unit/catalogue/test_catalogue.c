@@ -57,7 +57,9 @@ static unsigned parameters(const char *signature)
     unsigned count = 1;
     int depth = 0;
 
-    if (!at || at[1] == ')')
+    if (!at)
+        return 6; /* of C: not told, as many as there are registers */
+    if (at[1] == ')')
         return 0;
     for (at++; *at; at++) {
         if (*at == '<')

@@ -164,6 +164,7 @@ FIX void fixture_tcp(struct tt_span *span, const char *operation, const char *re
     span->key.giop_major = 1;
     span->key.giop_minor = 2;
     span->key.response_expected = 1;
+    span->key.carrier = TT_CARRIER_TCP;
     c->family = family == AF_INET ? 2 : 10;
     c->remote_port = (uint16_t)port;
     c->local_port = 40000;
@@ -176,6 +177,7 @@ FIX void fixture_unix(struct tt_span *span, const char *operation)
     fixture_tcp(span, operation, "127.0.0.1", 0);
     memset(&span->key.connection, 0, sizeof(span->key.connection));
     span->key.connection.family = 1;
+    span->key.carrier = TT_CARRIER_UNIX;
 }
 
 FIX void fixture_parent(struct tt_span *span, enum tt_proof proof)

@@ -218,6 +218,7 @@ static struct tt_span *busy_span(unsigned i)
     span->has_key = true;
     span->key.giop_major = 1;
     span->key.giop_minor = 2;
+    span->key.carrier = TT_CARRIER_TCP;
     span->key.connection.family = 2;
     span->key.connection.local_port = 40000;
     span->key.connection.remote_port = 10012;

@@ -145,6 +145,23 @@ static void test_oneway_ipv6(void **state)
     check("server_oneway_ipv6_java", span);
 }
 
+static void test_ssl(void **state)
+{
+    struct tt_span *span = client(&row_ping, "ping");
+
+    span->key.carrier = TT_CARRIER_SSL;
+    check("client_ssl", span);
+
+    span = server(&row_server_state, "_get_state");
+    span->has_client = false;
+    span->key.carrier = TT_CARRIER_SSL;
+    check("server_ssl", span);
+
+    span = server(&row_server_state, "_get_state"); /* a transport that we do not know */
+    span->key.carrier = TT_CARRIER_UNKNOWN;
+    check("server_unknown_carrier", span);
+}
+
 static void test_state_and_ping(void **state)
 {
     struct tt_span *span = server(&row_server_state, "_get_state");
@@ -313,14 +330,23 @@ static void test_collocated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),           cmocka_unit_test(test_reads),
-        cmocka_unit_test(test_write),          cmocka_unit_test(test_command),
-        cmocka_unit_test(test_oneway_ipv6),    cmocka_unit_test(test_state_and_ping),
-        cmocka_unit_test(test_connect),        cmocka_unit_test(test_bare_upcall),
-        cmocka_unit_test(test_inside_request), cmocka_unit_test(test_devfailed),
-        cmocka_unit_test(test_exceptions),     cmocka_unit_test(test_failed_attributes),
-        cmocka_unit_test(test_uncertain),      cmocka_unit_test(test_collocated),
-        cmocka_unit_test(test_polling),        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_oneway_ipv6),
+        cmocka_unit_test(test_state_and_ping),
+        cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_bare_upcall),
+        cmocka_unit_test(test_inside_request),
+        cmocka_unit_test(test_devfailed),
+        cmocka_unit_test(test_exceptions),
+        cmocka_unit_test(test_failed_attributes),
+        cmocka_unit_test(test_uncertain),
+        cmocka_unit_test(test_collocated),
+        cmocka_unit_test(test_polling),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_ssl),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

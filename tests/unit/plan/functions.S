@@ -144,6 +144,28 @@ _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_trai
 	jmp cold
 	.cfi_endproc
 	.size _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE,.-_ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE
+	/* saved by moves and not by pushes; asks an object of its own before its first direct call */
+	fn _ZN5Tango10Connection19Cb_ReadAttr_RequestEPN5CORBA7RequestEPNS_8CallBackE
+	sub $0x38,%rsp
+	.cfi_def_cfa_offset 64
+	mov %rbx,0x30(%rsp)
+	.cfi_offset 3,-16
+	mov %rdi,8(%rsp)
+	mov %rsi,%rbx
+	mov (%rsi),%rax
+	mov %rsi,%rdi
+	call *0x20(%rax)
+	mov 8(%rsp),%rdi
+	call helper
+	jne 1f
+	mov 0x30(%rsp),%rbx
+	add $0x38,%rsp
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+1:	.cfi_restore_state
+	call __stack_chk_fail@PLT
+	endfn _ZN5Tango10Connection19Cb_ReadAttr_RequestEPN5CORBA7RequestEPNS_8CallBackE
 	.hidden helper
 	fn helper
 	ret
@@ -246,6 +268,49 @@ _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_trai
 	.cfi_def_cfa_offset 8
 	ret
 	endfn t_late
+
+	/* arguments put into the frame: rdi kept, rsi written over through another register, 4 bytes of rdx, rcx in a
+	   place that rsp leaves again, r8 gone */
+	fn t_frame
+	sub $56,%rsp
+	.cfi_def_cfa_offset 64
+	mov %rcx,(%rsp)
+	mov %rdi,8(%rsp)
+	mov %rsi,16(%rsp)
+	mov %edx,24(%rsp)
+	lea 12(%rsp),%rdi
+	movl $0,8(%rdi)
+	movb $1,(%rcx)
+	movl $2,28(%rsp)
+	add $8,%rsp
+	.cfi_def_cfa_offset 56
+	xor %esi,%esi
+	xor %edx,%edx
+	xor %ecx,%ecx
+	xor %r8d,%r8d
+	call helper2@PLT
+	add $48,%rsp
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_frame
+
+	/* a write to who knows where, and one by a callee */
+	fn t_lost
+	sub $24,%rsp
+	.cfi_def_cfa_offset 32
+	mov %rdi,8(%rsp)
+	mov (%rsp),%rax
+	movl $0,(%rax)
+	mov %rsi,16(%rsp)
+	xor %edi,%edi
+	xor %esi,%esi
+	call helper2@PLT
+	call helper2@PLT
+	nop
+	add $24,%rsp
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_lost
 
 	/* calls what never returns, with the shared ending right behind */
 	fn t_noreturn

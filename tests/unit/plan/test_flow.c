@@ -216,6 +216,25 @@ static void an_indirect_call_is_no_exit(void **state)
     drop(&f);
 }
 
+/* Where what comes last only tidies up, its time may be left out. */
+static void an_indirect_call_may_be_left_behind(void **state)
+{
+    struct tt_flow_exit *exits = NULL;
+    struct function f;
+    size_t count = 0;
+
+    follow(&f, "t_indirect", false);
+    f.flow.problems[0] = '\0';
+    f.flow.past_calls = true;
+    assert_int_equal(tt_flow_exits(&f.flow, false, &exits, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(exits[0].insn, 0); /* the push is the last emulated one before it */
+    /* what the call leaves in rax is not what lies there now */
+    assert_int_equal(tt_values_returned(&f.flow, &exits[0]).reg, TT_REG_NONE);
+    free(exits);
+    drop(&f);
+}
+
 static void calls_that_never_return_lead_nowhere(void **state)
 {
     struct function f;
@@ -236,9 +255,50 @@ static void loops_and_late_entries_are_seen(void **state)
     drop(&f);
     follow(&f, "t_late", false);
     assert_int_equal(f.flow.insns[3].insn.kind, TT_INSN_CALL);
-    assert_int_equal(tt_values_holder(&f.flow, 3, TT_REG_RDI), TT_REG_R10);
-    assert_int_equal(tt_values_holder(&f.flow, 3, TT_REG_RSI), TT_REG_RSI);
-    assert_int_equal(tt_values_holder(&f.flow, 3, TT_REG_RSP), TT_REG_NONE);
+    assert_int_equal(tt_values_find(&f.flow, 3, TT_REG_RDI, 8).reg, TT_REG_R10);
+    assert_int_equal(tt_values_find(&f.flow, 3, TT_REG_RSI, 8).reg, TT_REG_RSI);
+    assert_int_equal(tt_values_find(&f.flow, 3, TT_REG_RSP, 8).reg, TT_REG_NONE);
+    drop(&f);
+}
+
+/* First call of `function` at or behind instruction `from`. */
+static uint32_t find_call(const struct function *function, uint32_t from)
+{
+    while (from < function->flow.insn_count && function->flow.insns[from].insn.kind != TT_INSN_CALL)
+        from++;
+    assert_true(from < function->flow.insn_count);
+    return from;
+}
+
+static void arguments_in_the_frame_are_found(void **state)
+{
+    struct tt_origin value;
+    struct function f;
+    uint32_t call;
+
+    follow(&f, "t_frame", false);
+    call = find_call(&f, 0);
+    value = tt_values_find(&f.flow, call, TT_REG_RDI, 8);
+    assert_int_equal(value.reg, TT_REG_RSP);
+    assert_int_equal(value.derefs, 1);
+    assert_int_equal(value.off[0], 0); /* rsp has come nearer */
+    assert_int_equal(value.off[1], 0);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RSI, 8).reg, TT_REG_NONE);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RDX, 8).reg, TT_REG_NONE);
+    value = tt_values_find(&f.flow, call, TT_REG_RDX, 4);
+    assert_int_equal(value.reg, TT_REG_RSP);
+    assert_int_equal(value.off[0], 16);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RCX, 8).reg, TT_REG_NONE);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_R8, 8).reg, TT_REG_NONE);
+    drop(&f);
+
+    follow(&f, "t_lost", false);
+    call = find_call(&f, 0);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RDI, 8).reg, TT_REG_NONE);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RSI, 8).reg, TT_REG_RSP);
+    call = find_call(&f, call + 1);
+    assert_int_equal(tt_values_find(&f.flow, call, TT_REG_RSI, 8).reg,
+                     TT_REG_NONE); /* the first call's to change */
     drop(&f);
 }
 
@@ -302,8 +362,10 @@ int main(void)
         cmocka_unit_test(landing_pads_are_reached),
         cmocka_unit_test(cases_of_a_table_are_reached_from_nowhere),
         cmocka_unit_test(an_indirect_call_is_no_exit),
+        cmocka_unit_test(an_indirect_call_may_be_left_behind),
         cmocka_unit_test(calls_that_never_return_lead_nowhere),
         cmocka_unit_test(loops_and_late_entries_are_seen),
+        cmocka_unit_test(arguments_in_the_frame_are_found),
         cmocka_unit_test(decodes_that_disagree_are_refused),
         cmocka_unit_test(emulated_is_what_all_kernels_emulate),
     };

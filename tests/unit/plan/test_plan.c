@@ -122,6 +122,14 @@ static void rows_become_points(void **state)
     assert_int_equal(point->cfa_off, 32);
     assert_int_equal(point->capture[0].reg, TT_REG_RSI);
 
+    function = function_of(plan, "Tango::Connection::Cb_ReadAttr_Request(CORBA::Request*, Tango::CallBack*)");
+    point = point_of(plan, function, 0); /* behind what it asks its request */
+    assert_int_equal(function->count, 2);
+    assert_true(plan->points[function->first].emulated && plan->points[function->first].is_call);
+    assert_int_equal(point->captures, 1); /* of `this` nothing is left but what the callee could write to */
+    assert_int_equal(point->capture[0].field, TT_FIELD_DESCRIPTOR);
+    assert_int_equal(point->capture[0].reg, TT_REG_RBX);
+
     function = function_of(plan, "omni::omni_is_a_CallDesc::lcfn(omniCallDescriptor*, omniServant*)");
     assert_int_equal(function->count, 2); /* called seldom: both are stepped */
     assert_false(plan->points[function->first].emulated || plan->points[function->first + 1].emulated);

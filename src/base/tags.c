@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* record_fields.c: tagged fields of records. */
-#include <string.h>
+#include "base/tags.h"
 
-#include "collect/recording.h"
+#include <string.h>
 
 struct head {
     uint16_t tag, zero;
     uint32_t size;
 };
 
-void tt_fields_put(struct tt_text *out, unsigned tag, const void *data, size_t size)
+void tt_tags_put(struct tt_text *out, unsigned tag, const void *data, size_t size)
 {
     struct head head = {.tag = (uint16_t)tag, .size = (uint32_t)size};
 
@@ -17,23 +16,23 @@ void tt_fields_put(struct tt_text *out, unsigned tag, const void *data, size_t s
     tt_text_add(out, data, size);
 }
 
-void tt_fields_put_text(struct tt_text *out, unsigned tag, const char *text)
+void tt_tags_put_text(struct tt_text *out, unsigned tag, const char *text)
 {
     if (text)
-        tt_fields_put(out, tag, text, strlen(text));
+        tt_tags_put(out, tag, text, strlen(text));
 }
 
-void tt_fields_put_u64(struct tt_text *out, unsigned tag, uint64_t value)
+void tt_tags_put_u64(struct tt_text *out, unsigned tag, uint64_t value)
 {
-    tt_fields_put(out, tag, &value, sizeof(value));
+    tt_tags_put(out, tag, &value, sizeof(value));
 }
 
-struct tt_fields tt_fields_of(const void *data, size_t size)
+struct tt_tags tt_tags_of(const void *data, size_t size)
 {
-    return (struct tt_fields){.at = data, .end = (const uint8_t *)data + size};
+    return (struct tt_tags){.at = data, .end = (const uint8_t *)data + size};
 }
 
-bool tt_fields_next(struct tt_fields *fields, struct tt_record_field *field)
+bool tt_tags_next(struct tt_tags *fields, struct tt_tag *field)
 {
     struct head head;
 
@@ -49,7 +48,7 @@ bool tt_fields_next(struct tt_fields *fields, struct tt_record_field *field)
     return true;
 }
 
-uint64_t tt_field_number(const struct tt_record_field *field)
+uint64_t tt_tag_number(const struct tt_tag *field)
 {
     uint64_t value = 0;
 
@@ -58,7 +57,7 @@ uint64_t tt_field_number(const struct tt_record_field *field)
     return value;
 }
 
-char *tt_field_text(const struct tt_record_field *field)
+char *tt_tag_text(const struct tt_tag *field)
 {
     return strndup((const char *)field->data, field->size);
 }

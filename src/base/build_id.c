@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "discover/files.h"
+#include "base/build_id.h"
 
 #define HEADERS_MAX 256       /* program headers looked at */
 #define NOTES_MAX   (1 << 14) /* bytes of one note segment looked at */
 
-static int find_note(const uint8_t *notes, size_t size, uint8_t id[TT_FILE_BUILD_ID_MAX], size_t *id_size)
+static int find_note(const uint8_t *notes, size_t size, uint8_t id[TT_BUILD_ID_MAX], size_t *id_size)
 {
     size_t at = 0;
 
@@ -28,7 +28,7 @@ static int find_note(const uint8_t *notes, size_t size, uint8_t id[TT_FILE_BUILD
         if (name > size - at || note.n_descsz > size - at - name)
             return -EINVAL;
         if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && !memcmp(notes + at, "GNU", 4)) {
-            size_t n = note.n_descsz < TT_FILE_BUILD_ID_MAX ? note.n_descsz : TT_FILE_BUILD_ID_MAX;
+            size_t n = note.n_descsz < TT_BUILD_ID_MAX ? note.n_descsz : TT_BUILD_ID_MAX;
 
             memcpy(id, notes + at + name, n);
             *id_size = n;
@@ -41,7 +41,7 @@ static int find_note(const uint8_t *notes, size_t size, uint8_t id[TT_FILE_BUILD
     return -ENOENT;
 }
 
-int tt_file_build_id(int fd, uint8_t id[TT_FILE_BUILD_ID_MAX], size_t *size)
+int tt_build_id_read(int fd, uint8_t id[TT_BUILD_ID_MAX], size_t *size)
 {
     uint8_t notes[NOTES_MAX];
     Elf64_Ehdr header;

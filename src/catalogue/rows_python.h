@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rows_python.h: by what PyTango calls the methods of devices that are written in Python. Part of the array
+ * in rows.c. Its builds with Boost.Python (up to 10.0) call attribute and command methods by name, and hooks
+ * that the class overrides as bound methods; boost/python/call_method.hpp and override.hpp, by the functions
+ * of Python's C API below (PyEval_.. before Boost 1.76). Only calls out of PyTango's extension count.
+ */
+#define PYTHON(function)                                                                                     \
+    .library = TT_LIBRARY_PYTHON, .role = TT_ROLE_METHOD, .detail = TT_DETAIL_METHODS, .name = function,     \
+    .cleanup = true, .signature = {function}
+#define CALL_METHOD                                                                                          \
+    {                                                                                                        \
+        {TT_FIELD_PY_METHOD, TT_VALUE_CSTRING, 1}, {TT_FIELD_PY_OBJECT, TT_VALUE_U64, 0},                    \
+            {TT_FIELD_PY_TYPE, TT_VALUE_PY_TYPE, 0}, {TT_FIELD_PY_VERSION, TT_VALUE_PY_VERSION, 0},          \
+        {                                                                                                    \
+            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED                                  \
+        }                                                                                                    \
+    }
+#define CALL_FUNCTION                                                                                        \
+    {                                                                                                        \
+        {TT_FIELD_PY_CALLABLE, TT_VALUE_U64, 0}, {TT_FIELD_PY_OBJECT, TT_VALUE_PY_SELF, 0},                  \
+            {TT_FIELD_PY_FUNCTION, TT_VALUE_PY_FUNCTION, 0}, {TT_FIELD_PY_CODE, TT_VALUE_PY_CODE, 0},        \
+            {TT_FIELD_PY_CODE_39, TT_VALUE_PY_CODE_39, 0},                                                   \
+        {                                                                                                    \
+            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED                                  \
+        }                                                                                                    \
+    }
+
+{
+    PYTHON("PyObject_CallMethod"),
+    .argument = CALL_METHOD,
+},
+    {
+        PYTHON("PyEval_CallMethod"),
+        .argument = CALL_METHOD,
+    },
+    {
+        PYTHON("PyObject_CallFunction"),
+        .argument = CALL_FUNCTION,
+    },
+    {
+        PYTHON("PyEval_CallFunction"),
+        .argument = CALL_FUNCTION,
+    },
+
+#undef PYTHON
+#undef CALL_METHOD
+#undef CALL_FUNCTION

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* python.c: where a file has Python's runtime state, and which version it is. */
+#include <errno.h>
+#include <string.h>
+
+#include "plan/elf.h"
+#include "plan/plan.h"
+
+static bool exports(const struct tt_elf *elf, const char *name)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Py_Version (3.11 and later) is PY_VERSION_HEX. PyIter_Send came with 3.10, PyObject_CallNoArgs with 3.9
+ * (the documentation of the C API: "New in version"). */
+static unsigned minor_of(struct tt_elf *elf)
+{
+    const uint8_t *bytes = elf->python_version ? tt_elf_at(elf, elf->python_version, 4) : NULL;
+    uint32_t version = 0;
+
+    if (bytes)
+        memcpy(&version, bytes, sizeof(version));
+    if (elf->python_version)
+        return version >> 24 == 3 ? version >> 16 & 0xff : 0;
+    if (exports(elf, "PyIter_Send"))
+        return 10;
+    return exports(elf, "PyObject_CallNoArgs") ? 9 : 0;
+}
+
+int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime)
+{
+    struct tt_elf elf;
+    const char *why;
+    int r = tt_elf_open(&elf, fd, true, &why);
+
+    if (r < 0)
+        return r;
+    r = -ENOENT;
+    for (size_t i = 0; elf.python_runtime && i < elf.load_count; i++) {
+        const struct tt_elf_load *load = &elf.loads[i];
+
+        if (!load->executable || mapping_offset > load->offset ||
+            load->offset - mapping_offset >= 65536) /* mappings begin at the page of the segment */
+            continue;
+        *minor = minor_of(&elf);
+        *runtime = (int64_t)(elf.python_runtime - (load->address - (load->offset - mapping_offset)));
+        r = 0;
+        break;
+    }
+    tt_elf_close(&elf);
+    return r;
+}

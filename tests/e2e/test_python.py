@@ -1,0 +1,249 @@
+"""Python seen from outside: the methods of PyTango devices below their requests, and who calls, with file and line.
+
+What is expected is read from the sources themselves: functions and decorators by `ast`, the lines that call by their
+marks. Trees are compared node by node.
+"""
+import ast
+import collections
+import os
+import re
+
+import bed as beds
+import native
+import parts
+import spans as otlp
+import test_native
+import truth
+from agent import Agent, need_agent
+from harness import HERE, check, check_all, equal, figure, scaled
+
+CALLS = scaled("TT_PYTHON_CALLS", 1000)
+SCAN = os.path.join(HERE, "clients", "scan.py")
+HIGH, LOW = (os.path.join(HERE, "servers", name) for name in ("basler.py", "basler_low.py"))
+
+# What the request for an operation calls, in this order; (class, function) of each
+HOOK, HARDWARE = "always_executed_hook", "read_attr_hardware"
+METHODS = {
+    "read ExposureTime": [HOOK, HARDWARE, "is_ExposureTime_allowed", "read_ExposureTime"],
+    "write ExposureTime": [HOOK, "is_ExposureTime_allowed", "write_ExposureTime"],
+    "Arm": [HOOK, "is_Arm_allowed", "Arm"],
+    "Refuse": [HOOK, "Refuse"],
+    "Twice": [HOOK, "Twice"],
+    "read Gain": [HOOK, HARDWARE, "Gain"],
+    "Double": [HOOK, "Double"],
+    "read Broken": [HOOK, HARDWARE, "Broken"],
+}
+RAISES = {"Refuse", "Broken"}
+PER_ROUND, PER_HIGH_ROUND = 5, 8
+FAILED = {"Refuse", "read Broken"}
+
+
+def functions_of(path):
+    """name of a method -> (qualified name, file, first line as Python counts it: that of the first decorator)."""
+    found = {}
+    with open(path) as f:
+        tree = ast.parse(f.read())
+    for c in tree.body:
+        for node in c.body if isinstance(c, ast.ClassDef) else ():
+            if isinstance(node, ast.FunctionDef):
+                line = min([node.lineno] + [d.lineno for d in node.decorator_list])
+                found[node.name] = ("%s.%s" % (c.name, node.name), path, line)
+    return found
+
+
+def calls_of(path):
+    """operation -> (qualified name of the function that calls, file, line)."""
+    found = {}
+    where = {"read ExposureTime": "Scan.step", "write ExposureTime": "Scan.step", "Arm": "Scan.arm",
+             "Refuse": "Scan.arm", "Twice": "Scan.arm.<locals>.inner.<locals>.<listcomp>", "read Gain": "Scan.high",
+             "Double": "Scan.high", "read Broken": "Scan.high"}
+    with open(path) as f:
+        for number, line in enumerate(f, 1):
+            mark = re.search("  # call: (.*)$", line)
+            if mark:
+                found[mark.group(1)] = (where[mark.group(1)], path, number)
+    return found
+
+
+def code_of(span):
+    a = span.attrs
+    equal((a.get("code.filepath"), a.get("code.lineno")), (a.get("code.file.path"), a.get("code.line.number")),
+          "native's names for the place in the source")
+    return a.get("code.function.name"), a.get("code.file.path"), a.get("code.line.number")
+
+
+def check_methods(server, below, want, functions):
+    """The methods of one request: names, places, order, nesting in time, outcome."""
+    got = sorted((s for s in below if s.is_method), key=lambda s: s.start)
+    equal([(s.name,) + code_of(s) for s in got],
+          [(functions[m][0],) + functions[m] for m in want], "methods of %s" % server.operation)
+    end = server.start
+    for s in got:
+        equal((s.kind, s.trace, s.scope["name"], s.attrs.get("tangotrace.parent.proof")),
+              (otlp.INTERNAL, server.trace, "tango.python.server", "nesting"), "kind, trace, scope and proof of a method")
+        check(end <= s.start <= s.end <= server.end, "methods one after the other inside their request", server, s)
+        equal(s.failed, s.name.split(".")[-1] in RAISES, "outcome of %s" % s.name)
+        equal(s.resource.get("service.instance.id"), server.resource.get("service.instance.id"), "device of a method")
+        end = s.end
+
+
+def check_caller(client, above, want, is_root):
+    """Who calls: on the call itself, and as a span of its own where it is the root."""
+    equal(code_of(client), want, "caller of %s" % client.operation)
+    if not is_root:
+        check(above is None, "a root", client, above)
+        return
+    check(above is not None and above.is_caller, "a span for the caller", client)
+    equal((above.name,) + code_of(above), (want[0],) + want, "the caller's span")
+    equal((above.parent, above.trace, above.failed), ("", client.trace, client.failed), "it is the root, with the outcome")
+    check(above.start <= client.start and client.end <= above.end, "the call lies inside its caller", above, client)
+
+
+def check_trees(spans, client_pid, server_pid, source, expected_calls, is_root=True):
+    functions, calls = functions_of(source), calls_of(SCAN)
+    by_id, below = {s.id: s for s in spans}, collections.defaultdict(list)
+    for s in spans:
+        below[s.parent].append(s)
+    mine = [s for s in truth.client_calls(spans, client_pid) if s.operation in calls]
+    counts = collections.Counter(s.operation for s in mine)
+    check(counts == expected_calls, "calls seen", *truth.difference(expected_calls, counts))
+    wrong = collections.defaultdict(list)
+    for s in mine:
+        try:
+            servers = [c for c in below[s.id] if c.kind == otlp.SERVER]
+            equal(len(servers), 1, "SERVER spans of a call")
+            check_methods(servers[0], below[servers[0].id], METHODS[s.operation], functions)
+            equal(s.failed, s.operation in FAILED, "outcome of %s" % s.operation)
+            check_caller(s, by_id.get(s.parent), calls[s.operation] if is_root else (None, None, None), is_root)
+        except AssertionError as e:
+            wrong[str(e)].append(s)
+    check(not wrong, "%d of %d trees are wrong" % (sum(map(len, wrong.values())), len(mine)),
+          *["%d x %s" % (len(v), k) for k, v in sorted(wrong.items(), key=lambda i: -len(i[1]))[:8]])
+    return len(mine)
+
+
+def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=None):
+    need_agent()
+    high = source == HIGH
+    rounds = max(1, CALLS // ((PER_HIGH_ROUND if high else PER_ROUND) * workers))
+    server = parts.start_server(bed, [server_python or python, source], "cam", ["Basler::test/camera/1"], witness=False)
+    gate = bed.path("gate")
+    os.mkfifo(gate)
+    flags = list(flags) + (["--high"] if high else [])
+    client = bed.start("scan", [python, SCAN, server.url("test/camera/1"), rounds, gate] + flags)
+    client.wait_text("up", 60)
+    agent = Agent(bed)
+    with open(gate, "w") as f:
+        f.write("go\n")
+    client.finish()
+    final = agent.stop()
+    spans = agent.spans()
+    operations = [o for o in METHODS if high or o.split()[-1] not in ("Gain", "Double", "Broken")]
+    expected = collections.Counter({o: rounds * workers for o in operations})
+    count = check_trees(spans, client.pid, server.pid, source, expected, is_root)
+    figure("%d calls, %d spans" % (count, len(spans)))
+    check_all(lambda: truth.check_unique(spans), lambda: truth.check_certain(spans),
+              lambda: truth.check_none_lost(final, agent))
+
+
+def python_of(build):
+    return beds.PYTHON if build == "debian" else beds.wheel_python(build)
+
+
+def test_high_debian(bed):
+    scan(bed, python_of("debian"), HIGH)
+
+
+def test_low_debian(bed):
+    scan(bed, python_of("debian"), LOW)
+
+
+def test_high_9_5_1(bed):
+    scan(bed, python_of("9.5.1"), HIGH)
+
+
+def test_high_10_0_4(bed):
+    scan(bed, python_of("10.0.4"), HIGH)
+
+
+def test_low_10_0_4(bed):
+    scan(bed, python_of("10.0.4"), LOW)
+
+
+def test_client_10_3_1(bed):
+    scan(bed, python_of("10.3.1"), HIGH, server_python=python_of("debian"))
+
+
+def test_threads_debian(bed):
+    scan(bed, python_of("debian"), LOW, flags=["--threads", "4"], workers=4)
+
+
+def test_threads_10_0_4(bed):
+    scan(bed, python_of("10.0.4"), LOW, flags=["--threads", "4"], workers=4)
+
+
+def test_gevent_debian(bed):
+    """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
+    scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
+
+
+# ---- the oracle: what PyTango 10 says itself
+
+def place_of(span):
+    return span.name, span.attrs.get("code.filepath"), span.attrs.get("code.lineno")
+
+
+def native_caller(system, span):
+    """PyTango's span of the Python code above one of cppTango's client spans; None in a request that is being served
+    (10.0 makes none there)."""
+    spans = system.native.spans
+    while span is not None and span.scope["name"] != "tango.python.client":
+        span = spans.get(span.parent)
+        if span is not None and span.kind == otlp.SERVER:
+            return None
+    return span
+
+
+def native_oracle(bed, version, methods):
+    """Names, files, lines, order and parents of native's Python spans, against ours of the same calls."""
+    need_agent()
+    system = native.System(bed, version, version)
+    rows = [r for r in test_native.calls_of(system, CALLS) if r[0] != "write_read"]  # two native spans of one request
+    system.run(rows, "ignore")
+    pairs, missing, _ = test_native.pair_up(system)
+    check(not missing, "native spans without counterpart", *missing[:5])
+    below, below_ours = collections.defaultdict(list), collections.defaultdict(list)
+    for s in sorted(system.native.spans.values(), key=lambda s: s.start):
+        if s.scope["name"] == "tango.python.server":
+            below[s.parent].append(s)
+    for s in sorted(system.all.values(), key=lambda s: s.start):
+        if s.is_method:
+            below_ours[s.parent].append(s)
+    wrong, callers, seen = collections.Counter(), 0, 0
+    for s in system.native.calls:
+        ours = pairs[s.id]
+        if s.kind == otlp.CLIENT:
+            above = native_caller(system, s)
+            if above is None:
+                continue
+            want, got = place_of(above), code_of(ours)
+            callers += 1
+        elif methods:
+            want = [place_of(m) for m in below[s.id]]
+            got = [place_of(m) for m in below_ours[ours.id]]
+            seen += len(want)
+        else:
+            continue
+        if want != got:
+            wrong["%s: native %s, ours %s" % (ours.operation, want, got)] += 1
+    figure("%s: %d callers and %d methods of native compared, %d differ" % (version, callers, seen, sum(wrong.values())))
+    check(not wrong, "Python spans", *["%d x %s" % (n, k) for k, n in wrong.most_common(8)])
+    check(callers > len(rows) // 2 and (seen > len(rows) // 2 or not methods), "enough was compared", callers, seen)
+
+
+def test_native_10_0_4(bed):
+    native_oracle(bed, "10.0.4", methods=True)
+
+
+def test_native_callers_10_3_1(bed):
+    native_oracle(bed, "10.3.1", methods=False)
