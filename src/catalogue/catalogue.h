@@ -122,12 +122,12 @@ enum tt_value {
     TT_VALUE_WORK_PERIOD_MS,
     TT_VALUE_EVENT_COUNTER, /* this = ZmqCallInfo: its ctr */
     TT_VALUE_U32_AT,        /* 32-bit scalar by reference */
-    TT_VALUE_PY_TYPE,         /* Python object: its type */
-    TT_VALUE_PY_VERSION,      /* Python object: tp_version_tag of its type */
-    TT_VALUE_PY_SELF,         /* bound method: the object */
-    TT_VALUE_PY_FUNCTION,     /* bound method: the function */
-    TT_VALUE_PY_CODE,         /* bound method: the function's code */
-    TT_VALUE_PY_CODE_39,      /* the same in Python 3.9 */
+    TT_VALUE_PY_TYPE,       /* Python object: its type */
+    TT_VALUE_PY_VERSION,    /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,       /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,   /* bound method: the function */
+    TT_VALUE_PY_CODE,       /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,    /* the same in Python 3.9 */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
