@@ -136,17 +136,46 @@ __attribute__((noinline)) int put_bytes(struct tt_thread *t, __u8 field, __u8 in
     return 0;
 }
 
+/* The same, longer. */
+__attribute__((noinline)) int put_long(struct tt_thread *t, __u8 field, __u64 address, __u64 size)
+{
+    __u32 take = size > TT_LONG_MAX - 1 ? TT_LONG_MAX - 1 : (__u32)size, used;
+    __u8 *room;
+
+    if (!t)
+        return 0;
+    used = t->used;
+    if (used > TT_EVENT_MAX - TT_LONG_MAX - sizeof(struct tt_field_header)) {
+        ((struct tt_event *)t->record)->flags |= TT_EVENT_FULL;
+        return 0;
+    }
+    room = t->record + (used & (TT_EVENT_MAX - 1));
+    if (size > (1u << 24)) {
+        field_close(t, room, field, TT_STATUS_BAD, 0, 0, 0, 0);
+        return 0;
+    }
+    take &= TT_LONG_MAX - 1;
+    if (take && bpf_probe_read_user(room + sizeof(struct tt_field_header), take, (const void *)address))
+        field_close(t, room, field, TT_STATUS_FAULT, 0, 0, 0, 0);
+    else
+        field_close(t, room, field, take < size ? TT_STATUS_CUT : TT_STATUS_OK, 0, 0, take, size);
+    return 0;
+}
+
+#define STRING_COW  1
+#define STRING_LONG 2
+
 /* libstdc++'s std::string, new ABI: up to 15 characters lie in the object, so one read gets all. */
 struct cxx_string {
     __u64 data, size;
     __u64 inside[2];
 };
 
-/* Old ABI: one pointer, with the length at data - 24. */
-__attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 index, __u64 address, __u8 cow)
+/* Old ABI: one pointer, with the length at data - 24. `how`: STRING_*, or-ed. */
+__attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 index, __u64 address, __u8 how)
 {
     struct cxx_string s = {};
-    bool ok = true;
+    bool ok = true, cow = how & STRING_COW;
     __u8 *room;
 
     if (!t)
@@ -162,6 +191,8 @@ __attribute__((noinline)) int put_string(struct tt_thread *t, __u8 field, __u8 i
         field_status(t, field, index, TT_STATUS_FAULT);
         return 0;
     }
+    if (how & STRING_LONG)
+        return put_long(t, field, s.data, s.size);
     if (cow || s.data != address + offsetof(struct cxx_string, inside) || s.size >= sizeof(s.inside))
         return put_bytes(t, field, index, s.data, s.size);
     room = field_room(t);
@@ -383,7 +414,12 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         break;
     case TT_CAPTURE_STRING:
     case TT_CAPTURE_STRING_COW:
-        put_string(t, c->field, 0, address, c->kind == TT_CAPTURE_STRING_COW);
+        put_string(t, c->field, 0, address, c->kind == TT_CAPTURE_STRING_COW ? STRING_COW : 0);
+        break;
+    case TT_CAPTURE_STRING_LONG:
+    case TT_CAPTURE_STRING_LONG_COW:
+        put_string(t, c->field, 0, address,
+                   STRING_LONG | (c->kind == TT_CAPTURE_STRING_LONG_COW ? STRING_COW : 0));
         break;
     case TT_CAPTURE_STRING_SEQ:
     case TT_CAPTURE_STRING_VEC:

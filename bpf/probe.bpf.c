@@ -319,22 +319,34 @@ struct {
     __type(value, __u32);
 } nowhere SEC(".maps");
 
+/* The exit of a frame that was entered while its process had more detail: it must not stay open. */
+static __always_inline bool ends_open_frame(struct tt_thread *t, const struct tt_point *p,
+                                            const struct pt_regs *ctx)
+{
+    if (p->kind != TT_POINT_EXIT || (!t->depth && !t->overflow))
+        return false;
+    save_registers(t, ctx);
+    return t->overflow || frames_left(t, t->regs[p->cfa_reg & 15] + p->cfa_off - 8, false);
+}
+
 SEC("kprobe")
 int tt_probe(struct pt_regs *ctx)
 {
     __u32 cookie = (__u32)bpf_get_attach_cookie(ctx);
-    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    __u32 tgid = bpf_get_current_pid_tgid() >> 32, target, detail;
     struct task_struct *task;
     struct tt_thread *t;
     struct tt_event *e;
     struct tt_point *p;
-    __u32 *state;
+    __u32 *value;
     __u64 *hit, frame;
-    bool nested;
+    bool beyond, nested;
     __u32 i, n, zero = 0;
 
-    state = bpf_map_lookup_elem(&targets, &tgid);
-    if (state && *state == TT_TARGET_IGNORED) {
+    value = bpf_map_lookup_elem(&targets, &tgid);
+    target = value ? TT_TARGET_STATE(*value) : TT_TARGET_UNKNOWN;
+    detail = value ? TT_TARGET_DETAIL(*value) : 255;
+    if (target == TT_TARGET_IGNORED) {
         tt_count(TT_COUNTER_IGNORED);
         return 0;
     }
@@ -355,21 +367,30 @@ int tt_probe(struct pt_regs *ctx)
         return 0;
     }
 
+    beyond = p->detail > detail;
+    if (beyond && p->kind != TT_POINT_EXIT) {
+        tt_count(TT_COUNTER_DETAIL);
+        return 0;
+    }
     task = bpf_get_current_task_btf();
-    t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    t = bpf_task_storage_get(&threads, task, 0, beyond ? 0 : BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (beyond && (!t || !ends_open_frame(t, p, ctx))) {
+        tt_count(TT_COUNTER_DETAIL);
+        return 0;
+    }
     if (!t) {
         tt_count(TT_COUNTER_NO_THREAD);
         return 0;
     }
     if (!t->start) {
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
-        if (!state)
+        if (!value)
             put_process(t, cookie);
     }
 
     /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
-    if (p->kind == TT_POINT_CATCH && state && *state == TT_TARGET_SELECTED &&
-        !frames_left(t, ctx->sp, true) && !t->overflow && ctx->sp >= t->watch) {
+    if (p->kind == TT_POINT_CATCH && target == TT_TARGET_SELECTED && !frames_left(t, ctx->sp, true) &&
+        !t->overflow && ctx->sp >= t->watch) {
         tt_count(TT_COUNTER_INSIDE);
         return 0;
     }

@@ -9,7 +9,7 @@
 #include "tangotrace/event.h"
 
 /* Room behind TT_EVENT_MAX so that a bounded write at any allowed offset stays inside. */
-#define TT_SLACK (TT_STRING_MAX + 2 * sizeof(struct tt_field_header))
+#define TT_SLACK (TT_LONG_MAX + 2 * sizeof(struct tt_field_header))
 
 #define TT_OPEN_FRAMES 16 /* a power of two */
 
@@ -63,7 +63,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
     __type(key, __u32);   /* tgid */
-    __type(value, __u32); /* enum tt_target_state */
+    __type(value, __u32); /* TT_TARGET(state, detail) */
 } targets SEC(".maps");
 
 struct {

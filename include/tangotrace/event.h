@@ -22,6 +22,7 @@
 #define TT_MAX_CAPTURES 6     /* captures of one point */
 #define TT_EVENT_MAX    2048  /* bytes of one event, header included */
 #define TT_STRING_MAX   256   /* bytes of one captured string; longer ones are cut, and say so */
+#define TT_LONG_MAX     1024  /* the same of one long string (the text of a log message) */
 #define TT_LIST_MAX     8     /* elements read of a list of strings or attribute errors */
 #define TT_SCAN_MAX     32    /* attribute values looked at for errors; beyond: status CUT */
 #define TT_ERRORS_MAX   8     /* DevErrors read of one DevFailed */
@@ -95,6 +96,8 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_ONE, /* one DeviceAttribute at address: DevErrorList* at + aux */
     TT_CAPTURE_NAMED_VEC_COW,   /* NAMED_VEC and ATTR_ERRORS_VEC with the old std::string */
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
+    TT_CAPTURE_STRING_LONG, /* STRING, of up to TT_LONG_MAX bytes */
+    TT_CAPTURE_STRING_LONG_COW,
     TT_CAPTURE_KINDS,
 };
 
@@ -132,10 +135,10 @@ struct tt_point {
     __u8 cfa_reg;   /* enum tt_reg: CFA = value of cfa_reg + cfa_off */
     __u8 captures;  /* used entries of capture[] */
     __s32 cfa_off;
-    __u32 function; /* index of the catalogue row; user space only */
-    __u32 file;     /* the agent's number of the probed file; user space only */
-    __u32 flags;    /* TT_POINT_* below */
-    __u32 spare;
+    __u32 function;             /* index of the catalogue row; user space only */
+    __u32 file;                 /* the agent's number of the probed file; user space only */
+    __u32 flags;                /* TT_POINT_* below */
+    __u32 detail;               /* least level of detail of a process at which it counts (enum tt_detail) */
     struct tt_giop_layout giop; /* REQUEST and UPCALL */
     struct tt_capture capture[TT_MAX_CAPTURES];
 };
@@ -236,6 +239,19 @@ enum tt_field {
     TT_FIELD_PROCESS,      /* struct tt_process_facts */
     TT_FIELD_EXE,          /* string: name of its executable file, without folder */
     TT_FIELD_COMMAND_LINE, /* bytes of the command line, words ended by NUL; pieces in the order of index */
+    TT_FIELD_LOGGER,       /* string: name of the logger (that of the device) */
+    TT_FIELD_LEVEL,        /* u64: level of a log message (log4tango::Level) */
+    TT_FIELD_FILE,         /* string: source file of a log message */
+    TT_FIELD_LINE,         /* u64: line in it */
+    TT_FIELD_MESSAGE,      /* long string: the log message */
+    TT_FIELD_PLANNED,      /* u64: when polling was due: CLOCK_MONOTONIC ns, or with the next one seconds */
+    TT_FIELD_PLANNED_USEC, /* u64: .. of unix time less 1002000000 s (cppTango 9.3), microseconds */
+    TT_FIELD_PERIOD,       /* u64: polling period in ns */
+    TT_FIELD_PERIOD_MS,    /* u64: the same in ms */
+    TT_FIELD_EVENT_TYPE,   /* string: kind of event ("change"), with the IDL version before it */
+    TT_FIELD_EVENT_ERROR,  /* u64: not 0: the event carries an error */
+    TT_FIELD_TOPIC,        /* string: full name of the event, as it is sent */
+    TT_FIELD_COUNTER,      /* u64: number of the event in its topic */
     TT_FIELD_PY_METHOD,    /* string: name of the method that is called on PY_OBJECT */
     TT_FIELD_PY_OBJECT,    /* u64: address of the object whose method is called */
     TT_FIELD_PY_TYPE,      /* u64: of its type */
@@ -323,6 +339,11 @@ enum tt_target_state {
     TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
+/* A value of the map `targets`: the state, and the level of detail of the process. */
+#define TT_TARGET(state, detail) ((__u32)(state) | (__u32)(detail) << 8)
+#define TT_TARGET_STATE(value)   ((value)&0xff)
+#define TT_TARGET_DETAIL(value)  ((value) >> 8)
+
 /* Per-CPU array `counters`. */
 enum tt_counter {
     TT_COUNTER_EVENTS,       /* + enum tt_event_type: events written */
@@ -336,6 +357,7 @@ enum tt_counter {
     TT_COUNTER_CUTS,         /* fields with TT_STATUS_CUT */
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
+    TT_COUNTER_DETAIL,       /* hits of points above the level of detail of their process */
     TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO that others than PyTango caused */
     TT_COUNTER_PY_THREAD,    /* Python threads whose thread state was not found: no frames */
     TT_COUNTERS = 48,

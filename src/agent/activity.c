@@ -11,7 +11,9 @@ struct entry {
     uint64_t events, last;
     uint64_t checked; /* round in which `traits` were looked up */
     unsigned traits;
-    bool native; /* seen to send trace contexts */
+    bool native;     /* seen to send trace contexts */
+    uint64_t second; /* in which `allowed` counts */
+    unsigned allowed;
     UT_hash_handle hh;
 };
 
@@ -86,6 +88,19 @@ unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
         e->checked = activity->round + 1;
     }
     return e->traits;
+}
+
+bool tt_activity_allows(struct tt_activity *activity, uint32_t pid, uint64_t time, unsigned rate)
+{
+    struct entry *e = find(activity, pid);
+
+    if (!e)
+        return true;
+    if (time / 1000000000u > e->second) {
+        e->second = time / 1000000000u;
+        e->allowed = 0;
+    }
+    return e->allowed++ < rate;
 }
 
 bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid)

@@ -175,7 +175,7 @@ static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
 
-    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED);
+    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED, 0);
 }
 
 static int make_pipeline(struct tt_agent *agent)
@@ -229,6 +229,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach)
                                              : -ENOMEM;
     }
+    if (!error && !options->logs)
+        tt_attach_without_logs(made->attach);
     if (!error && options->plan_cache && *options->plan_cache)
         tt_attach_set_cache(made->attach, options->plan_cache);
     if (!error)

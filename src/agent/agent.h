@@ -73,7 +73,8 @@ void tt_agent_forget_python(struct tt_agent *agent, pid_t pid);
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
-/* report.c: answers "GET status" and "GET list" of the control socket. */
+/* report.c: answers the control socket: "GET status", "GET list", "GET detail", "SET detail LEVEL[:PATTERN]".
+ */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
 /* tail.c: "GET tail .." of the control socket: live traces, until the client hangs up. */
 int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why);

@@ -15,6 +15,9 @@ void tt_pipeline_figures(const struct tt_pipeline *pipeline, struct tt_pipeline_
     figures->spans = pipeline->spans;
     figures->hidden = pipeline->hidden;
     figures->unknown = pipeline->unknown;
+    figures->logs = pipeline->logs;
+    figures->logs_hidden = pipeline->logs_hidden;
+    figures->logs_limited = pipeline->logs_limited;
     figures->enrich_failures = tt_enricher_failures(pipeline->enricher);
 }
 
@@ -45,6 +48,8 @@ static const struct tt_figure assemble_figures[] = {
     TT_FIGURE(tt_assembler_stats, asynch),
     TT_FIGURE(tt_assembler_stats, asynch_unknown),
     TT_FIGURE(tt_assembler_stats, replies_unlinked),
+    TT_FIGURE(tt_assembler_stats, logs),
+    TT_FIGURE(tt_assembler_stats, logs_bare),
     TT_FIGURE(tt_assembler_stats, spans),
     TT_FIGURE(tt_assembler_stats, open),
     TT_FIGURE(tt_assembler_stats, threads),
@@ -63,6 +68,10 @@ static const struct tt_figure correlate_figures[] = {
     TT_FIGURE(tt_correlator_stats, native_joined),
     TT_FIGURE(tt_correlator_stats, native_hidden),
     TT_FIGURE(tt_correlator_stats, native_malformed),
+    TT_FIGURE(tt_correlator_stats, events_joined),
+    TT_FIGURE(tt_correlator_stats, events_unmatched),
+    TT_FIGURE(tt_correlator_stats, events_ambiguous),
+    TT_FIGURE(tt_correlator_stats, events_lost),
     TT_FIGURE(tt_correlator_stats, traces),
     TT_FIGURE(tt_correlator_stats, pending),
     TT_FIGURE(tt_correlator_stats, emitted),
@@ -93,6 +102,8 @@ static void put_exporters(struct tt_json *json, struct tt_pipeline *pipeline)
         tt_json_object(json, NULL);
         tt_json_string(json, "name", tt_exporter_name(pipeline->exporters[i]));
         tt_figures_json(json, "figures", export_figures, &stats);
+        tt_exporter_log_stats(pipeline->exporters[i], &stats);
+        tt_figures_json(json, "logs", export_figures, &stats);
         tt_json_object_end(json);
     }
     tt_json_array_end(json);
@@ -110,6 +121,11 @@ void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
     tt_json_uint(json, "enrich_failures", figures->enrich_failures);
     tt_json_object_end(json);
     tt_sampler_json(json, pipeline->sampler);
+    tt_json_object(json, "logs");
+    tt_json_uint(json, "made", figures->logs);
+    tt_json_uint(json, "hidden", figures->logs_hidden);
+    tt_json_uint(json, "limited", figures->logs_limited);
+    tt_json_object_end(json);
     put_exporters(json, pipeline);
 }
 
@@ -140,11 +156,14 @@ static void put_exported(struct tt_pipeline *pipeline, char *text, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < pipeline->exporter_count && used < size; i++) {
-        struct tt_export_stats e;
+        struct tt_export_stats e, logs;
 
         tt_exporter_stats(pipeline->exporters[i], &e);
+        tt_exporter_log_stats(pipeline->exporters[i], &logs);
         used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 "%s", i ? ", " : "", e.exported,
                                  i ? "" : " spans");
+        if (logs.exported && used < size)
+            used += (size_t)snprintf(text + used, size - used, " and %" PRIu64 " logs", logs.exported);
         if (pipeline->exporter_count > 1 && used < size)
             used += (size_t)snprintf(text + used, size - used, " to %s",
                                      tt_exporter_name(pipeline->exporters[i]));
@@ -166,6 +185,14 @@ static void put_hidden(const struct tt_pipeline_figures *figures, uint64_t dropp
         snprintf(text, size, "%s)", sampled);
 }
 
+static void add_drops(struct tt_export_stats *sum, const struct tt_export_stats *e)
+{
+    sum->dropped_queue += e->dropped_queue;
+    sum->dropped_refused += e->dropped_refused;
+    sum->dropped_timeout += e->dropped_timeout;
+    sum->dropped_error += e->dropped_error;
+}
+
 uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses)
 {
     struct reasons reasons = {.text = ""};
@@ -178,15 +205,15 @@ uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const s
         struct tt_export_stats e;
 
         tt_exporter_stats(pipeline->exporters[i], &e);
-        sum.dropped_queue += e.dropped_queue;
-        sum.dropped_refused += e.dropped_refused;
-        sum.dropped_timeout += e.dropped_timeout;
-        sum.dropped_error += e.dropped_error;
+        add_drops(&sum, &e);
+        tt_exporter_log_stats(pipeline->exporters[i], &e);
+        add_drops(&sum, &e);
     }
     const struct tt_loss own[] = {
         {"malformed events", figures.assemble.malformed},
         {"frames not kept", figures.assemble.dropped_frames},
         {"spans not made", figures.enrich_failures},
+        {"logs beyond their rate", figures.logs_limited},
         {"export queue full", sum.dropped_queue},
         {"refused by the receiver", sum.dropped_refused},
         {"not delivered in time", sum.dropped_timeout},

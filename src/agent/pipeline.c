@@ -78,22 +78,23 @@ static bool find_caller(void *context, struct tt_span *span)
                                       !tt_activity_is_native(pipeline->activity, span->tgid));
 }
 
-/* Spans of processes that turned out not to be selected, and in strace mode of other programs' traces, end
- * here. */
-static bool is_wanted(struct tt_pipeline *pipeline, struct tt_span *span)
+/* What processes do that turned out not to be selected, and in strace mode other programs' traces, ends here.
+ */
+static bool is_wanted(struct tt_pipeline *pipeline, uint32_t tgid, uint64_t time, uint32_t root_tgid,
+                      unsigned *incomplete, uint64_t *unknown)
 {
-    struct tt_process *process = find_process(pipeline, span->tgid, span->start);
+    struct tt_process *process = find_process(pipeline, tgid, time);
     /* One that ended before it could be looked at: where there are rules, they may have meant it. */
     bool wanted = process ? process->selected : !pipeline->rules;
 
     if (!process && wanted)
-        span->incomplete |= TT_INCOMPLETE_PROCESS;
-    pipeline->unknown += !process && !wanted;
+        *incomplete |= TT_INCOMPLETE_PROCESS;
+    *unknown += !process && !wanted;
     tt_process_put(&process);
-    if (pipeline->skip_native && tt_activity_is_native(pipeline->activity, span->tgid))
+    if (pipeline->skip_native && tt_activity_is_native(pipeline->activity, tgid))
         return false;
     if (wanted && pipeline->world.shown)
-        wanted = pipeline->world.shown(pipeline->world.context, span->root_tgid);
+        wanted = pipeline->world.shown(pipeline->world.context, root_tgid);
     return wanted;
 }
 
@@ -116,7 +117,8 @@ static void export_span(void *context, struct tt_otel_span *span)
 static void on_span(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
-    bool wanted = is_wanted(pipeline, span);
+    bool wanted = is_wanted(pipeline, span->tgid, span->start, span->root_tgid, &span->incomplete,
+                            &pipeline->unknown);
     struct tt_otel_span *out;
 
     pipeline->spans++;
@@ -141,13 +143,44 @@ static void on_span(void *context, struct tt_span *span)
 static void on_hidden(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
-    bool counted = pipeline->metrics && is_wanted(pipeline, span);
+    uint64_t unknown = 0;
+    bool counted = pipeline->metrics &&
+                   is_wanted(pipeline, span->tgid, span->start, span->root_tgid, &span->incomplete, &unknown);
     struct tt_otel_span *out = counted ? tt_enrich(pipeline->enricher, &span) : NULL;
 
     if (out)
         tt_metrics_span(pipeline->metrics, out);
     tt_otel_span_put(&out);
     tt_span_free(&span);
+}
+
+static void on_log(void *context, struct tt_log *log)
+{
+    struct tt_pipeline *pipeline = context;
+    uint64_t unknown = 0;
+    bool wanted = is_wanted(pipeline, log->tgid, log->time, log->root_tgid, &log->incomplete, &unknown);
+    bool allowed = !wanted || !pipeline->log_rate ||
+                   tt_activity_allows(pipeline->activity, log->tgid, log->time, pipeline->log_rate);
+    struct tt_otel_log *out;
+
+    pipeline->logs++;
+    pipeline->logs_hidden += !wanted;
+    pipeline->logs_limited += !allowed;
+    if (!wanted || !allowed ||
+        (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always)) {
+        tt_log_free(&log);
+        return;
+    }
+    out = tt_enrich_log(pipeline->enricher, &log);
+    if (!out)
+        return;
+    if (out->in_span && out->severity >= TT_OTEL_LOG_WARN)
+        tt_sampler_mark(pipeline->sampler, out->trace_id);
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        tt_exporter_log(pipeline->exporters[i], out);
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        tt_exporter_log(pipeline->tails[i], out);
+    tt_otel_log_put(&out);
 }
 
 /* ---- the way ---- */
@@ -175,6 +208,7 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
 {
     tt_assembler_forget(pipeline->assembler, pid);
+    tt_correlator_forget(pipeline->correlator, pid);
     tt_activity_forget(pipeline->activity, pid);
 }
 
@@ -241,7 +275,7 @@ static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o
     return pipeline->metrics && pipeline->own ? 0 : -ENOMEM;
 }
 
-/* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is. */
+/* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
 #define FULL_URL "otlp-traces:"
 
 static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec)
@@ -257,6 +291,7 @@ static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config c
         if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
             return -ENOMEM;
         config.full_url = true;
+        config.logs &= config.logs_url != NULL; /* that URL says nothing about them */
     }
     error = tt_exporter_new(otlp ? otlp : spec, &config, &pipeline->exporters[pipeline->exporter_count],
                             &why);
@@ -298,6 +333,8 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
         .certificate = o->otlp_certificate,
         .client_certificate = o->otlp_client_certificate,
         .client_key = o->otlp_client_key,
+        .logs_url = o->otlp_logs_endpoint,
+        .logs = o->logs,
         .wait = config->wait_for_exporters,
         .silence = config->silence,
         .silence_context = config->silence_context,
@@ -366,6 +403,7 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
         .native_client = native_client,
         .native_hidden = on_hidden,
         .native_context = pipeline,
+        .log = config->options->logs ? on_log : NULL,
     };
     struct tt_assembler_ops ops;
 
@@ -396,6 +434,7 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     made->join_native = config->options->native != TT_NATIVE_IGNORE;
     made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
+    made->log_rate = config->options->log_rate;
     error = make_stages(made, config);
     if (!error)
         error = make_metrics(made, config->options);

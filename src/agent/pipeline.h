@@ -79,6 +79,9 @@ struct tt_pipeline {
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */
+    unsigned log_rate;            /* log records per second and process; 0: no limit */
+    uint64_t logs, logs_hidden;   /* made; not exported because not asked for */
+    uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */
 };
 
 /* 0; -EINVAL, -E2BIG: an --export that makes no sense (logged); other errno. */
@@ -119,6 +122,9 @@ enum tt_trait {
 /* Traits of that process, or-ed. Asks `look` once a round (tick) and process. */
 unsigned tt_activity_traits(struct tt_activity *activity, uint32_t pid,
                             unsigned (*look)(void *context, uint32_t pid), void *context);
+/* One more of something of which a process may have `rate` per second (of its own clock: `time`); false: no
+ * more in this second. */
+bool tt_activity_allows(struct tt_activity *activity, uint32_t pid, uint64_t time, unsigned rate);
 /* A request of the process carried native's trace context: true the first time. And: has one? */
 bool tt_activity_native_seen(struct tt_activity *activity, uint32_t pid);
 bool tt_activity_is_native(const struct tt_activity *activity, uint32_t pid);
@@ -130,6 +136,7 @@ struct tt_pipeline_figures {
     struct tt_assembler_stats assemble;
     struct tt_correlator_stats correlate;
     uint64_t spans, hidden, unknown, enrich_failures;
+    uint64_t logs, logs_hidden, logs_limited;
 };
 /* A copy; on the feeding thread. */
 void tt_pipeline_figures(const struct tt_pipeline *pipeline, struct tt_pipeline_figures *figures);

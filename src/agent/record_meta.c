@@ -103,7 +103,9 @@ static const char *const roles[] = {
     [TT_ROLE_REQUEST] = "request", [TT_ROLE_UPCALL] = "upcall",   [TT_ROLE_CATCH] = "catch",
     [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_ASYNCH] = "asynch",   [TT_ROLE_SUBMIT] = "submit",
     [TT_ROLE_WORKER] = "worker",   [TT_ROLE_REFUSED] = "refused", [TT_ROLE_REPLY] = "reply",
-    [TT_ROLE_METHOD] = "method",
+    [TT_ROLE_METHOD] = "method",   [TT_ROLE_LOG] = "log",         [TT_ROLE_POLL] = "poll",
+    [TT_ROLE_PUSH] = "push",       [TT_ROLE_TOPIC] = "topic",     [TT_ROLE_COUNTER] = "counter",
+    [TT_ROLE_RECEIVE] = "receive", [TT_ROLE_LIFE] = "life",
 };
 
 static const char *role_name(enum tt_role role)

@@ -88,6 +88,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
         {"cuts", TT_COUNTER_CUTS},
         {"bad", TT_COUNTER_BAD},
         {"full", TT_COUNTER_FULL},
+        {"beyond_detail", TT_COUNTER_DETAIL},
         {"not_of_pytango", TT_COUNTER_ELSEWHERE},
         {"python_threads_unknown", TT_COUNTER_PY_THREAD},
     };
@@ -110,8 +111,8 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps",
                  events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
-                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] + c[TT_COUNTER_ELSEWHERE] -
-                     c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
+                     c[TT_COUNTER_DETAIL] + c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] +
+                     c[TT_COUNTER_ELSEWHERE] - c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
                      c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT] - c[TT_COUNTER_EVENTS + TT_EVENT_PROCESS] -
                      c[TT_COUNTER_DROPS + TT_EVENT_PROCESS]);
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
@@ -194,6 +195,11 @@ static void list_process(void *context, struct tt_process *process)
     tt_collector_call(l->agent->collector, look_up, l);
     tt_list_process_json(l->json, process);
     tt_json_uint(l->json, "points", tt_attach_points_of(l->agent->attach, process->pid));
+    tt_json_object(l->json, "traps_of_a_read");
+    for (enum tt_detail level = 0; level < TT_DETAILS; level++)
+        tt_json_uint(l->json, tt_detail_names[level],
+                     tt_attach_traps_of(l->agent->attach, process->pid, TT_USUAL_READ, level));
+    tt_json_object_end(l->json);
     tt_json_uint(l->json, "hits", l->found ? l->events : 0);
     if (l->found)
         tt_json_double(l->json, "last_event_seconds", (double)(now_ns() - l->last) / 1e9);
@@ -222,6 +228,82 @@ static void put_dump(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
 }
 
+/* ---- levels of detail ---- */
+
+/* Agent locked. */
+static void put_detail(struct tt_json *json, struct tt_agent *agent)
+{
+    char *rule;
+
+    tt_json_array(json, "detail");
+    for (size_t i = 0; (rule = tt_selection_detail_rule(agent->selection, i)); i++) {
+        tt_json_string(json, NULL, rule);
+        free(rule);
+    }
+    tt_json_array_end(json);
+}
+
+struct change {
+    struct tt_agent *agent;
+    uint64_t processes;
+    uint32_t pid;
+};
+
+/* Events that come while nobody looks are not lost. */
+static void forget_events(void *context)
+{
+    struct change *change = context;
+
+    tt_correlator_forget(change->agent->pipeline->correlator, change->pid);
+}
+
+static void change_detail(void *context, struct tt_process *process)
+{
+    struct change *change = context;
+    enum tt_detail level = tt_selection_detail(change->agent->selection, process);
+
+    if (__atomic_exchange_n(&process->detail, level, __ATOMIC_RELAXED) == level || !process->selected)
+        return;
+    change->processes++;
+    tt_attach_process(change->agent->attach, process);
+    change->pid = (uint32_t)process->pid;
+    if (change->agent->collector)
+        tt_collector_call(change->agent->collector, forget_events, change);
+}
+
+/* "LEVEL" or "LEVEL:PATTERN": rules, then those processes whose level it changes. */
+static void set_detail(struct tt_json *json, struct tt_agent *agent, const char *text)
+{
+    struct change change = {.agent = agent};
+    _cleanup_free_ char *why = NULL;
+    int error;
+
+    pthread_mutex_lock(&agent->lock);
+    error = tt_selection_add_detail(agent->selection, true, text, &why);
+    if (!error)
+        tt_process_table_each(agent->table, change_detail, &change);
+    tt_json_object(json, NULL);
+    if (error) {
+        tt_json_string(json, "error", why ? why : strerror(-error));
+    } else {
+        tt_json_uint(json, "processes", change.processes);
+        put_detail(json, agent);
+    }
+    tt_json_object_end(json);
+    pthread_mutex_unlock(&agent->lock);
+}
+
+static void get_detail(struct tt_json *json, struct tt_agent *agent)
+{
+    pthread_mutex_lock(&agent->lock);
+    tt_json_object(json, NULL);
+    put_detail(json, agent);
+    tt_json_object_end(json);
+    pthread_mutex_unlock(&agent->lock);
+}
+
+#define SET_DETAIL "SET detail "
+
 int tt_agent_answer(void *context, const char *request, struct tt_json *json)
 {
     struct tt_agent *agent = context;
@@ -232,6 +314,10 @@ int tt_agent_answer(void *context, const char *request, struct tt_json *json)
         put_list(json, agent);
     else if (!strcmp(request, "GET dump"))
         put_dump(json, agent);
+    else if (!strcmp(request, "GET detail"))
+        get_detail(json, agent);
+    else if (!strncmp(request, SET_DETAIL, strlen(SET_DETAIL)))
+        set_detail(json, agent, request + strlen(SET_DETAIL));
     else
         return -EINVAL;
     return json->failed ? -ENOMEM : 0;

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "assemble/log.h"
 #include "assemble/span.h"
 
 struct tt_assembler;
@@ -20,6 +21,11 @@ struct tt_assembler_ops {
     void (*request)(void *context, struct tt_span *span, const struct tt_key *key, uint64_t time);
     /* The span ended; ownership goes to the callee. */
     void (*close)(void *context, struct tt_span *span);
+    /* A log message was written, inside log->span if that is not NULL; ownership goes to the callee. NULL:
+     * log messages are not wanted. */
+    void (*log)(void *context, struct tt_log *log);
+    /* The event of a PRODUCER span is about to be sent: its topic and number are known. NULL: not wanted. */
+    void (*pushed)(void *context, struct tt_span *span, uint64_t time);
     void *context;
 };
 
@@ -43,6 +49,8 @@ struct tt_assembler_stats {
     uint64_t asynch;           /* asynchronous calls handed to omniORB */
     uint64_t asynch_unknown;   /* of these, those whose end was not seen */
     uint64_t replies_unlinked; /* replies handed to a caller whose call is not known any more */
+    uint64_t logs;             /* log messages */
+    uint64_t logs_bare;        /* of these, outside any span */
     uint64_t spans;            /* closed */
     uint64_t open;             /* frames open now */
     uint64_t threads;          /* known now */

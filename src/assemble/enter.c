@@ -81,6 +81,38 @@ static void mark_root(const struct thread *thread, uint64_t address, struct birt
         birth->incomplete |= TT_INCOMPLETE_PARENT | TT_INCOMPLETE_LOST;
 }
 
+/* Does the row's function begin something of its own accord, not for a caller? */
+static bool is_cause(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_POLL || row->role == TT_ROLE_PUSH || row->role == TT_ROLE_RECEIVE ||
+           row->role == TT_ROLE_LIFE;
+}
+
+/* What goes on in a server without being asked for. */
+static void judge_cause(struct thread *thread, const struct tt_event *event, const struct tt_row *row,
+                        bool proven, struct birth *birth)
+{
+    static const enum tt_span_kind kinds[] = {
+        [TT_ROLE_PUSH] = TT_SPAN_PRODUCER,
+        [TT_ROLE_RECEIVE] = TT_SPAN_CONSUMER,
+        [TT_ROLE_POLL] = TT_SPAN_INTERNAL,
+        [TT_ROLE_LIFE] = TT_SPAN_INTERNAL,
+    };
+    birth->kind = kinds[row->role];
+    birth->trigger = row->role == TT_ROLE_POLL      ? TT_TRIGGER_POLLING
+                     : row->role == TT_ROLE_RECEIVE ? TT_TRIGGER_EVENT
+                                                    : TT_TRIGGER_UNKNOWN;
+    if (proven) {
+        birth->parent = thread->top->owner;
+        if (row->role == TT_ROLE_LIFE && thread->top->row->role == TT_ROLE_LIFE)
+            birth->trigger = birth->parent->trigger;
+        return;
+    }
+    mark_root(thread, event->frame, birth);
+    if (row->role == TT_ROLE_LIFE)
+        birth->trigger = !strncmp(row->verb, "stop", 4) ? TT_TRIGGER_SHUTDOWN : TT_TRIGGER_STARTUP;
+}
+
 static void judge_server(struct tt_assembler *assembler, struct thread *thread, const struct tt_event *event,
                          bool proven, struct birth *birth)
 {
@@ -92,6 +124,10 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     } else if (top && is_server(top) && top->owner && (proven || (birth->chained && !top->doubtful))) {
         birth->inner = true;
         birth->owner = top->owner;
+    } else if (top && proven && is_cause(top->row)) {
+        birth->kind = TT_SPAN_INTERNAL;
+        birth->parent = top->owner;
+        birth->trigger = top->owner->trigger;
     } else if (top && proven && top->row->role == TT_ROLE_METHOD) {
         birth->kind = TT_SPAN_INTERNAL; /* the device's own code called it: nobody asked */
         birth->trigger = TT_TRIGGER_UNKNOWN;
@@ -183,13 +219,14 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
 {
     struct frame *top = thread->top;
     birth->chained = top && thread->last == top;
-    bool proven = top && !top->doubtful && top->owner &&
-                  (tt_frame_holds(thread, top, event->frame) || !tt_thread_switches(assembler, thread));
+    bool proven = tt_frame_proven(assembler, thread, event->frame);
     if (row->role == TT_ROLE_WORKER) {
         birth->inner = true; /* of the function that sends, on another thread */
         birth->owner = birth->call ? birth->call->span : NULL;
     } else if (row->role == TT_ROLE_SERVER)
         judge_server(assembler, thread, event, proven, birth);
+    else if (is_cause(row))
+        judge_cause(thread, event, row, proven, birth);
     else if (row->role == TT_ROLE_METHOD)
         judge_method(thread, event, proven, birth);
     else
@@ -212,7 +249,7 @@ static void fill_from_marker(struct marker *marker, struct tt_span *span)
 /* A call made inside a request belongs to the device that makes it. */
 static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
 {
-    bool server = parent->row->role == TT_ROLE_SERVER && parent->device;
+    bool server = tt_row_is_devices(parent->row) && parent->device;
     const char *device = server ? parent->device : parent->owner_device;
     const char *class_name = server ? parent->class_name : parent->owner_class;
     if (device)
@@ -289,6 +326,10 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);
     tt_fields_decode(view, span);
+    if (row->role == TT_ROLE_RECEIVE) {
+        span->after_gap = thread->gap;
+        thread->gap = false;
+    }
     if (birth->parent)
         inherit_owner(span, birth->parent);
     if (birth->call) { /* the function that hands the reply over is not told what it is of */
@@ -398,6 +439,14 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     }
     if (row->role == TT_ROLE_REFUSED) {
         tt_call_refused(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_LOG) {
+        tt_event_log(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_COUNTER) {
+        tt_event_counter(assembler, thread, view);
         return;
     }
     if (is_round(assembler, thread, event, row)) {

@@ -15,6 +15,8 @@ static const size_t string_member[TT_FIELDS] = {
     [TT_FIELD_COMMAND] = offsetof(struct tt_span, command),
     [TT_FIELD_OPERATION] = offsetof(struct tt_span, operation),
     [TT_FIELD_TEXT] = offsetof(struct tt_span, text),
+    [TT_FIELD_EVENT_TYPE] = offsetof(struct tt_span, event_type),
+    [TT_FIELD_TOPIC] = offsetof(struct tt_span, topic),
     [TT_FIELD_PY_METHOD] = offsetof(struct tt_span, python.method),
 };
 
@@ -151,6 +153,44 @@ static void decode_scalar(struct tt_span *span, const struct tt_field_header *he
     }
 }
 
+/* Of cppTango 9.3's dates, to keep them small (tango_const.h). */
+#define DELTA_T_S 1002000000ull
+#define NS_PER_S  1000000000ull
+
+/* Numbers of polling and events. */
+static void decode_number(struct tt_span *span, const struct tt_field_header *header,
+                          const unsigned char *data)
+{
+    uint64_t value;
+    if (!read_scalar(header, data, &value)) {
+        span->incomplete |= TT_INCOMPLETE_FAULT;
+        return;
+    }
+    switch (header->field) {
+    case TT_FIELD_PLANNED:
+        span->planned = value;
+        break;
+    case TT_FIELD_PLANNED_USEC: /* behind the seconds */
+        if (span->planned < UINT32_MAX && value < 1000000)
+            span->planned_unix = (span->planned + DELTA_T_S) * NS_PER_S + value * 1000;
+        span->planned = 0;
+        break;
+    case TT_FIELD_PERIOD:
+        span->period = value;
+        break;
+    case TT_FIELD_PERIOD_MS:
+        span->period = value * 1000000;
+        break;
+    case TT_FIELD_EVENT_ERROR: /* a bool is only the lowest byte of its register */
+        span->event_error = span->row->role == TT_ROLE_RECEIVE ? (value & 0xff) != 0 : value != 0;
+        break;
+    case TT_FIELD_COUNTER:
+        span->counter = (uint32_t)value;
+        span->has_counter = span->counter != 0; /* cppTango 9.3 without a database numbers no events */
+        break;
+    }
+}
+
 static void decode_attribute(struct tt_span *span, const struct tt_field_header *header,
                              const unsigned char *data)
 {
@@ -219,6 +259,14 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
         } else {
             span->incomplete |= TT_INCOMPLETE_FAULT;
         }
+        return;
+    case TT_FIELD_PLANNED:
+    case TT_FIELD_PLANNED_USEC:
+    case TT_FIELD_PERIOD:
+    case TT_FIELD_PERIOD_MS:
+    case TT_FIELD_EVENT_ERROR:
+    case TT_FIELD_COUNTER:
+        decode_number(span, header, data);
         return;
     case TT_FIELD_TRACE_PARENT:
         decode_context(span, header, data);
@@ -313,6 +361,45 @@ void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span)
     }
     if (span->attribute_total < span->attribute_count)
         span->attribute_total = span->attribute_count;
+}
+
+/* Where the strings of a log message go. */
+static const size_t log_member[TT_FIELDS] = {
+    [TT_FIELD_LOGGER] = offsetof(struct tt_log, logger) + 1,
+    [TT_FIELD_FILE] = offsetof(struct tt_log, file) + 1,
+    [TT_FIELD_MESSAGE] = offsetof(struct tt_log, message) + 1,
+};
+
+static void decode_log(struct tt_log *log, const struct tt_field_header *header, const unsigned char *data)
+{
+    const char *copy;
+    if (header->field == TT_FIELD_LEVEL) {
+        log->has_level = read_scalar(header, data, &log->level);
+    } else if (header->field == TT_FIELD_LINE) {
+        log->has_line = read_scalar(header, data, &log->line);
+    } else if (header->field < TT_FIELDS && log_member[header->field]) {
+        copy = tt_arena_copy(&log->arena, (const char *)data, header->size);
+        if (copy)
+            memcpy((char *)log + log_member[header->field] - 1, &copy, sizeof(copy));
+        else
+            log->incomplete |= TT_INCOMPLETE_FAULT;
+        if (header->field == TT_FIELD_MESSAGE && header->status == TT_STATUS_CUT)
+            log->full = header->full;
+    }
+}
+
+void tt_fields_log(const struct tt_event_view *view, struct tt_log *log)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);) {
+        if (header.status != TT_STATUS_OK)
+            log->incomplete |= header.status == TT_STATUS_CUT ? TT_INCOMPLETE_CUT : TT_INCOMPLETE_FAULT;
+        if (readable(&header))
+            decode_log(log, &header, data);
+    }
+    if (view->header.flags & TT_EVENT_FULL)
+        log->incomplete |= TT_INCOMPLETE_CUT;
 }
 
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)

@@ -2,6 +2,7 @@
 /* fields.h: the untrusted part of an event: its list of fields, checked once, then decoded into a span. */
 #pragma once
 
+#include "assemble/log.h"
 #include "assemble/span.h"
 
 /* One event as it came: `header` is a copy, the fields stay in the caller's memory. */
@@ -21,6 +22,9 @@ void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span);
 
 /* What a function called to do the span's work tells of names that the span does not have yet. */
 void tt_fields_complete(const struct tt_event_view *view, struct tt_span *span);
+
+/* What an event of role LOG says. */
+void tt_fields_log(const struct tt_event_view *view, struct tt_log *log);
 
 /* A number that the event carries; false if it does not. */
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value);

@@ -17,6 +17,13 @@ static struct frame *frame_new(struct tt_assembler *assembler)
     return frame;
 }
 
+struct frame *tt_frame_proven(struct tt_assembler *assembler, struct thread *thread, uint64_t sp)
+{
+    struct frame *top = thread->top;
+    bool known = top && !top->doubtful && top->owner;
+    return known && (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread)) ? top : NULL;
+}
+
 struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *thread, uint64_t address)
 {
     struct frame *frame = thread->depth < TT_FRAMES_MAX ? frame_new(assembler) : NULL;

@@ -115,6 +115,10 @@ void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const 
                    const struct tt_row *row)
 {
     const struct tt_event *event = &view->header;
+    if (row->role == TT_ROLE_TOPIC) {
+        tt_event_topic(assembler, thread, view);
+        return;
+    }
     thread->last = NULL;
     struct match match = find(thread, event, row);
     if (match.candidates > 1)

@@ -28,6 +28,8 @@ enum tt_proof {
     TT_PROOF_NESTING, /* same thread and enclosing frame */
     TT_PROOF_REQUEST, /* same connection and GIOP request id */
     TT_PROOF_NATIVE,  /* the caller's native telemetry sent its own span with the request */
+    TT_PROOF_EVENT,   /* same topic and number of an event */
+    TT_PROOF_PROCESS, /* a later part of the same process's start */
 };
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */
@@ -47,6 +49,7 @@ enum tt_trigger {
     TT_TRIGGER_POLLING,
     TT_TRIGGER_EVENT,
     TT_TRIGGER_STARTUP,
+    TT_TRIGGER_SHUTDOWN,
     TT_TRIGGER_UNKNOWN
 };
 
@@ -128,6 +131,18 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool has_client;
     struct tt_client_ident client;
 
+    /* Polling: when it was due, by CLOCK_MONOTONIC or as `planned_unix`, ns; its period, ns. 0: not known */
+    uint64_t planned, planned_unix, period;
+
+    /* Events (PRODUCER, CONSUMER). */
+    const char *event_type, *topic;
+    bool has_counter, event_error;
+    bool after_gap; /* events of the thread were lost since the last one that it received */
+    uint32_t counter;
+    uint64_t pushed;      /* set by correlate: when it was sent, CLOCK_MONOTONIC ns; 0 unknown */
+    uint32_t events_lost; /* set by correlate: events of the topic that should have come before it */
+    bool event_again;     /* set by correlate: the process has received it already */
+
     /* The trace context of native telemetry. SERVER: that came with the request; CLIENT: that its newest
      * request carried. */
     bool has_context, bad_context; /* there was one that is none: not used */
@@ -160,6 +175,13 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct tt_span *next;  /* for the lists of whoever owns it */
     struct tt_arena arena; /* owns all strings above */
 };
+
+/* Is a span of the row one of the device that it names, rather than of the caller? */
+static inline bool tt_row_is_devices(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_SERVER || row->role == TT_ROLE_POLL || row->role == TT_ROLE_PUSH ||
+           row->role == TT_ROLE_LIFE;
+}
 
 /* Copies what is known of names (device, command, attributes, text) where `to` knows nothing. */
 void tt_span_copy_names(struct tt_span *to, const struct tt_span *from);

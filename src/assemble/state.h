@@ -132,6 +132,7 @@ struct thread {
     bool unheld; /* .. even inside functions that should hold it: one came back from a suspension */
     bool doubt;  /* an entry may have been lost that encloses what comes */
     bool served; /* has had an upcall */
+    bool gap;    /* events were lost since it last received one of a topic */
     struct marker marker;
     struct ghost *ghosts; /* TT_GHOSTS_MAX of them, or NULL */
 };
@@ -179,6 +180,8 @@ static inline bool tt_frame_holds(const struct thread *thread, const struct fram
            !frame->row->foreign && sp + TT_STACK_SPAN > frame->address && frame->address + TT_STACK_SPAN > sp;
 }
 
+/* The innermost open frame if it is sure that what is seen at `sp` happens inside it, else NULL. */
+struct frame *tt_frame_proven(struct tt_assembler *assembler, struct thread *thread, uint64_t sp);
 /* A zeroed frame on top of the open ones; NULL when out of memory or at the limit. */
 struct frame *tt_frame_push(struct tt_assembler *assembler, struct thread *thread, uint64_t address);
 /* Takes the innermost open frame off the stack and suspends it, or buries it where that is certain. */
@@ -245,3 +248,15 @@ void tt_event_catch(struct tt_assembler *assembler, struct thread *thread, const
 void tt_event_request(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
 void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+
+/* ---- events.c ---- */
+
+/* Of the event that the innermost function sends: its topic, as the function that made it returns; its
+ * number. */
+void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
+                      const struct tt_event_view *view);
+
+/* ---- log.c ---- */
+
+void tt_event_log(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);

@@ -91,6 +91,7 @@ void tt_thread_taint(struct thread *thread)
     thread->marker.open = false;
     thread->last = NULL;
     thread->doubt = true;
+    thread->gap = true;
 }
 
 bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread)

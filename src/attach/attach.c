@@ -53,6 +53,11 @@ void tt_attach_expect_others(struct tt_attach *attach)
     attach->others = true;
 }
 
+void tt_attach_without_logs(struct tt_attach *attach)
+{
+    attach->files.without_logs = true;
+}
+
 /* ---- processes ---- */
 
 static struct member *find_member(struct tt_attach *attach, pid_t pid)
@@ -83,12 +88,10 @@ static void drop_broken(struct tt_attach *attach, struct member *m)
 {
     pthread_mutex_lock(&attach->files.lock);
     for (size_t i = 0; i < m->file_count;) {
-        if (m->files[i].file->broken && !m->files[i].link) {
-            m->points -= m->files[i].file->planned->plan->point_count;
+        if (m->files[i].file->broken && !tt_has_link(&m->files[i]))
             m->files[i] = m->files[--m->file_count];
-        } else {
+        else
             i++;
-        }
     }
     pthread_mutex_unlock(&attach->files.lock);
 }
@@ -103,7 +106,7 @@ static int attach_mapped(struct tt_attach *attach, struct member *m, const struc
     if (fd < 0)
         return fd;
     error = tt_files_get(&attach->files, attach->host, fd, map->path, &file, &attach->plans);
-    if (error || !file->planned || !file->planned->plan->point_count || tt_member_has(m, file))
+    if (error || !file->planned || !file->planned->plan->point_count)
         return error;
     return tt_attach_link_file(attach, m, file, process, map);
 }
@@ -128,20 +131,22 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     if (!process->tango) { /* by exec, or a plain CORBA program that maps a probed libomniORB */
         if (m)
             tt_attach_exit(attach, process->pid);
-        return process->corba ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED) : 0;
+        return process->corba ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0) : 0;
     }
     if (!process->selected) {
         if (m)
             tt_attach_exit(attach, process->pid);
-        return tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED);
+        return tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0);
     }
     if (!m)
         m = new_member(attach, process);
     if (!m)
         return -ENOMEM;
+    m->detail = __atomic_load_n(&process->detail, __ATOMIC_RELAXED);
     /* First, so that no event of an inode-wide link is dropped. */
     error = tt_host_set_target(attach->host, process->pid,
-                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED);
+                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED,
+                               m->detail);
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
@@ -150,7 +155,7 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
 
         if (result && process->files[i].library[TT_LIBRARY_GREENLET]) {
             __atomic_store_n(&process->switches_stacks, true, __ATOMIC_RELAXED);
-            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING);
+            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING, m->detail);
         }
         if (result == -EAGAIN)
             m->waiting = true;
@@ -173,8 +178,22 @@ bool tt_attach_waiting(struct tt_attach *attach)
 size_t tt_attach_points_of(struct tt_attach *attach, pid_t pid)
 {
     const struct member *m = find_member(attach, pid);
+    size_t count = 0;
 
-    return m ? m->points : 0;
+    for (size_t i = 0; m && i < m->file_count; i++)
+        for (int level = 0; level < TT_DETAILS; level++)
+            count += m->files[i].has[level] ? m->files[i].file->planned->count[level] : 0;
+    return count;
+}
+
+unsigned tt_attach_traps_of(struct tt_attach *attach, pid_t pid, enum tt_usual usual, enum tt_detail detail)
+{
+    const struct member *m = find_member(attach, pid);
+    unsigned traps = 0;
+
+    for (size_t i = 0; m && i < m->file_count; i++)
+        traps += tt_plan_traps(m->files[i].file->planned->plan, usual, detail);
+    return traps;
 }
 
 void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats)
@@ -196,22 +215,28 @@ void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats
     pthread_mutex_unlock(&attach->files.lock);
 }
 
+/* Moves the links of one place to links[*count..]; without `links` only counts them. */
+static void collect_levels(struct tt_link *from[TT_DETAILS], struct tt_link **links, size_t *count)
+{
+    for (int level = 0; level < TT_DETAILS; level++) {
+        if (!from[level])
+            continue;
+        if (links)
+            links[*count] = TAKE_PTR(from[level]);
+        (*count)++;
+    }
+}
+
 static size_t collect_links(struct tt_attach *attach, struct tt_link **links)
 {
     size_t count = 0;
 
     pthread_mutex_lock(&attach->files.lock);
     for (struct tt_file *f = attach->files.list; f; f = f->next)
-        if (f->wide && links)
-            links[count++] = TAKE_PTR(f->wide);
-        else
-            count += f->wide != NULL;
+        collect_levels(f->wide, links, &count);
     for (struct member *m = attach->members; m; m = m->next)
         for (size_t i = 0; i < m->file_count; i++)
-            if (m->files[i].link && links)
-                links[count++] = TAKE_PTR(m->files[i].link);
-            else
-                count += m->files[i].link != NULL;
+            collect_levels(m->files[i].link, links, &count);
     pthread_mutex_unlock(&attach->files.lock);
     return count;
 }

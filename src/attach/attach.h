@@ -49,6 +49,8 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 /* Another agent is known to be here: its breakpoints are counted, not reported one by one. */
 void tt_attach_expect_others(struct tt_attach *attach);
 
+/* Log messages are not wanted: what emits them is not probed. Before the first process. */
+void tt_attach_without_logs(struct tt_attach *attach);
 /* Plans are read from that directory from now on, and kept there. Warns and does without where it cannot be
  * used. */
 void tt_attach_set_cache(struct tt_attach *attach, const char *directory);
@@ -79,5 +81,8 @@ const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t poin
 
 /* Number of points in that process. */
 size_t tt_attach_points_of(struct tt_attach *attach, pid_t pid);
+
+/* Traps that a read or command takes in the files of that process at that level of detail. */
+unsigned tt_attach_traps_of(struct tt_attach *attach, pid_t pid, enum tt_usual usual, enum tt_detail detail);
 
 void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats);

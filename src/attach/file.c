@@ -48,6 +48,9 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
+        points[i].detail = tt_point_level(files, &plan->points[i]);
+        if (points[i].detail < TT_DETAILS)
+            planned->count[points[i].detail]++;
         __atomic_store_n(&files->rows[planned->first + i], &tt_rows[points[i].function], __ATOMIC_RELEASE);
     }
     files->next_point += (uint32_t)plan->point_count;

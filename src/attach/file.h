@@ -18,8 +18,9 @@
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
-    uint32_t first; /* point indices first .. first + plan->point_count - 1 */
-    bool unkept;    /* made now: to be put into the cache */
+    uint32_t first;           /* point indices first .. first + plan->point_count - 1 */
+    size_t count[TT_DETAILS]; /* points of each level: what is linked together */
+    bool unkept;              /* made now: to be put into the cache */
 };
 
 struct tt_file {
@@ -42,7 +43,8 @@ struct tt_file {
     unsigned idle; /* seconds without a process that maps it */
     size_t taken;  /* links that a writer's coming took out, to be reported */
     bool told;
-    struct tt_link *wide;
+    struct tt_link *wide[TT_DETAILS];
+    unsigned wide_idle[TT_DETAILS]; /* seconds without a process that wants them */
 };
 
 /* Where plans came from. */
@@ -58,11 +60,20 @@ struct tt_files {
     struct tt_planned *plans;
     uint64_t next_id;
     uint32_t next_point;
+    bool without_logs;
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
     pthread_mutex_t lock;     /* never held across a system call that waits */
     pthread_cond_t linked;    /* `linking` of a file has become false */
 };
+
+/* The level of detail from which on a point is linked; TT_DETAILS: never. */
+static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan_point *point)
+{
+    bool off = files->without_logs && tt_rows[point->point.function].role == TT_ROLE_LOG;
+
+    return off ? TT_DETAILS : point->point.detail;
+}
 
 /* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described
  * to the kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said

@@ -14,12 +14,13 @@ struct member {
     struct member *next;
     pid_t pid;
     uint64_t start_ticks;
-    size_t points;
+    enum tt_detail detail; /* it wants the points of this level and of those below */
     bool waiting;
-    bool selected;
-    struct {
+    struct attached {
         struct tt_file *file;
-        struct tt_link *link; /* by pid; NULL: inode-wide. Under files.lock */
+        struct tt_link *link[TT_DETAILS]; /* by pid; NULL: inode-wide, or none. Under files.lock */
+        bool has[TT_DETAILS];             /* the points of that level are linked for it */
+        unsigned idle[TT_DETAILS];        /* seconds since it wants them no more */
     } * files;
     size_t file_count;
 };
@@ -41,15 +42,25 @@ struct tt_attach {
 
 /* link.c: runs on the lease thread when somebody opens a probed file for writing. */
 void tt_attach_lease_broken(void *context, uint64_t tag);
-/* link.c: puts the probes of one mapped file into the process, and the file into the member's list. 0;
- * -EAGAIN: the file is being written; -ESRCH: the process is gone; another negative errno (logged). */
+/* link.c: puts those probes of one mapped file into the process that it wants and has not, and the file into
+ * the member's list. 0; -EAGAIN: the file is being written; -ESRCH: the process is gone; another negative
+ * errno (logged). */
 int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
                         const struct tt_process *process, const struct tt_mapped_file *map);
 
-static inline bool tt_member_has(const struct member *m, const struct tt_file *file)
+/* The member's entry of a file, or NULL. */
+static inline struct attached *tt_member_file(const struct member *m, const struct tt_file *file)
 {
     for (size_t i = 0; i < m->file_count; i++)
         if (m->files[i].file == file)
+            return &m->files[i];
+    return NULL;
+}
+
+static inline bool tt_has_link(const struct attached *attached)
+{
+    for (int level = 0; level < TT_DETAILS; level++)
+        if (attached->link[level])
             return true;
     return false;
 }

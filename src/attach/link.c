@@ -25,13 +25,15 @@ static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link 
          * meanwhile. */
         while (f->linking)
             pthread_cond_wait(&attach->files.linked, &attach->files.lock);
-        if (f->wide)
-            links[count++] = TAKE_PTR(f->wide);
+        for (int level = 0; level < TT_DETAILS; level++)
+            if (f->wide[level])
+                links[count++] = TAKE_PTR(f->wide[level]);
     }
     for (struct member *m = attach->members; m; m = m->next)
-        for (size_t i = 0; i < m->file_count && count < max; i++)
-            if (m->files[i].file->id == tag && m->files[i].link)
-                links[count++] = TAKE_PTR(m->files[i].link);
+        for (size_t i = 0; i < m->file_count; i++)
+            for (int level = 0; level < TT_DETAILS && count < max; level++)
+                if (m->files[i].file->id == tag && m->files[i].link[level])
+                    links[count++] = TAKE_PTR(m->files[i].link[level]);
     attach->stats.links -= count;
     for (struct tt_file *f = attach->files.list; f; f = f->next)
         if (f->id == tag)
@@ -57,19 +59,23 @@ void tt_attach_lease_broken(void *context, uint64_t tag)
 
 /* ---- linking ---- */
 
-static int link_points(struct tt_attach *attach, struct tt_file *file, pid_t pid, struct tt_link **link)
+static int link_points(struct tt_attach *attach, struct tt_file *file, enum tt_detail level, pid_t pid,
+                       struct tt_link **link)
 {
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint64_t *offsets = calloc(plan->point_count, sizeof(*offsets));
     _cleanup_free_ uint64_t *cookies = calloc(plan->point_count, sizeof(*cookies));
+    size_t count = 0;
 
     if (!offsets || !cookies)
         return -ENOMEM;
     for (size_t i = 0; i < plan->point_count; i++) {
-        offsets[i] = plan->points[i].offset;
-        cookies[i] = file->planned->first + i;
+        if (tt_point_level(&attach->files, &plan->points[i]) != level)
+            continue;
+        offsets[count] = plan->points[i].offset;
+        cookies[count++] = file->planned->first + i;
     }
-    return tt_host_link(attach->host, file->fd, offsets, cookies, plan->point_count, pid, link);
+    return tt_host_link(attach->host, file->fd, offsets, cookies, count, pid, link);
 }
 
 /* Reads the points' first bytes in the process. `mapped` tells which of them its mapping covers. */
@@ -94,14 +100,16 @@ static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_ma
 
 #define BREAKPOINT 0xcc
 
-static size_t count_breakpoints(const struct tt_plan *plan, const uint8_t *bytes, const bool *mapped,
+/* Among the points of that level. */
+static size_t count_breakpoints(const struct tt_files *files, const struct tt_plan *plan,
+                                enum tt_detail level, const uint8_t *bytes, const bool *mapped,
                                 size_t *missing)
 {
     size_t there = 0;
 
     *missing = 0;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (!mapped[i])
+        if (!mapped[i] || tt_point_level(files, &plan->points[i]) != level)
             continue;
         if (bytes[i] == BREAKPOINT && plan->points[i].bytes[0] != BREAKPOINT)
             there++;
@@ -120,7 +128,7 @@ static bool are_ours(struct tt_attach *attach, const struct tt_file *file)
     pthread_mutex_lock(&attach->files.lock);
     for (struct member *m = attach->members; m && !ours; m = m->next)
         for (size_t i = 0; i < m->file_count && !ours; i++)
-            ours = m->files[i].link && m->files[i].file->planned == file->planned;
+            ours = tt_has_link(&m->files[i]) && m->files[i].file->planned == file->planned;
     pthread_mutex_unlock(&attach->files.lock);
     return ours;
 }
@@ -172,37 +180,45 @@ static void end_linking(struct tt_attach *attach, struct tt_file *file)
     pthread_mutex_unlock(&attach->files.lock);
 }
 
-static int add_file(struct tt_attach *attach, struct member *m, struct tt_file *file, struct tt_link *link)
+static int add_level(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+                     struct tt_link *link)
 {
+    struct attached *entry;
     void *files;
 
     pthread_mutex_lock(&attach->files.lock);
-    files = realloc(m->files, (m->file_count + 1) * sizeof(m->files[0]));
+    entry = tt_member_file(m, file);
+    files = entry ? NULL : realloc(m->files, (m->file_count + 1) * sizeof(m->files[0]));
     if (files) {
         m->files = files;
-        m->files[m->file_count].file = file;
-        m->files[m->file_count++].link = link;
-        m->points += file->planned->plan->point_count;
+        entry = &m->files[m->file_count++];
+        *entry = (struct attached){.file = file};
+    }
+    if (entry) {
+        entry->link[level] = link;
+        entry->has[level] = true;
+        entry->idle[level] = 0;
     }
     pthread_mutex_unlock(&attach->files.lock);
-    return files ? 0 : -ENOMEM;
+    return entry ? 0 : -ENOMEM;
 }
 
 /* Makes the link and puts it where the lease thread finds it. */
-static int make_link(struct tt_attach *attach, struct member *m, struct tt_file *file, bool wide, pid_t pid)
+static int make_link(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+                     bool wide, pid_t pid)
 {
     struct tt_link *link = NULL;
     int error;
 
     if (!begin_linking(attach, file))
         return -EAGAIN;
-    error = link_points(attach, file, wide ? 0 : pid, &link);
+    error = link_points(attach, file, level, wide ? 0 : pid, &link);
     if (!error)
-        error = add_file(attach, m, file, wide ? NULL : link);
+        error = add_level(attach, m, file, level, wide ? NULL : link);
     if (!error) {
         pthread_mutex_lock(&attach->files.lock);
         if (wide)
-            file->wide = link;
+            file->wide[level] = link;
         attach->stats.links++;
         pthread_mutex_unlock(&attach->files.lock);
     } else if (link) {
@@ -213,8 +229,8 @@ static int make_link(struct tt_attach *attach, struct member *m, struct tt_file 
 }
 
 /* Reads back what linking did; a point that is not there is counted and said. */
-static void verify(struct tt_attach *attach, const struct tt_file *file, const struct tt_process *process,
-                   const struct tt_mapped_file *map)
+static void verify(struct tt_attach *attach, const struct tt_file *file, enum tt_detail level,
+                   const struct tt_process *process, const struct tt_mapped_file *map)
 {
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint8_t *bytes = calloc(plan->point_count, 1);
@@ -223,16 +239,16 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, const s
 
     if (!bytes || !mapped || peek_points(file, process->pid, map, bytes, mapped))
         return;
-    count_breakpoints(plan, bytes, mapped, &missing);
+    count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
     if (!missing)
         return;
     attach->stats.unverified += missing;
     tt_warn("%s (pid %d): %zu of %zu probes in %s do not read back: spans of these functions are missing",
-            process->name, process->pid, missing, plan->point_count, file->path);
+            process->name, process->pid, missing, file->planned->count[level], file->path);
 }
 
-int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
-                        const struct tt_process *process, const struct tt_mapped_file *map)
+static int link_level(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+                      const struct tt_process *process, const struct tt_mapped_file *map)
 {
     const struct tt_plan *plan = file->planned->plan;
     _cleanup_free_ uint8_t *bytes = calloc(plan->point_count, 1);
@@ -242,12 +258,12 @@ int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_fi
 
     if (!bytes || !mapped)
         return -ENOMEM;
-    if (file->wide) {
-        verify(attach, file, process, map);
-        return add_file(attach, m, file, NULL);
+    if (file->wide[level]) {
+        verify(attach, file, level, process, map);
+        return add_level(attach, m, file, level, NULL);
     }
     if (!peek_points(file, process->pid, map, bytes, mapped))
-        there = count_breakpoints(plan, bytes, mapped, &missing);
+        there = count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
     leased = take_lease(attach, file);
     if (leased < 0)
         return leased;
@@ -258,12 +274,26 @@ int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_fi
     }
     if (there && !are_ours(attach, file))
         report_foreign(attach, file, process, there);
-    error = make_link(attach, m, file, leased && file->may_be_wide, process->pid);
+    error = make_link(attach, m, file, level, leased && file->may_be_wide, process->pid);
     if (error == -EAGAIN || error == -ESRCH)
         return error;
     if (error)
         return tt_err(error, "cannot probe %s for %s (pid %d): %s", file->path, process->name, process->pid,
                       strerror(-error));
-    verify(attach, file, process, map);
+    verify(attach, file, level, process, map);
     return 0;
+}
+
+int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
+                        const struct tt_process *process, const struct tt_mapped_file *map)
+{
+    int error = 0;
+
+    for (enum tt_detail level = 0; level <= m->detail && !error; level++) {
+        const struct attached *entry = tt_member_file(m, file);
+
+        if (file->planned->count[level] && !(entry && entry->has[level]))
+            error = link_level(attach, m, file, level, process, map);
+    }
+    return error;
 }

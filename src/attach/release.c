@@ -52,18 +52,19 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
     struct member **place = &attach->members, *m;
     struct closing *closing;
 
-    tt_host_set_target(attach->host, pid, TT_TARGET_UNKNOWN);
+    tt_host_set_target(attach->host, pid, TT_TARGET_UNKNOWN, 0);
     while (*place && (*place)->pid != pid)
         place = &(*place)->next;
     m = *place;
     if (!m)
         return;
-    closing = calloc(1, sizeof(*closing) + m->file_count * sizeof(closing->links[0]));
+    closing = calloc(1, sizeof(*closing) + m->file_count * TT_DETAILS * sizeof(closing->links[0]));
     pthread_mutex_lock(&attach->files.lock);
     *place = m->next;
     for (size_t i = 0; closing && i < m->file_count; i++)
-        if (m->files[i].link)
-            closing->links[closing->count++] = m->files[i].link;
+        for (int level = 0; level < TT_DETAILS; level++)
+            if (m->files[i].link[level])
+                closing->links[closing->count++] = m->files[i].link[level];
     if (closing)
         attach->stats.links -= closing->count;
     pthread_mutex_unlock(&attach->files.lock);
@@ -80,9 +81,72 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
 static bool is_used(const struct tt_attach *attach, const struct tt_file *file)
 {
     for (const struct member *m = attach->members; m; m = m->next)
-        if (tt_member_has(m, file))
+        if (tt_member_file(m, file))
             return true;
     return false;
+}
+
+/* ---- levels of detail that nobody wants any more: they stay for as long as a frame is waited for ---- */
+
+/* Takes out what `link` holds, in the background. */
+static void drop_link(struct tt_attach *attach, struct tt_link **link)
+{
+    struct closing *closing = calloc(1, sizeof(*closing) + sizeof(closing->links[0]));
+
+    if (!closing)
+        return; /* again in a second */
+    closing->attach = attach;
+    pthread_mutex_lock(&attach->files.lock);
+    if (*link) {
+        closing->links[closing->count++] = TAKE_PTR(*link);
+        attach->stats.links--;
+    }
+    pthread_mutex_unlock(&attach->files.lock);
+    close_in_background(closing);
+}
+
+static bool is_wanted(const struct tt_attach *attach, const struct tt_file *file, enum tt_detail level)
+{
+    for (const struct member *m = attach->members; m; m = m->next)
+        if (m->detail >= level && tt_member_file(m, file))
+            return true;
+    return false;
+}
+
+static void release_wide_level(struct tt_attach *attach, struct tt_file *file, enum tt_detail level)
+{
+    if (!file->wide[level] || is_wanted(attach, file, level) || !is_used(attach, file)) {
+        file->wide_idle[level] = 0;
+        return;
+    }
+    if (++file->wide_idle[level] < IDLE_SECONDS)
+        return;
+    for (struct member *m = attach->members; m; m = m->next) {
+        struct attached *entry = tt_member_file(m, file);
+
+        if (entry)
+            entry->has[level] = false;
+    }
+    drop_link(attach, &file->wide[level]);
+}
+
+static void release_levels(struct tt_attach *attach)
+{
+    for (enum tt_detail level = TT_DETAIL_METHODS; level < TT_DETAILS; level++) {
+        for (struct tt_file *f = attach->files.list; f; f = f->next)
+            release_wide_level(attach, f, level);
+        for (struct member *m = attach->members; m; m = m->next)
+            for (size_t i = 0; i < m->file_count; i++) {
+                struct attached *entry = &m->files[i];
+
+                if (!entry->link[level] || m->detail >= level) {
+                    entry->idle[level] = 0;
+                } else if (++entry->idle[level] >= IDLE_SECONDS) {
+                    entry->has[level] = false;
+                    drop_link(attach, &entry->link[level]);
+                }
+            }
+    }
 }
 
 /* An open descriptor and a link keep a file system mounted and a deleted file on the disk: not for longer
@@ -100,15 +164,17 @@ static void release_idle(struct tt_attach *attach)
         }
         if (++f->idle < (!f->broken && !fstat(f->fd, &st) && !st.st_nlink ? 2 : IDLE_SECONDS))
             continue;
-        closing = calloc(1, sizeof(*closing) + sizeof(closing->links[0]));
+        closing = calloc(1, sizeof(*closing) + TT_DETAILS * sizeof(closing->links[0]));
         if (!closing)
             return;
         closing->attach = attach;
         pthread_mutex_lock(&attach->files.lock);
         f->broken = f->told = true; /* found no more */
         f->waiting = false;
-        if (f->wide) {
-            closing->links[closing->count++] = TAKE_PTR(f->wide);
+        for (int level = 0; level < TT_DETAILS; level++) {
+            if (!f->wide[level])
+                continue;
+            closing->links[closing->count++] = TAKE_PTR(f->wide[level]);
             attach->stats.links--;
         }
         pthread_mutex_unlock(&attach->files.lock);
@@ -158,6 +224,7 @@ void tt_attach_retry(struct tt_attach *attach, void (*again)(void *context, pid_
 
     report_written(attach);
     drop_vanished(attach);
+    release_levels(attach);
     release_idle(attach);
     for (struct member *m = attach->members; m; m = m->next)
         count++;

@@ -5,6 +5,7 @@
 #define RPC    "CLIENT, SERVER"
 #define CLIENT "CLIENT"
 #define SERVER "SERVER"
+#define EVENTS "PRODUCER, CONSUMER"
 
 #define SPAN(_key, _type, _source, _stability, _kinds, _when, _meaning, ...)                                 \
     {                                                                                                        \
@@ -20,6 +21,12 @@
 #define RESOURCE(_key, _type, _source, _stability, _when, _meaning, ...)                                     \
     {                                                                                                        \
         .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_RESOURCE, .source = TT_ATTR_##_source,     \
+        .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
+    }
+
+#define LOG(_key, _type, _source, _stability, _when, _meaning, ...)                                          \
+    {                                                                                                        \
+        .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_LOG, .source = TT_ATTR_##_source,          \
         .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
     }
 
@@ -44,7 +51,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_SOURCE] = SPAN("tango.source", STRING, OURS, STABLE, ANY, "the call says where to read from",
                             "`DEV`, `CACHE` or `CACHE_DEV`"),
     [TT_ATTR_TRIGGER] = SPAN("tango.trigger", STRING, OURS, DEVELOPMENT, ANY, "it is known",
-                             "what set it off: `client`, `polling`, `event`, `startup`"),
+                             "what set it off: `client`, `polling`, `event`, `startup`, `shutdown`"),
 
     [TT_ATTR_CLIENT_LOCATION] = SPAN(
         "tango.client_ident.location", STRING, NATIVE, STABLE, SERVER,
@@ -113,6 +120,37 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                     "address of the client"),
     [TT_ATTR_CLIENT_PORT] = SPAN("client.port", INT, SEMCONV, STABLE, SERVER, "`tcp`", "port of the client"),
 
+    [TT_ATTR_POLLING_PERIOD] = SPAN("tango.polling.period_ms", INT, OURS, STABLE, "INTERNAL",
+                                    "an object is polled", "polling period"),
+    [TT_ATTR_POLLING_LATE] = SPAN(
+        "tango.polling.late_us", INT, OURS, STABLE, "INTERNAL", "an object is polled",
+        "how much later than planned; negative: earlier (cppTango polls what is due within 20 ms together)"),
+    [TT_ATTR_MESSAGING_SYSTEM] = SPAN("messaging.system", STRING, SEMCONV, DEVELOPMENT, EVENTS, "always",
+                                      "`tango`"),
+    [TT_ATTR_MESSAGING_TYPE] = SPAN("messaging.operation.type", STRING, SEMCONV, DEVELOPMENT, EVENTS,
+                                    "always", "`send` or `process`"),
+    [TT_ATTR_MESSAGING_OPERATION] = SPAN("messaging.operation.name", STRING, SEMCONV, DEVELOPMENT, EVENTS,
+                                         "always", "`push` or `receive`"),
+    [TT_ATTR_MESSAGING_DESTINATION] = SPAN(
+        "messaging.destination.name", STRING, SEMCONV, DEVELOPMENT, EVENTS, "it could be read",
+        "topic, as it is on the wire: `tango://host:10000/sys/tg_test/1/ampli.idl5_change`"),
+    [TT_ATTR_MESSAGING_ID] = SPAN("messaging.message.id", STRING, SEMCONV, DEVELOPMENT, EVENTS,
+                                  "it could be read", "as `tango.event.counter`"),
+    [TT_ATTR_EVENT_TYPE] = SPAN("tango.event.type", STRING, OURS, STABLE, EVENTS, "it is known",
+                                "`change`, `periodic`, `archive`, `user_event`, `attr_conf`, .."),
+    [TT_ATTR_EVENT_COUNTER] = SPAN("tango.event.counter", INT, OURS, STABLE, EVENTS, "it could be read",
+                                   "number of the event in its topic"),
+    [TT_ATTR_EVENT_ERROR] = SPAN("tango.event.error", BOOL, OURS, STABLE, EVENTS,
+                                 "the event carries an error instead of a value", "`true`"),
+    [TT_ATTR_EVENT_LATENCY] = SPAN("tango.event.latency_us", INT, OURS, STABLE, "CONSUMER",
+                                   "its sending was seen", "from sending to the receiver's function"),
+    [TT_ATTR_EVENT_LOST] = SPAN("tango.event.lost", INT, OURS, STABLE, "CONSUMER",
+                                "numbers are missing since the last one that this process received",
+                                "how many events the process has missed before this one"),
+    [TT_ATTR_EVENT_AGAIN] = SPAN(
+        "tango.event.again", BOOL, OURS, STABLE, "CONSUMER", "the process has received the event already",
+        "`true`: cppTango sends one twice after a subscription, and gives it to no callback the second time"),
+
     [TT_ATTR_ERROR_TYPE] = SPAN(
         "error.type", STRING, SEMCONV, STABLE, ANY, "status is Error",
         "reason of the first DevError (`API_AttrNotFound`), else type of the exception (`std::runtime_error`), "
@@ -124,11 +162,13 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_PARENT_PROOF] = SPAN(
         "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
         "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
-        "id), `native` (the caller's native telemetry sent its span with the request), `none` (no parent)"),
+        "id), `native` (the caller's native telemetry sent its span with the request), `event` (same topic and "
+        "number), `process` (a later part of a server's start, on the same thread), `none` (no parent)"),
     [TT_ATTR_PARENT_REASON] = SPAN(
         "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
         "no parent, although there is or may be one",
-        "`client_unseen` (SERVER: the caller is not traced here), `trace_split` (see `tangotrace.split`), "
+        "`client_unseen` (SERVER: the caller is not traced here), `publisher_unseen` (CONSUMER: the same of the "
+        "sender, or several fit), `trace_split` (see `tangotrace.split`), "
         "`stack_switched` (nesting proves nothing: "
         "the stack was switched, or a frame was lost)"),
     [TT_ATTR_SPLIT] = SPAN("tangotrace.split", STRING, OURS, STABLE, ANY,
@@ -159,6 +199,22 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                          "`WARN`, `ERR` or `PANIC`"),
     [TT_ATTR_EXCEPTION_ATTRIBUTE] = EVENT("tango.attribute.name", STRING, OURS, STABLE,
                                           "one attribute of a read or write failed", "the attribute"),
+
+    [TT_ATTR_LOG_LOGGER] = LOG("tango.logger.name", STRING, OURS, STABLE, "always",
+                               "the logger: the device's name, or the server's for messages of the library"),
+    [TT_ATTR_LOG_THREAD] = LOG("thread.id", INT, SEMCONV, STABLE, "always", "kernel's id of the thread"),
+    [TT_ATTR_LOG_FILE] = LOG("code.file.path", STRING, SEMCONV, STABLE, "cppTango 9.4 and later",
+                             "source file, as the compiler was given it"),
+    [TT_ATTR_LOG_LINE] = LOG("code.line.number", INT, SEMCONV, STABLE, "cppTango 9.4 and later",
+                             "line in it"),
+    [TT_ATTR_LOG_FILE_NATIVE] = LOG("code.filepath", STRING, NATIVE, DEPRECATED, "cppTango 9.4 and later",
+                                    "as `code.file.path`"),
+    [TT_ATTR_LOG_LINE_NATIVE] = LOG("code.lineno", INT, NATIVE, DEPRECATED, "cppTango 9.4 and later",
+                                    "as `code.line.number`"),
+    [TT_ATTR_LOG_LENGTH] = LOG("tangotrace.log.length", INT, OURS, STABLE, "the message was cut",
+                               "its length in bytes, 65535 for more"),
+    [TT_ATTR_LOG_INCOMPLETE] = LOG("tangotrace.incomplete", STRING_LIST, OURS, STABLE, "something is missing",
+                                   "`field_cut`, `field_unreadable`, `process_unknown`"),
 
     [TT_ATTR_SERVICE_NAMESPACE] = RESOURCE("service.namespace", STRING, NATIVE, STABLE, "always", "`tango`"),
     [TT_ATTR_SERVICE_NAME] = RESOURCE(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * attributes.h: the attribute table: every key that a span, an event of a span or a resource can carry, with
- * its type, when it is set, its limit, where the name comes from and how stable it is. Data only: enrich/
- * takes keys, types and limits from here, docs/spans.md is made from it.
+ * attributes.h: the attribute table: every key that a span, an event of a span, a log or a resource can
+ * carry, with its type, when it is set, its limit, where the name comes from and how stable it is. Data only:
+ * enrich/ takes keys, types and limits from here, docs/spans.md is made from it.
  */
 #pragma once
 
@@ -49,6 +49,20 @@ enum tt_attr {
     TT_ATTR_SERVER_PORT,
     TT_ATTR_CLIENT_ADDRESS,
     TT_ATTR_CLIENT_PORT,
+    /* polling, events */
+    TT_ATTR_POLLING_PERIOD,
+    TT_ATTR_POLLING_LATE,
+    TT_ATTR_MESSAGING_SYSTEM,
+    TT_ATTR_MESSAGING_TYPE,
+    TT_ATTR_MESSAGING_OPERATION,
+    TT_ATTR_MESSAGING_DESTINATION,
+    TT_ATTR_MESSAGING_ID,
+    TT_ATTR_EVENT_TYPE,
+    TT_ATTR_EVENT_COUNTER,
+    TT_ATTR_EVENT_ERROR,
+    TT_ATTR_EVENT_LATENCY,
+    TT_ATTR_EVENT_LOST,
+    TT_ATTR_EVENT_AGAIN,
     /* how it ended, how sure we are */
     TT_ATTR_ERROR_TYPE,
     TT_ATTR_CORBA_MINOR,
@@ -67,6 +81,15 @@ enum tt_attr {
     TT_ATTR_EXCEPTION_ORIGIN,
     TT_ATTR_EXCEPTION_SEVERITY,
     TT_ATTR_EXCEPTION_ATTRIBUTE,
+    /* log records */
+    TT_ATTR_LOG_LOGGER,
+    TT_ATTR_LOG_THREAD,
+    TT_ATTR_LOG_FILE,
+    TT_ATTR_LOG_LINE,
+    TT_ATTR_LOG_FILE_NATIVE,
+    TT_ATTR_LOG_LINE_NATIVE,
+    TT_ATTR_LOG_LENGTH,
+    TT_ATTR_LOG_INCOMPLETE,
     /* resources */
     TT_ATTR_SERVICE_NAMESPACE,
     TT_ATTR_SERVICE_NAME,
@@ -99,7 +122,7 @@ enum tt_attr {
 /* The types of OpenTelemetry's attribute values that are used. */
 enum tt_attr_type { TT_ATTR_STRING, TT_ATTR_INT, TT_ATTR_BOOL, TT_ATTR_STRING_LIST };
 
-enum tt_attr_level { TT_ATTR_OF_SPAN, TT_ATTR_OF_EVENT, TT_ATTR_OF_RESOURCE };
+enum tt_attr_level { TT_ATTR_OF_SPAN, TT_ATTR_OF_EVENT, TT_ATTR_OF_RESOURCE, TT_ATTR_OF_LOG };
 
 /* Where the name comes from. */
 enum tt_attr_source {

@@ -41,6 +41,13 @@ enum tt_role {
     TT_ROLE_WORKER,  /* carries out an asynchronous call on a thread of that pool */
     TT_ROLE_REFUSED, /* a user exception came as the reply of an asynchronous call; entry only */
     TT_ROLE_METHOD,  /* runs under a span: an INTERNAL span of its own, child of the innermost open one */
+    TT_ROLE_LOG,     /* emits a log message; entry only */
+    TT_ROLE_POLL,    /* the polling thread polls one object: INTERNAL, the root of what that does */
+    TT_ROLE_PUSH,    /* sends an event: PRODUCER */
+    TT_ROLE_TOPIC,   /* called by that: returns the event's topic; exit only */
+    TT_ROLE_COUNTER, /* called by that: knows the event's number; entry only */
+    TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
+    TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
     TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
@@ -50,7 +57,10 @@ enum tt_detail {
     TT_DETAIL_RPC,     /* calls only */
     TT_DETAIL_METHODS, /* user methods, Python callers, polling, events, logs */
     TT_DETAIL_FULL,    /* waits and CPU time */
+    TT_DETAILS,
 };
+
+extern const char *const tt_detail_names[TT_DETAILS]; /* "rpc", .. */
 
 /* Where a field of an object lies; the offsets are in catalogue/layouts.c, one column per build family. */
 enum tt_layout_field {
@@ -65,9 +75,18 @@ enum tt_layout_field {
     TT_LAYOUT_VALUE_NAME,              /* AttributeValue_3.._5 -> char* name */
     TT_LAYOUT_VALUE_ERRORS,            /* AttributeValue_3.._5 -> DevErrorList */
     TT_LAYOUT_VALUE_SIZE,              /* sizeof(AttributeValue_3.._5) */
-    TT_LAYOUT_VALUE_1_SIZE, /* sizeof(AttributeValue): its name lies where that of the later ones does */
+    TT_LAYOUT_VALUE_1_SIZE,   /* sizeof(AttributeValue): its name lies where that of the later ones does */
+    TT_LAYOUT_LOG_MESSAGE,    /* LoggingEvent -> std::string message (the logger's name lies at 0) */
+    TT_LAYOUT_LOG_LEVEL,      /* LoggingEvent -> int level */
+    TT_LAYOUT_LOG_FILE,       /* LoggingEvent -> std::string file_path */
+    TT_LAYOUT_LOG_LINE,       /* LoggingEvent -> int line_number */
+    TT_LAYOUT_POLL_USEC,      /* WorkItem -> microseconds of wake_up_date (which lies at 16) */
+    TT_LAYOUT_POLL_PERIOD,    /* WorkItem -> update, in ns */
+    TT_LAYOUT_POLL_PERIOD_MS, /* WorkItem -> update, in ms */
     TT_LAYOUT_FIELDS,
 };
+
+#define TT_LAYOUT_ABSENT (-2) /* the build's objects have no such field: not captured, and no loss */
 
 /* What a captured argument is; the planner turns it into tt_capture entries for the build at hand. */
 enum tt_value {
@@ -89,17 +108,32 @@ enum tt_value {
     TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
     TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
-    TT_VALUE_PY_TYPE,         /* Python object: its type */
-    TT_VALUE_PY_VERSION,      /* Python object: tp_version_tag of its type */
-    TT_VALUE_PY_SELF,         /* bound method: the object */
-    TT_VALUE_PY_FUNCTION,     /* bound method: the function */
-    TT_VALUE_PY_CODE,         /* bound method: the function's code */
-    TT_VALUE_PY_CODE_39,      /* the same in Python 3.9 */
+    TT_VALUE_LOG_MESSAGE,     /* LoggingEvent by reference: what its name says */
+    TT_VALUE_LOG_LEVEL,
+    TT_VALUE_LOG_FILE,
+    TT_VALUE_LOG_LINE,
+    TT_VALUE_WORK_DEVICE,     /* WorkItem by reference: device name */
+    TT_VALUE_WORK_CLASS,      /* its class */
+    TT_VALUE_WORK_ATTRIBUTES, /* names of what is polled */
+    TT_VALUE_WORK_COMMAND,    /* the first of them */
+    TT_VALUE_WORK_DATE,
+    TT_VALUE_WORK_USEC,
+    TT_VALUE_WORK_PERIOD,
+    TT_VALUE_WORK_PERIOD_MS,
+    TT_VALUE_EVENT_COUNTER, /* this = ZmqCallInfo: its ctr */
+    TT_VALUE_U32_AT,        /* 32-bit scalar by reference */
+    TT_VALUE_PY_TYPE,       /* Python object: its type */
+    TT_VALUE_PY_VERSION,    /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,       /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,   /* bound method: the function */
+    TT_VALUE_PY_CODE,       /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,    /* the same in Python 3.9 */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
     TT_VALUE_RETURNED_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute>*: failed attributes */
     TT_VALUE_RETURNED_U64,           /* 64-bit scalar */
+    TT_VALUE_RETURNED_STRING,        /* std::string (returned in memory) */
 };
 
 #define TT_ARGUMENT_RETURNED 15 /* tt_argument.index: the returned value */
@@ -107,10 +141,18 @@ enum tt_value {
 struct tt_argument {
     enum tt_field field;
     enum tt_value value;
-    int index; /* 0 = this, 1 = first parameter ..; TT_ARGUMENT_RETURNED */
+    int index; /* 0 = this, 1 = first parameter ..; from the 7th on they lie on the stack;
+                  TT_ARGUMENT_RETURNED */
 };
 
-#define TT_ROW_ARGUMENTS  6
+/* What the cost of tracing is told of: how many traps one of them takes, both sides together. */
+enum tt_usual {
+    TT_USUAL_READ,    /* DeviceProxy::read_attribute, one attribute, of a device of IDL 5 or later */
+    TT_USUAL_COMMAND, /* Connection::command_inout, of a device of IDL 4 or later */
+    TT_USUALS,
+};
+
+#define TT_ROW_ARGUMENTS  8
 #define TT_ROW_SIGNATURES 6
 
 struct tt_row {
@@ -130,7 +172,8 @@ struct tt_row {
     bool late;
     bool cleanup; /* what it calls last only tidies up: it may be taken to end before that */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
-    bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
+    unsigned char usual[TT_USUALS]; /* how often it is called in one of these */
+    bool foreign; /* runs code of others (callbacks, methods): a stack may switch inside it */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };

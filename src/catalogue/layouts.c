@@ -4,7 +4,8 @@
  * over the headers of Debian's 9.3.4; in live processes of Debian's 10.0 and 10.3 and of the
  * wheels 9.5.1, 10.0.4 and 10.3.1; and read out of the code of the wheels 9.4.2 to 10.3.1
  * (DeviceProxy::dev_name for the proxy's name, DeviceAttribute::init_common_class_members, is_empty and
- * vector<DeviceAttribute>::_M_default_append). -1: not known, what needs it is not captured.
+ * vector<DeviceAttribute>::_M_default_append; LoggingEvent's constructor). -1: not known, what needs it is
+ * not captured.
  *
  * The first layout that fits is taken. Types made from IDL (AttributeValue_N) have no std::string and are the
  * same everywhere.
@@ -18,6 +19,24 @@
 #define IDL_VALUES                                                                                           \
     [TT_LAYOUT_VALUE_NAME] = 56, [TT_LAYOUT_VALUE_ERRORS] = 80, [TT_LAYOUT_VALUE_SIZE] = 104,                \
     [TT_LAYOUT_VALUE_1_SIZE] = 72
+
+/* The constructor LoggingEvent(logger, message, level, [file, line]) writes them there; file and line came
+ * with 9.4. */
+#define LOG_NEW                                                                                              \
+    [TT_LAYOUT_LOG_MESSAGE] = 32, [TT_LAYOUT_LOG_LEVEL] = 64, [TT_LAYOUT_LOG_FILE] = 120,                    \
+    [TT_LAYOUT_LOG_LINE] = 152
+#define LOG_OLD                                                                                              \
+    [TT_LAYOUT_LOG_MESSAGE] = 8, [TT_LAYOUT_LOG_LEVEL] = 16, [TT_LAYOUT_LOG_FILE] = 48,                      \
+    [TT_LAYOUT_LOG_LINE] = 56
+#define LOG_93 [TT_LAYOUT_LOG_FILE] = TT_LAYOUT_ABSENT, [TT_LAYOUT_LOG_LINE] = TT_LAYOUT_ABSENT
+
+/* WorkItem {DeviceImpl *dev; poll_list; wake_up_date; update; type; vector<string> name @40}: 9.3 has a
+ * timeval and milliseconds, later ones times of std::chrono. */
+#define POLL_93                                                                                              \
+    [TT_LAYOUT_POLL_USEC] = 24, [TT_LAYOUT_POLL_PERIOD] = TT_LAYOUT_ABSENT, [TT_LAYOUT_POLL_PERIOD_MS] = 32
+#define POLL_94                                                                                              \
+    [TT_LAYOUT_POLL_USEC] = TT_LAYOUT_ABSENT, [TT_LAYOUT_POLL_PERIOD] = 24,                                  \
+    [TT_LAYOUT_POLL_PERIOD_MS] = TT_LAYOUT_ABSENT
 
 /* 9.3 took most strings by plain reference, 9.4 made them const. */
 static const char *const is_93_new[] = {"_ZN5Tango11DeviceProxy14read_attributeER" NEW_STRING, NULL};
@@ -42,7 +61,11 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_93,
+                   LOG_93,
+                   [TT_LAYOUT_LOG_MESSAGE] = 32,
+                   [TT_LAYOUT_LOG_LEVEL] = 64},
     },
     {
         .name = "cppTango 10, new std::string",
@@ -55,7 +78,9 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_94,
+                   LOG_NEW},
     },
     {
         .name = "cppTango 10, old std::string",
@@ -69,7 +94,9 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_94,
+                   LOG_OLD},
     },
     {
         .name = "cppTango 9.4 or 9.5, new std::string",
@@ -84,7 +111,9 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 192,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 224,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_94,
+                   LOG_NEW},
     },
     {
         .name = "cppTango 9.4 or 9.5, old std::string",
@@ -98,7 +127,9 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_94,
+                   LOG_OLD},
     },
     {
         .name = "cppTango 9.3, old std::string",
@@ -112,7 +143,11 @@ const struct tt_layout tt_layouts[] = {
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_NAME] = 24,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS] = 168,
                    [TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE] = 200,
-                   IDL_VALUES},
+                   IDL_VALUES,
+                   POLL_93,
+                   LOG_93,
+                   [TT_LAYOUT_LOG_MESSAGE] = 8,
+                   [TT_LAYOUT_LOG_LEVEL] = 16},
     },
 };
 

@@ -11,6 +11,7 @@ const struct tt_row tt_rows[] = {
 #include "catalogue/rows_database.h"
 #include "catalogue/rows_group.h"
 #include "catalogue/rows_server.h"
+#include "catalogue/rows_life.h"
 #include "catalogue/rows_orb.h"
 #include "catalogue/rows_python.h"
 };
@@ -18,3 +19,9 @@ const struct tt_row tt_rows[] = {
 const struct tt_row tt_caller_row = {.library = TT_LIBRARY_PYTHON, .role = TT_ROLE_CALLER, .name = "caller"};
 
 const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);
+
+const char *const tt_detail_names[TT_DETAILS] = {
+    [TT_DETAIL_RPC] = "rpc",
+    [TT_DETAIL_METHODS] = "methods",
+    [TT_DETAIL_FULL] = "full",
+};

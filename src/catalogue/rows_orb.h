@@ -12,11 +12,13 @@
 {
     ORB(REQUEST),
     .name = "omni::GIOP_C::ReceiveReply",
+    .usual = {[TT_USUAL_READ] = 1, [TT_USUAL_COMMAND] = 1},
     .signature = {"omni::GIOP_C::ReceiveReply()"},
 },
     {
         ORB(UPCALL),
         .name = "omniCallHandle::upcall",
+        .usual = {[TT_USUAL_READ] = 1, [TT_USUAL_COMMAND] = 1},
         .signature = {"omniCallHandle::upcall(omniServant*, omniCallDescriptor&)"},
     },
     {

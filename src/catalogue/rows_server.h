@@ -75,6 +75,7 @@
     {
         SERVER("Device_5Impl::read_attributes_5"),
         .verb = "read",
+        .usual = {[TT_USUAL_READ] = 1},
         .signature =
             {"Tango::Device_5Impl::read_attributes_5(Tango::DevVarStringArray const&, Tango::DevSource, "
              "Tango::ClntIdent const&)"},
@@ -123,12 +124,14 @@
         .verb = "command",
         .substitute = "Tango::Device_2Impl::command_inout_2",
         .inner = true,
+        .usual = {[TT_USUAL_COMMAND] = 1},
         .signature = {"Tango::DeviceImpl::command_inout(char const*, CORBA::Any const&)"},
         .argument = {DEVICE, COMMAND},
     },
     {
         SERVER("Device_2Impl::command_inout_2"),
         .verb = "command",
+        .usual = {[TT_USUAL_COMMAND] = 1},
         .signature =
             {"Tango::Device_2Impl::command_inout_2(char const*, CORBA::Any const&, Tango::DevSource)"},
         .argument = {DEVICE, COMMAND, SOURCE(3)},
@@ -139,6 +142,7 @@
         /* before 10 it ends in a jump through the vtable to that method, in the same frame: they close
            together */
         .substitute = "Tango::Device_2Impl::command_inout_2",
+        .usual = {[TT_USUAL_COMMAND] = 1},
         .signature =
             {"Tango::Device_4Impl::command_inout_4(char const*, CORBA::Any const&, Tango::DevSource, "
              "Tango::ClntIdent const&)"},

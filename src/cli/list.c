@@ -48,6 +48,7 @@ void tt_list_process_json(struct tt_json *json, const struct tt_process *process
     tt_json_uint(json, "netns", process->netns);
     tt_json_bool(json, "selected", process->selected);
     tt_json_string(json, "rule", process->rule);
+    tt_json_string(json, "detail", tt_detail_names[__atomic_load_n(&process->detail, __ATOMIC_RELAXED)]);
     library_json(json, process, TT_LIBRARY_TANGO, "tango_version", "tango_build_id");
     library_json(json, process, TT_LIBRARY_OMNIORB, "omniorb_version", "omniorb_build_id");
 }
@@ -77,10 +78,10 @@ static int look(const struct tt_options *options, struct tt_json *json)
 
 /* ---- for people ---- */
 
-enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, POINTS, HITS, LAST, COLUMNS };
+enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, DETAIL, POINTS, HITS, LAST, COLUMNS };
 
-static const char *const titles[COLUMNS] = {"PID",      "SERVER OR SCRIPT", "USER", "TANGO",     "OMNIORB",
-                                            "SELECTED", "POINTS",           "HITS", "LAST EVENT"};
+static const char *const titles[COLUMNS] = {"PID",      "SERVER OR SCRIPT", "USER",   "TANGO", "OMNIORB",
+                                            "SELECTED", "DETAIL",           "POINTS", "HITS",  "LAST EVENT"};
 
 struct row {
     struct tt_text cell[COLUMNS];
@@ -138,6 +139,18 @@ static void add_ago(struct tt_text *cell, struct json_object *process, bool sele
         tt_text_printf(cell, "%.0f h ago", seconds / 3600);
 }
 
+/* "methods, 12 traps a read" */
+static void add_detail(struct tt_text *cell, struct json_object *process)
+{
+    const char *level = text_of(process, "detail");
+    struct json_object *traps, *count;
+
+    add_text(cell, level);
+    if (level && json_object_object_get_ex(process, "traps_of_a_read", &traps) &&
+        json_object_object_get_ex(traps, level, &count) && json_object_get_int64(count) > 0)
+        tt_text_printf(cell, ", %lld traps a read", (long long)json_object_get_int64(count));
+}
+
 static void fill_row(struct row *row, struct json_object *process)
 {
     struct json_object *selected;
@@ -150,6 +163,10 @@ static void fill_row(struct row *row, struct json_object *process)
     add_library(&row->cell[OMNIORB], process, "omniorb_version", "omniorb_build_id");
     tt_text_puts(&row->cell[SELECTED], yes ? "yes, " : "no, ");
     add_text(&row->cell[SELECTED], text_of(process, "rule"));
+    if (yes)
+        add_detail(&row->cell[DETAIL], process);
+    else
+        tt_text_puts(&row->cell[DETAIL], "-");
     add_number(&row->cell[POINTS], process, "points");
     add_number(&row->cell[HITS], process, "hits");
     add_ago(&row->cell[LAST], process, yes);

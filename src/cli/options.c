@@ -491,10 +491,25 @@ static int complete_metrics(struct tt_options *options)
     return err;
 }
 
-static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
+/* The values are checked already. */
+static int add_details(struct tt_options *options)
 {
     int err = 0;
 
+    for (size_t i = 0; i < options->details.count && !err; i++) {
+        _cleanup_free_ char *why = NULL;
+
+        err = tt_selection_add_detail(options->selection, false, options->details.items[i], &why);
+    }
+    return err;
+}
+
+static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
+{
+    int err = add_details(options);
+
+    if (err)
+        return err;
     tt_selection_skip_native(options->selection, options->native == TT_NATIVE_SKIP);
     if (!options->control)
         options->control = default_control(command, environment);
@@ -549,7 +564,7 @@ void tt_options_free(struct tt_options *options)
 
         if (option->type == OPTION_TEXT)
             free(*(char **)((char *)options + option->offset));
-        if (option->type == OPTION_LIST)
+        else if (option->type == OPTION_LIST)
             free_list((struct tt_list *)((char *)options + option->offset));
         free(options->origin[i]);
     }

@@ -40,14 +40,15 @@ struct tt_list {
     size_t count;
 };
 
-#define TT_OPTIONS_MAX 64 /* rows of the table */
+#define TT_OPTIONS_MAX 80 /* rows of the table */
 
 struct tt_options {
     /* Which processes. */
     struct tt_selection
-        *selection;        /* rules of --select and --exclude in their order; never NULL after parsing */
-    enum tt_native native; /* what of programs that are traced by native telemetry, too */
-    bool all;              /* run -- COMMAND: show the traces of the whole host */
+        *selection;         /* rules of --select and --exclude in their order; never NULL after parsing */
+    enum tt_native native;  /* what of programs that are traced by native telemetry, too */
+    bool all;               /* run -- COMMAND: show the traces of the whole host */
+    struct tt_list details; /* levels of detail; they are in the selection, too */
 
     /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
@@ -56,6 +57,8 @@ struct tt_options {
     unsigned queue_size;  /* spans */
     unsigned batch_size;  /* spans */
     unsigned batch_delay; /* ms */
+    bool logs;            /* log messages, too */
+    unsigned log_rate;    /* of one process per second; 0: no limit */
 
     /* Sampling; ratios are texts that tt_rule_ratio reads. */
     unsigned sampler;              /* enum tt_sampler_kind */
@@ -74,6 +77,7 @@ struct tt_options {
     /* OTLP; strings are NULL when not set. */
     char *otlp_endpoint;        /* base URL */
     char *otlp_traces_endpoint; /* used as it is */
+    char *otlp_logs_endpoint;   /* the same for log records */
     char *otlp_headers;         /* name=value,name=value, percent-encoded */
     unsigned otlp_timeout;      /* ms */
     enum tt_compression otlp_compression;

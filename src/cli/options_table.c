@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* options_table.c: every option, as data. */
+#include <errno.h>
 #include <string.h>
 #include <ctype.h>
-#include <errno.h>
 
 #include <curl/curl.h>
 #include <strings.h>
@@ -111,6 +111,15 @@ static int check_slow(const char *value, char **error)
     return -EINVAL;
 }
 
+static int check_detail(const char *value, char **error)
+{
+    struct tt_selection *selection = tt_selection_new();
+    int err = selection ? tt_selection_add_detail(selection, false, value, error) : -ENOMEM;
+
+    tt_selection_free(&selection);
+    return err;
+}
+
 static int check_headers(const char *value, char **error)
 {
     struct curl_slist *headers = NULL;
@@ -187,6 +196,11 @@ static const char *translate_exemplars(const char *variable, const char *value)
                                                                                   : "?";
 }
 
+static const char *translate_logs(const char *variable, const char *value)
+{
+    return !strcmp(value, "none") ? "no" : "yes";
+}
+
 const struct option tt_option_table[] = {
     {.name = "select",
      .letter = 's',
@@ -221,6 +235,19 @@ const struct option tt_option_table[] = {
          "Programs of Tango 10 that are traced by native telemetry as well. join: a request that carries native's trace "
          "context goes into that trace, under native's client span, and what native records itself is not recorded "
          "twice; ignore: as if native were not there; skip: leave such programs alone"},
+    {.name = "detail",
+     .letter = 'd',
+     .type = OPTION_LIST,
+     FIELD(details),
+     .value = "LEVEL[:PATTERN]",
+     .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST,
+     .initial = "methods",
+     .check = check_detail,
+     .help =
+         "How much is traced. rpc: calls only; methods: also methods of devices, Python callers, polling, events and "
+         "logs; full: also waits and CPU time. With a pattern as of --select for the processes that match: the first "
+         "that does decides; LEVEL alone is for the rest. 'tangotrace detail' changes it while the agent runs"},
     {.name = "all",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,
@@ -245,6 +272,28 @@ const struct option tt_option_table[] = {
      .help =
          "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
          "/v1/traces is appended), null (made and counted only), none. May be given several times. OTEL_SDK_DISABLED=true means none"},
+    {.name = "logs",
+     .type = OPTION_BOOL,
+     FIELD(logs),
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .standard = {"OTEL_LOGS_EXPORTER"},
+     .translate = translate_logs,
+     .help =
+         "Export the log messages of traced programs (log4tango), each with trace and span id, at levels of detail "
+         "methods and full; --no-logs: neither read nor exported. OTEL_LOGS_EXPORTER=none means --no-logs"},
+    {.name = "log-rate",
+     .type = OPTION_COUNT,
+     FIELD(log_rate),
+     .value = "RECORDS",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "1000",
+     .min = 0,
+     .max = 1000000,
+     .help =
+         "Most log messages of one process per second; further ones are dropped and counted. 0: no limit"},
     {.name = "queue-size",
      .type = OPTION_COUNT,
      FIELD(queue_size),
@@ -313,7 +362,7 @@ const struct option tt_option_table[] = {
      .initial_text = "none",
      .help =
          "\"device=b107a-*; ratio=1\": the first rule that matches a span of a trace decides its share, before the sampler. "
-         "Globs for device, class, server, operation, client, attribute and trigger (client, polling, event, startup); "
+         "Globs for device, class, server, operation, client, attribute and trigger (client, polling, event, startup, shutdown); "
          "exclude=yes drops even failed and slow ones. May be given several times; in a file as a list of mappings"},
     {.name = "sampling-background",
      .type = OPTION_TEXT,
@@ -435,6 +484,18 @@ const struct option tt_option_table[] = {
      .strict = true,
      .standard = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
      .help = "URL for traces, used as it is; before --otlp-endpoint"},
+    {.name = "otlp-logs-endpoint",
+     .type = OPTION_TEXT,
+     FIELD(otlp_logs_endpoint),
+     .value = "URL",
+     .group = GROUP_OTLP,
+     .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
+     .standard = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"},
+     .help =
+         "URL for log records, used as it is; without it that of --otlp-endpoint with /v1/logs, and none where only "
+         "--otlp-traces-endpoint is given"},
     {.name = "otlp-headers",
      .type = OPTION_TEXT,
      FIELD(otlp_headers),

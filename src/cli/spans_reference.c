@@ -22,8 +22,9 @@ static const char introduction[] =
     "Functions that call each other (`command_inout_4` calls `command_inout_2`) are one span, the outermost. A client "
     "function that sends several requests (construction of a proxy, say) is an INTERNAL span with one CLIENT child per "
     "request. A call that never reached the wire, because the server cannot be reached or lives in the same process, is "
-    "a CLIENT span too; the latter's other side says `tangotrace.collocated`. Methods that the polling thread calls are "
-    "INTERNAL.\n"
+    "a CLIENT span too; the latter's other side says `tangotrace.collocated`. What the polling thread does is INTERNAL, "
+    "below one root per polled object. An event sent is a PRODUCER, below what caused it, and each process that receives "
+    "it has a CONSUMER below that. Heartbeats are no spans.\n"
     "* **Name.** The C++ function, `Tango::DeviceProxy::read_attribute`, as native 10.3 writes it. What was done stands "
     "in `tango.operation.name`: `Arm`, `read ExposureTime`, `read 12 attributes`. A request that none of the functions "
     "below stands for is named by its GIOP operation (`_is_a`).\n"
@@ -61,6 +62,15 @@ static const char event_text[] =
     "One for every DevError of the stack, the first thrown first, or for every attribute that failed; one for any other "
     "exception of known type. At most %d, further ones are counted as dropped events. Its time is the end of the "
     "span.\n\n";
+
+static const char log_text[] =
+    "\n## Log records\n"
+    "\n"
+    "Every message that passes the level of its logger (log4tango: those of devices, and cppTango's own) is a log "
+    "record, unless `--no-logs`: severity as native telemetry maps it (FATAL 21, ERROR 17, WARN 13, INFO 9, DEBUG 5), "
+    "the message as body, trace id and span id of the innermost span that is open on its thread, where that is proven. "
+    "A span that is left to native telemetry has native's id here, too. The resource is the logger's device. A "
+    "message has at most %d bytes, longer ones are cut.\n\n";
 
 static const char resource_text[] =
     "\n## Resources\n"
@@ -130,6 +140,10 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_SERVER] = "SERVER",
         [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
         [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
+        [TT_ROLE_POLL] = "INTERNAL, the root of what is polled",
+        [TT_ROLE_PUSH] = "PRODUCER",
+        [TT_ROLE_RECEIVE] = "CONSUMER, below its PRODUCER",
+        [TT_ROLE_LIFE] = "INTERNAL",
         [TT_ROLE_CATCH] = NULL,
         [TT_ROLE_SWITCH] = NULL,
     };
@@ -179,6 +193,8 @@ void tt_spans_reference(struct tt_text *out)
     tt_text_puts(out, status_text);
     tt_text_printf(out, event_text, TT_ERRORS_MAX);
     put_attributes(out, TT_ATTR_OF_EVENT, false);
+    tt_text_printf(out, log_text, TT_LONG_MAX - 1);
+    put_attributes(out, TT_ATTR_OF_LOG, false);
     tt_text_puts(out, resource_text);
     put_attributes(out, TT_ATTR_OF_RESOURCE, false);
     tt_text_printf(out, closing, TT_STRING_MAX, TT_LIST_MAX, TT_ATTR_LENGTH, TT_ATTR_COUNT);

@@ -62,6 +62,9 @@ static const struct figure traced[] = {
 static const struct figure seen[] = {
     {"spans.made", "span", "spans"},
     {"spans.hidden", "of them not shown (not of COMMAND)", NULL},
+    {"logs.made", "log record", "log records"},
+    {"correlate.events_joined", "Tango event with its sender", "Tango events with their senders"},
+    {"correlate.events_lost", "Tango event missed by a receiver", "Tango events missed by receivers"},
     {"events.total", "event", "events"},
     {0},
 };
@@ -84,6 +87,7 @@ static const struct figure losses[] = {
     {"assemble.malformed", "malformed events", NULL},
     {"assemble.dropped_frames", "frames not kept", NULL},
     {"spans.enrich_failures", "spans not made", NULL},
+    {"logs.limited", "logs beyond their rate", NULL},
     {0},
 };
 

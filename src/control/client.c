@@ -58,9 +58,9 @@ static int wait_for(int fd, short events)
     return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-static int send_request(int fd, const char *request)
+static int send_request(int fd, const char *verb, const char *request)
 {
-    _cleanup_free_ char *line = tt_format("GET %s\n", request);
+    _cleanup_free_ char *line = tt_format("%s %s\n", verb, request);
     size_t size, sent = 0;
 
     if (!line)
@@ -150,7 +150,7 @@ int tt_control_open(const char *path, const char *request, int *fd, char **error
     int err = tt_control_connect(path, &opened);
 
     if (!err)
-        err = send_request(opened, request);
+        err = send_request(opened, "GET", request);
     if (!err)
         err = read_first_line(opened, &line);
     if (!err && fcntl(opened, F_SETFL, fcntl(opened, F_GETFL) & ~O_NONBLOCK))
@@ -165,14 +165,15 @@ int tt_control_open(const char *path, const char *request, int *fd, char **error
     return 0;
 }
 
-int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)
+static int exchange(const char *path, const char *verb, const char *request, char **reply, size_t *size,
+                    char **error)
 {
     _cleanup_(tt_text_free) struct tt_text text = {0};
     _cleanup_close_ int fd = -1;
     int err = tt_control_connect(path, &fd);
 
     if (!err)
-        err = send_request(fd, request);
+        err = send_request(fd, verb, request);
     if (!err)
         err = read_reply(fd, &text);
     if (err)
@@ -180,4 +181,14 @@ int tt_control_ask(const char *path, const char *request, char **reply, size_t *
     *size = text.size;
     *reply = tt_text_take(&text);
     return *reply ? 0 : -ENOMEM;
+}
+
+int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error)
+{
+    return exchange(path, "GET", request, reply, size, error);
+}
+
+int tt_control_tell(const char *path, const char *request, char **reply, size_t *size, char **error)
+{
+    return exchange(path, "SET", request, reply, size, error);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * control.h: the running agent's socket, and the way to ask it. A client sends one line "GET WHAT\n" and gets
- * JSON until the end of the stream. Root, the agent's own user and the members of one group may ask;
- * everything is bounded.
+ * JSON until the end of the stream; "SET WHAT\n" changes something first. Root, the agent's own user and the
+ * members of one group may ask, only the first two may change; everything is bounded.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #define TT_CONTROL_REPLY      (16 << 20) /* bytes of a reply */
 
 struct tt_control_handlers {
-    /* Writes the reply to `request` (the line: "GET list", "GET status") as one JSON value. Called on the
+    /* Writes the reply to `request` (the line: "GET list", "SET detail rpc") as one JSON value. Called on the
      * control thread. 0, or a negative errno, which the client is told (-EINVAL: there is no such question);
      * what was written is dropped then. */
     int (*handle)(void *context, const char *request, struct tt_json *json);
@@ -52,3 +52,5 @@ int tt_control_open(const char *path, const char *request, int *fd, char **error
  * 0; or with *error: -ENOENT or -ECONNREFUSED: no agent runs there; -EACCES; -EFBIG, -ETIMEDOUT or another
  * negative errno. */
 int tt_control_ask(const char *path, const char *request, char **reply, size_t *size, char **error);
+/* The same with "SET ". */
+int tt_control_tell(const char *path, const char *request, char **reply, size_t *size, char **error);

@@ -19,6 +19,7 @@
 
 struct client {
     int fd;            /* -1: free */
+    bool may_change;   /* not only ask */
     uint64_t deadline; /* CLOCK_MONOTONIC ns; moved on with each piece of the reply that is taken */
     char request[TT_CONTROL_REQUEST + 1];
     size_t got;
@@ -66,15 +67,16 @@ static bool in_group(int fd, gid_t group)
     return false;
 }
 
-static bool may_ask(const struct tt_control_server *server, int fd)
+static bool may_ask(const struct tt_control_server *server, int fd, bool *may_change)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
         return false;
-    return peer.uid == 0 || peer.uid == geteuid() ||
-           (server->group != (gid_t)-1 && peer.gid == server->group) || in_group(fd, server->group);
+    *may_change = peer.uid == 0 || peer.uid == geteuid();
+    return *may_change || (server->group != (gid_t)-1 && peer.gid == server->group) ||
+           in_group(fd, server->group);
 }
 
 /* ---- requests ---- */
@@ -109,8 +111,12 @@ static void answer(const struct tt_control_server *server, struct client *client
     int err;
 
     tt_json_reset(&client->reply);
-    if (strncmp(client->request, "GET ", 4) != 0) {
-        refuse(client, "a request is one line: GET WHAT");
+    if (strncmp(client->request, "GET ", 4) != 0 && strncmp(client->request, "SET ", 4) != 0) {
+        refuse(client, "a request is one line: GET WHAT or SET WHAT");
+        return;
+    }
+    if (client->request[0] == 'S' && !client->may_change) {
+        refuse(client, "only root and the agent's own user may change it");
         return;
     }
     if (begin_stream(server, client))
@@ -182,15 +188,17 @@ static void read_request(const struct tt_control_server *server, struct client *
 static void accept_one(struct tt_control_server *server, uint64_t now)
 {
     int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    bool may_change = false, asks = fd >= 0 && may_ask(server, fd, &may_change);
 
     if (fd < 0)
         return;
-    for (size_t i = 0; i < TT_CONTROL_CLIENTS && may_ask(server, fd); i++) {
+    for (size_t i = 0; i < TT_CONTROL_CLIENTS && asks; i++) {
         struct client *client = &server->clients[i];
 
         if (client->fd >= 0)
             continue;
         client->fd = fd;
+        client->may_change = may_change;
         client->deadline = now + TT_CONTROL_TIMEOUT_MS * 1000000ull;
         return;
     }

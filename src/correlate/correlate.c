@@ -61,7 +61,9 @@ struct tt_correlator *tt_correlator_new(const struct tt_correlator_config *confi
     random_seed(&correlator->random, c->seed ?: choose_seed());
     correlator->keys = tt_keys_new(c->max_keys);
     correlator->natives = tt_natives_new(&correlator->traces);
-    if (!correlator->keys || !correlator->natives)
+    correlator->topics = tt_topics_new(&correlator->traces);
+    correlator->starts = tt_starts_new(&correlator->traces);
+    if (!correlator->keys || !correlator->natives || !correlator->topics || !correlator->starts)
         tt_correlator_free(&correlator);
     return correlator;
 }
@@ -73,6 +75,8 @@ void tt_correlator_free(struct tt_correlator **correlator)
         return;
     tt_keys_free(&old->keys);
     tt_natives_free(&old->natives);
+    tt_topics_free(&old->topics);
+    tt_starts_free(&old->starts);
     tt_traces_free(&old->traces);
     free(old);
     *correlator = NULL;
@@ -265,11 +269,86 @@ static void begin_trace(struct tt_correlator *correlator, struct tt_span *span)
     correlator->stats.traces++;
 }
 
+/* Puts the span below another one that may be over, or of another process; a new trace with a link where that
+ * would go beyond the caps of its trace. */
+static void place_below(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,
+                        unsigned depth, const uint8_t parent_id[8], enum tt_proof proof)
+{
+    depth++;
+    trace = tt_trace_find(trace, &depth);
+    if (tt_correlate_beyond_caps(correlator, trace, depth, 1, span->start)) {
+        begin_trace(correlator, span);
+        if (span->trace)
+            tt_correlate_set_split(correlator, span, trace, parent_id);
+        return;
+    }
+    span->trace = tt_trace_get(trace);
+    span->depth = depth;
+    trace->spans++;
+    span->proof = proof;
+    memcpy(span->parent_id, parent_id, sizeof(span->parent_id));
+}
+
+/* An event was received. True: by proof it is below the one that was sent. */
+static bool event_received(struct tt_correlator *correlator, struct tt_span *span)
+{
+    struct tt_correlator_stats *stats = &correlator->stats;
+    const struct tt_push *push;
+    bool ambiguous;
+    if (!span->topic || !span->has_counter)
+        return false;
+    span->events_lost = tt_topics_receive(correlator->topics, span, &span->event_again);
+    stats->events_lost += span->events_lost;
+    push = tt_topics_find(correlator->topics, span->topic, span->counter, &ambiguous);
+    stats->events_ambiguous += ambiguous;
+    if (!push || push->time > span->start) {
+        stats->events_unmatched++;
+        return false;
+    }
+    stats->events_joined++;
+    span->pushed = push->time;
+    span->parent_remote = push->tgid != span->tgid;
+    place_below(correlator, span, push->trace, push->depth, push->span_id, TT_PROOF_EVENT);
+    return true;
+}
+
+static void event_pushed(void *context, struct tt_span *span, uint64_t time)
+{
+    struct tt_correlator *correlator = context;
+    if (span->trace)
+        tt_topics_push(correlator->topics, span, time);
+}
+
+/* A part of a server's start that nothing encloses. True: it is below the first part. */
+static bool start_goes_on(struct tt_correlator *correlator, struct tt_span *span)
+{
+    const struct tt_start *start = tt_starts_find(correlator->starts, span->tgid);
+    if (!start || start->tid != span->tid || start->thread_start != span->thread_start ||
+        !strcmp(span->row->verb, "start")) /* another life of that pid; the first part itself */
+        return false;
+    place_below(correlator, span, start->trace, start->depth, start->span_id, TT_PROOF_PROCESS);
+    return true;
+}
+
+/* What is placed by other proofs than nesting and requests. True: done. */
+static bool placed_by_cause(struct tt_correlator *correlator, struct tt_span *span)
+{
+    const struct tt_row *row = span->row;
+    if (row->role == TT_ROLE_RECEIVE)
+        return event_received(correlator, span);
+    if (row->role == TT_ROLE_MANY && row->verb && !strcmp(row->verb, "subscribe_event"))
+        tt_topics_forget(correlator->topics, span->tgid);
+    return row->role == TT_ROLE_LIFE && !span->parent && span->trigger == TT_TRIGGER_STARTUP &&
+           start_goes_on(correlator, span);
+}
+
 static void span_open(void *context, struct tt_span *span)
 {
     struct tt_correlator *correlator = context;
     struct tt_span *parent = span->parent;
     random_id(&correlator->random, span->span_id, sizeof(span->span_id));
+    if (placed_by_cause(correlator, span))
+        return;
     if (span->answers && span->answers->trace) {
         span->linked = true;
         span->link_to = tt_trace_get(span->answers->trace);
@@ -281,6 +360,8 @@ static void span_open(void *context, struct tt_span *span)
         begin_trace(correlator, span);
         if (span->trace && span->kind == TT_SPAN_SERVER && !span->collocated)
             server_request(correlator, span);
+        if (span->trace && span->row->role == TT_ROLE_LIFE && span->trigger == TT_TRIGGER_STARTUP)
+            tt_starts_add(correlator->starts, span);
         return;
     }
 
@@ -371,10 +452,21 @@ static void span_close(void *context, struct tt_span *span)
     limit_pending(correlator);
 }
 
+static void log_written(void *context, struct tt_log *log)
+{
+    struct tt_correlator *correlator = context;
+    tt_correlate_log(correlator, log);
+    limit_pending(correlator);
+}
+
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
 {
-    return (struct tt_assembler_ops){
-        .open = span_open, .request = client_request, .close = span_close, .context = correlator};
+    return (struct tt_assembler_ops){.open = span_open,
+                                     .request = client_request,
+                                     .close = span_close,
+                                     .log = correlator->config.log ? log_written : NULL,
+                                     .pushed = event_pushed,
+                                     .context = correlator};
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -393,8 +485,15 @@ void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now)
     while ((oldest = tt_keys_oldest(correlator->keys, TT_SIDE_SERVER)) && oldest->time < now &&
            now - oldest->time > wait)
         tt_correlate_decide_root(correlator, oldest, 0);
+    tt_topics_expire(correlator->topics, now);
     if (now > correlator->config.max_age_ns)
         tt_natives_expire(correlator->natives, now - correlator->config.max_age_ns);
+}
+
+void tt_correlator_forget(struct tt_correlator *correlator, uint32_t tgid)
+{
+    tt_topics_forget(correlator->topics, tgid);
+    tt_starts_forget(correlator->starts, tgid);
 }
 
 void tt_correlator_flush(struct tt_correlator *correlator)

@@ -32,6 +32,9 @@ struct tt_correlator_config {
      */
     void (*native_hidden)(void *context, struct tt_span *span);
     void *native_context;
+    /* Gets every log message with the ids of its span, if it has one, and owns it; NULL: they are not wanted.
+     * The context is that of `emit`. */
+    void (*log)(void *context, struct tt_log *log);
 };
 
 struct tt_correlator_stats {
@@ -45,6 +48,10 @@ struct tt_correlator_stats {
     uint64_t native_joined;    /* server spans put into a trace of native telemetry */
     uint64_t native_hidden;    /* spans left to native telemetry, which has them itself */
     uint64_t native_malformed; /* contexts that are none; not used */
+    uint64_t events_joined;    /* events received with the one sent as parent */
+    uint64_t events_unmatched; /* events received whose sending was not seen */
+    uint64_t events_ambiguous; /* of these, because several fit */
+    uint64_t events_lost;      /* events that a receiver missed, by their numbers */
     uint64_t traces;           /* begun */
     uint64_t pending;          /* spans held back now */
     uint64_t emitted;
@@ -62,5 +69,8 @@ struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator);
 void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now);
 /* Emits everything that is still pending (agent stops). */
 void tt_correlator_flush(struct tt_correlator *correlator);
+
+/* Another program runs under that pid, or it was not looked at for a while. */
+void tt_correlator_forget(struct tt_correlator *correlator, uint32_t tgid);
 
 const struct tt_correlator_stats *tt_correlator_stats(const struct tt_correlator *correlator);

@@ -10,6 +10,8 @@
 #include "correlate/keys.h"
 #include "correlate/native.h"
 #include "correlate/random.h"
+#include "correlate/starts.h"
+#include "correlate/topics.h"
 #include "correlate/traces.h"
 
 struct tt_correlator {
@@ -21,6 +23,8 @@ struct tt_correlator {
     struct tt_keys *keys;
     struct tt_traces traces;
     struct tt_natives *natives;
+    struct tt_topics *topics;
+    struct tt_starts *starts;
     struct tt_correlator_stats stats;
 };
 
@@ -30,6 +34,9 @@ void tt_correlate_drop_link(struct tt_correlator *correlator, struct tt_span *sp
 /* The span has ended. It leaves when its own ids and that of its link are final, and waits with the trace
  * whose is not. */
 void tt_correlate_settle(struct tt_correlator *correlator, struct tt_span *span);
+
+/* A log message was written: it leaves when the ids of its trace are final. */
+void tt_correlate_log(struct tt_correlator *correlator, struct tt_log *log);
 
 /* The request was sent by the span; until that closes it is told what the other side is. */
 void tt_correlate_link_sent(struct tt_request *request, struct tt_span *span);

@@ -57,10 +57,52 @@ void tt_correlate_settle(struct tt_correlator *correlator, struct tt_span *span)
     correlator->stats.pending++;
 }
 
+/* The root of its trace is decided. */
+static void emit_log(struct tt_correlator *correlator, struct tt_log *log)
+{
+    unsigned depth = 0;
+    struct tt_trace *own = log->trace, *trace = tt_trace_find(own, &depth);
+    memcpy(log->trace_id, trace->id, sizeof(log->trace_id));
+    log->unix_offset = trace->unix_offset;
+    log->root_tgid = trace->root_tgid;
+    log->trace = NULL;
+    tt_trace_put(&correlator->traces, own);
+    correlator->config.log(correlator->context, log);
+}
+
+void tt_correlate_log(struct tt_correlator *correlator, struct tt_log *log)
+{
+    unsigned depth = 0;
+    struct tt_span *span = log->span;
+    struct tt_trace *trace;
+    log->span = NULL;
+    if (!span || !span->trace) {
+        log->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, log->time);
+        log->root_tgid = log->tgid;
+        correlator->config.log(correlator->context, log);
+        return;
+    }
+    log->in_span = true;
+    memcpy(log->span_id, span->span_id, sizeof(log->span_id));
+    span->used = true; /* its id is known outside from here on */
+    log->trace = tt_trace_get(span->trace);
+    trace = tt_trace_find(log->trace, &depth);
+    if (trace->waiting) {
+        tt_trace_hold_log(trace, log);
+        correlator->stats.pending++;
+    } else {
+        emit_log(correlator, log);
+    }
+}
+
 static void emit_pending(struct tt_correlator *correlator, struct tt_trace *trace)
 {
     /* The last span gives back the last reference but this one. */
     tt_trace_get(trace);
+    for (struct tt_log *log; (log = tt_trace_release_log(trace));) {
+        correlator->stats.pending--;
+        emit_log(correlator, log);
+    }
     for (struct tt_span *span; (span = tt_trace_release(trace));) {
         correlator->stats.pending--;
         tt_correlate_settle(correlator, span);

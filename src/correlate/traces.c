@@ -21,6 +21,7 @@ static bool more(struct tt_traces *traces)
     for (size_t i = 0; i < BLOCK_TRACES; i++) {
         block->trace[i].next = traces->unused;
         block->trace[i].pending = NULL;
+        block->trace[i].logs = NULL;
         traces->unused = &block->trace[i];
     }
     return true;
@@ -35,6 +36,7 @@ struct tt_trace *tt_trace_new(struct tt_traces *traces)
     memset(trace, 0, sizeof(*trace));
     trace->references = 1;
     trace->pending_end = &trace->pending;
+    trace->logs_end = &trace->logs;
     return trace;
 }
 
@@ -66,9 +68,12 @@ void tt_traces_free(struct tt_traces *traces)
     while (traces->blocks) {
         struct block *block = traces->blocks;
         traces->blocks = block->next;
-        for (size_t i = 0; i < BLOCK_TRACES; i++)
+        for (size_t i = 0; i < BLOCK_TRACES; i++) {
             for (struct tt_span *span; (span = tt_trace_release(&block->trace[i]));)
                 tt_span_free(&span);
+            for (struct tt_log *log; (log = tt_trace_release_log(&block->trace[i]));)
+                tt_log_free(&log);
+        }
         free(block);
     }
     traces->unused = NULL;
@@ -96,6 +101,31 @@ void tt_trace_merge(struct tt_trace *child, struct tt_trace *into, unsigned dept
         child->pending = NULL;
         child->pending_end = &child->pending;
     }
+    if (child->logs) {
+        *into->logs_end = child->logs;
+        into->logs_end = child->logs_end;
+        child->logs = NULL;
+        child->logs_end = &child->logs;
+    }
+}
+
+void tt_trace_hold_log(struct tt_trace *trace, struct tt_log *log)
+{
+    log->next = NULL;
+    *trace->logs_end = log;
+    trace->logs_end = &log->next;
+}
+
+struct tt_log *tt_trace_release_log(struct tt_trace *trace)
+{
+    struct tt_log *log = trace->logs;
+    if (!log)
+        return NULL;
+    trace->logs = log->next;
+    if (!trace->logs)
+        trace->logs_end = &trace->logs;
+    log->next = NULL;
+    return log;
 }
 
 void tt_trace_hold(struct tt_trace *trace, struct tt_span *span)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/log.h"
 #include "assemble/span.h"
 #include "correlate/keys.h"
 
@@ -28,6 +29,7 @@ struct tt_trace {
     struct tt_trace *split_from; /* began because of a cap of this one; holds a reference */
     struct tt_request *waiting;  /* its root is a server span that waits for its client; NULL = decided */
     struct tt_span *pending, **pending_end; /* closed spans that wait for that, in order */
+    struct tt_log *logs, **logs_end;        /* log messages that do */
     struct tt_trace *next;                  /* while unused */
 };
 
@@ -50,3 +52,5 @@ void tt_trace_merge(struct tt_trace *child, struct tt_trace *into, unsigned dept
 
 void tt_trace_hold(struct tt_trace *trace, struct tt_span *span); /* appends to pending */
 struct tt_span *tt_trace_release(struct tt_trace *trace);         /* takes the first, NULL if none */
+void tt_trace_hold_log(struct tt_trace *trace, struct tt_log *log);
+struct tt_log *tt_trace_release_log(struct tt_trace *trace);

@@ -49,6 +49,7 @@ struct tt_process {
     bool switches_stacks; /* atomic; maps a greenlet whose switching cannot be seen: any thread may have many
                              stacks */
     bool selected;
+    enum tt_detail detail; /* atomic; how much of it is traced */
     char *
         rule; /* which rule decided, for people: "include server:TangoTest", "default: every Tango process" */
     struct tt_mapped_file *files;
@@ -58,8 +59,9 @@ struct tt_process {
     bool glimpsed;       /* known by the kernel's word only (tt_process_table_glimpse), not by /proc */
 };
 
-/* Once the table hands a process out, nothing of it changes but `refs`, `exited` and `switches_stacks`.
- * Takes a reference (returns its argument); drops one and frees with the last, *process becomes NULL. */
+/* Once the table hands a process out, nothing of it changes but `refs`, `exited`, `switches_stacks` and
+ * `detail`. Takes a reference (returns its argument); drops one and frees with the last, *process becomes
+ * NULL. */
 struct tt_process *tt_process_get(struct tt_process *process);
 void tt_process_put(struct tt_process **process);
 
@@ -82,8 +84,19 @@ const char *tt_selection_rule(const struct tt_selection *selection, size_t index
 /* Processes with native telemetry are left alone, whatever the rules say. */
 void tt_selection_skip_native(struct tt_selection *selection, bool skip);
 
-/* Decides for one process: sets process->selected and process->rule. 0, -ENOMEM, or -EAGAIN: of one that was
- * only glimpsed too little is known for these rules. */
+/* LEVEL, or LEVEL:PATTERN with a pattern as above: how much of the processes that match is traced. The first
+ * pattern that matches decides; LEVEL alone is for those that none matches. `first`: the pattern is put
+ * before the others, in place of the same one. 0, -EINVAL or -E2BIG with *error (caller frees), or -ENOMEM.
+ */
+int tt_selection_add_detail(struct tt_selection *selection, bool first, const char *text, char **error);
+/* The level of a process. */
+enum tt_detail tt_selection_detail(const struct tt_selection *selection, const struct tt_process *process);
+/* The patterns in their order as LEVEL:PATTERN, then LEVEL for the rest; NULL behind it. Caller frees; NULL
+ * when out of memory or behind the last. */
+char *tt_selection_detail_rule(const struct tt_selection *selection, size_t index);
+
+/* Decides for one process: sets process->selected, process->rule and process->detail. 0, -ENOMEM, or -EAGAIN:
+ * of one that was only glimpsed too little is known for these rules. */
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process);
 
 /* ---- the table ---- */

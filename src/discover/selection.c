@@ -43,16 +43,28 @@ struct rule {
     uint64_t number;
 };
 
+#define DETAILS_MAX 256 /* patterns with a level: they can be added while the agent runs */
+
 struct tt_selection {
     struct rule *rules;
     size_t count;
     bool has_include;
     bool skip_native;
+    struct detail {
+        struct rule rule;
+        enum tt_detail level;
+    } * details;
+    size_t detail_count;
+    enum tt_detail rest; /* level of those that no pattern matches */
 };
 
 struct tt_selection *tt_selection_new(void)
 {
-    return calloc(1, sizeof(struct tt_selection));
+    struct tt_selection *selection = calloc(1, sizeof(*selection));
+
+    if (selection)
+        selection->rest = TT_DETAIL_METHODS;
+    return selection;
 }
 
 void tt_selection_free(struct tt_selection **selection)
@@ -62,6 +74,9 @@ void tt_selection_free(struct tt_selection **selection)
     for (size_t i = 0; i < (*selection)->count; i++)
         free((*selection)->rules[i].text);
     free((*selection)->rules);
+    for (size_t i = 0; i < (*selection)->detail_count; i++)
+        free((*selection)->details[i].rule.text);
+    free((*selection)->details);
     free(TAKE_PTR(*selection));
 }
 
@@ -109,17 +124,27 @@ static int check_pattern(const struct rule *rule, char **error)
     return 0;
 }
 
+/* `rule` without its text, on failure. */
+static int parse_rule(struct rule *rule, const char *text, char **error)
+{
+    int err;
+
+    rule->text = strdup(text);
+    if (!rule->text)
+        return -ENOMEM;
+    err = parse_kind(rule, error);
+    if (!err)
+        err = check_pattern(rule, error);
+    if (err)
+        free(TAKE_PTR(rule->text));
+    return err;
+}
+
 int tt_selection_add(struct tt_selection *selection, bool include, const char *text, char **error)
 {
     struct rule rule = {.include = include}, *rules;
-    int err;
+    int err = parse_rule(&rule, text, error);
 
-    rule.text = strdup(text);
-    if (!rule.text)
-        return -ENOMEM;
-    err = parse_kind(&rule, error);
-    if (!err)
-        err = check_pattern(&rule, error);
     rules = err ? NULL : reallocarray(selection->rules, selection->count + 1, sizeof(*rules));
     if (!rules) {
         free(rule.text);
@@ -253,9 +278,89 @@ static const struct rule *first_match(const struct tt_selection *selection, cons
     return NULL;
 }
 
+/* ---- levels of detail ---- */
+
+static int parse_level(const char *text, size_t length, enum tt_detail *level, char **error)
+{
+    for (int i = 0; i < TT_DETAILS; i++) {
+        if (strlen(tt_detail_names[i]) == length && !strncasecmp(tt_detail_names[i], text, length)) {
+            *level = (enum tt_detail)i;
+            return 0;
+        }
+    }
+    *error = tt_format("\"%.*s\" is no level of detail; use rpc, methods or full", (int)length, text);
+    return -EINVAL;
+}
+
+static void remove_detail(struct tt_selection *selection, const char *pattern)
+{
+    for (size_t i = 0; i < selection->detail_count; i++) {
+        if (strcmp(selection->details[i].rule.text, pattern) != 0)
+            continue;
+        free(selection->details[i].rule.text);
+        selection->detail_count--;
+        memmove(&selection->details[i], &selection->details[i + 1],
+                (selection->detail_count - i) * sizeof(selection->details[0]));
+        return;
+    }
+}
+
+int tt_selection_add_detail(struct tt_selection *selection, bool first, const char *text, char **error)
+{
+    size_t length = strcspn(text, ":"), at;
+    struct detail made = {0}, *details;
+    int err = parse_level(text, length, &made.level, error);
+
+    if (!err && !text[length])
+        selection->rest = made.level;
+    if (err || !text[length])
+        return err;
+    err = parse_rule(&made.rule, text + length + 1, error);
+    if (err)
+        return err;
+    if (first)
+        remove_detail(selection, made.rule.text);
+    if (selection->detail_count == DETAILS_MAX) {
+        free(made.rule.text);
+        *error = tt_format("there are %d patterns with a level already", DETAILS_MAX);
+        return -E2BIG;
+    }
+    details = reallocarray(selection->details, selection->detail_count + 1, sizeof(*details));
+    if (!details) {
+        free(made.rule.text);
+        return -ENOMEM;
+    }
+    selection->details = details;
+    at = first ? 0 : selection->detail_count;
+    memmove(&details[at + 1], &details[at], (selection->detail_count - at) * sizeof(*details));
+    details[at] = made;
+    selection->detail_count++;
+    return 0;
+}
+
+char *tt_selection_detail_rule(const struct tt_selection *selection, size_t index)
+{
+    if (index > selection->detail_count)
+        return NULL;
+    if (index == selection->detail_count)
+        return strdup(tt_detail_names[selection->rest]);
+    return tt_format("%s:%s", tt_detail_names[selection->details[index].level],
+                     selection->details[index].rule.text);
+}
+
 void tt_selection_skip_native(struct tt_selection *selection, bool skip)
 {
     selection->skip_native = skip;
+}
+
+enum tt_detail tt_selection_detail(const struct tt_selection *selection, const struct tt_process *process)
+{
+    if (!selection)
+        return TT_DETAIL_METHODS;
+    for (size_t i = 0; i < selection->detail_count; i++)
+        if (matches(&selection->details[i].rule, process))
+            return selection->details[i].level;
+    return selection->rest;
 }
 
 int tt_selection_apply(const struct tt_selection *selection, struct tt_process *process)
@@ -281,5 +386,6 @@ int tt_selection_apply(const struct tt_selection *selection, struct tt_process *
     free(process->rule);
     process->rule = why;
     process->selected = selected;
+    process->detail = tt_selection_detail(selection, process);
     return 0;
 }

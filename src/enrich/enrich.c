@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "catalogue/attributes.h"
@@ -125,7 +126,7 @@ static const struct tt_otel_scope *scope_of(const struct tt_process *process)
  * request is being served, everything else to the process. */
 static int add_owner(struct tt_enricher *enricher, const struct tt_span *span, struct tt_otel_span *out)
 {
-    bool server = span->row->role == TT_ROLE_SERVER || span->row->role == TT_ROLE_UPCALL;
+    bool server = tt_row_is_devices(span->row) || span->row->role == TT_ROLE_UPCALL;
     const char *device = server && span->device ? span->device : span->owner_device;
     const char *class_name = server && span->device ? span->class_name : span->owner_class;
     _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, span->tgid,
@@ -240,6 +241,56 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     out->attribute_count = build.count;
     out->dropped_attributes = build.dropped;
     return build.failed ? -1 : 0;
+}
+
+/* A logger is named after its device; the library's own have the server's name. */
+static int add_log_owner(struct tt_enricher *enricher, const struct tt_log *log, struct tt_otel_log *out)
+{
+    const char *device = tt_fill_is_device(log->logger) ? log->logger : log->device;
+    /* The class of the device that answers the request; of another one what its own spans told. */
+    const char *class_name = device && log->device && !strcasecmp(device, log->device) ? log->class_name
+                                                                                       : NULL;
+    _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, log->tgid,
+                                                                          log->time);
+
+    out->scope = scope_of(process);
+    out->resource = tt_resources_get(enricher->resources, process, log->tgid, device, class_name, log->time);
+    return out->resource ? 0 : -1;
+}
+
+static int add_log_text(const struct tt_log *log, struct tt_otel_log *out)
+{
+    struct tt_build build;
+
+    tt_build_start(&build, &out->arena);
+    out->body = log->message ? tt_convert_copy(&out->arena, log->message, TT_LONG_MAX) : "";
+    out->logger = log->logger ? tt_convert_copy(&out->arena, log->logger, TT_ATTR_LENGTH) : "";
+    if (!out->body || !out->logger)
+        return -1;
+    tt_fill_log(&build, log, out);
+    out->attributes = tt_build_finish(&build);
+    out->attribute_count = build.count;
+    return build.failed ? -1 : 0;
+}
+
+struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log)
+{
+    _cleanup_(tt_log_free) struct tt_log *in = TAKE_PTR(*log);
+    struct tt_otel_log *out = tt_otel_log_new();
+
+    if (!out) {
+        enricher->failures++;
+        return NULL;
+    }
+    out->in_span = in->in_span;
+    memcpy(out->trace_id, in->trace_id, sizeof(out->trace_id));
+    memcpy(out->span_id, in->span_id, sizeof(out->span_id));
+    out->time = in->time + (uint64_t)in->unix_offset;
+    if (add_log_text(in, out) || add_log_owner(enricher, in, out)) {
+        enricher->failures++;
+        tt_otel_log_put(&out);
+    }
+    return out;
 }
 
 struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span)

@@ -2,6 +2,7 @@
 /* enrich.h: from assembled spans to OpenTelemetry's model: resources, attributes, titles, errors, privacy. */
 #pragma once
 
+#include "assemble/log.h"
 #include "assemble/span.h"
 #include "discover/process.h"
 #include "enrich/otel.h"
@@ -27,6 +28,9 @@ void tt_enricher_free(struct tt_enricher **enricher);
 
 /* Makes the final span; consumes *span (frees it, sets NULL). NULL when out of memory (counted). */
 struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span);
+
+/* The same for a log record. */
+struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log);
 
 /* Forgets interned resources that nobody used for a while. */
 void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now);

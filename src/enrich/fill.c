@@ -64,7 +64,10 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
             return tt_convert_copy(arena, span->operation, TT_ATTR_LENGTH);
         return verb && *verb ? verb : span->row->name;
     }
-    if (!total && span->row->role == TT_ROLE_REPLY && span->command && *span->command) {
+    if (span->topic || span->event_type)
+        return tt_fill_event_title(arena, span);
+    if (!total && (span->row->role == TT_ROLE_REPLY || span->row->role == TT_ROLE_POLL) && span->command &&
+        *span->command) {
         snprintf(text, sizeof(text), "%s %.256s", verb, span->command);
         return tt_convert_copy(arena, text, TT_ATTR_LENGTH);
     }
@@ -109,8 +112,8 @@ static const char *argument_of(const struct tt_span *span)
 const char *tt_fill_trigger(enum tt_trigger trigger)
 {
     static const char *const triggers[] = {
-        [TT_TRIGGER_CLIENT] = "client",   [TT_TRIGGER_POLLING] = "polling", [TT_TRIGGER_EVENT] = "event",
-        [TT_TRIGGER_STARTUP] = "startup", [TT_TRIGGER_UNKNOWN] = NULL,
+        [TT_TRIGGER_CLIENT] = "client",   [TT_TRIGGER_POLLING] = "polling",   [TT_TRIGGER_EVENT] = "event",
+        [TT_TRIGGER_STARTUP] = "startup", [TT_TRIGGER_SHUTDOWN] = "shutdown", [TT_TRIGGER_UNKNOWN] = NULL,
     };
 
     return (size_t)trigger < TT_ARRAY_SIZE(triggers) ? triggers[trigger] : NULL;
@@ -121,9 +124,12 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
     static const char *const sources[] = {"DEV", "CACHE", "CACHE_DEV"}; /* Tango::DevSource */
 
     tt_build_ready(build, TT_ATTR_OPERATION_NAME, title);
-    tt_build_string(build, TT_ATTR_OPERATION_TARGET, span->device ? span->device : span->peer_device);
+    tt_build_string(build, TT_ATTR_OPERATION_TARGET,
+                    span->device                     ? span->device
+                    : span->kind == TT_SPAN_CONSUMER ? tt_fill_event_device(build->arena, span)
+                                                     : span->peer_device);
     tt_build_string(build, TT_ATTR_OPERATION_ARGUMENT, argument_of(span));
-    if (is_command(span->row))
+    if (is_command(span->row) || span->row->role == TT_ROLE_POLL)
         tt_build_string(build, TT_ATTR_COMMAND_NAME, span->command);
     tt_build_strings(build, TT_ATTR_ATTRIBUTE_NAMES, span->attributes, span->attribute_count);
     if (attribute_total(span))
@@ -300,6 +306,8 @@ static const char *parent_reason(const struct tt_span *span)
         return "stack_switched";
     if (span->kind == TT_SPAN_SERVER && !span->collocated && !span->has_peer)
         return "client_unseen";
+    if (span->kind == TT_SPAN_CONSUMER)
+        return "publisher_unseen";
     return NULL;
 }
 
@@ -326,10 +334,8 @@ static void fill_split(struct tt_build *build, const struct tt_span *span)
 static void fill_doubts(struct tt_build *build, const struct tt_span *span)
 {
     static const char *const proofs[] = {
-        [TT_PROOF_NONE] = "none",
-        [TT_PROOF_NESTING] = "nesting",
-        [TT_PROOF_REQUEST] = "request",
-        [TT_PROOF_NATIVE] = "native",
+        [TT_PROOF_NONE] = "none",     [TT_PROOF_NESTING] = "nesting", [TT_PROOF_REQUEST] = "request",
+        [TT_PROOF_NATIVE] = "native", [TT_PROOF_EVENT] = "event",     [TT_PROOF_PROCESS] = "process",
     };
     static const struct {
         enum tt_incomplete bit;
@@ -367,5 +373,9 @@ void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, cons
     if (span->kind == TT_SPAN_SERVER || span->collocated)
         fill_client(build, span);
     fill_request(build, span);
+    if (span->row->role == TT_ROLE_POLL)
+        tt_fill_polling(build, span);
+    if (span->kind == TT_SPAN_PRODUCER || span->kind == TT_SPAN_CONSUMER)
+        tt_fill_event(build, span);
     fill_doubts(build, span);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "assemble/log.h"
 #include "assemble/span.h"
 #include "enrich/build.h"
 #include "enrich/otel.h"
@@ -23,6 +24,18 @@ const char *tt_fill_trigger(enum tt_trigger trigger);
 
 /* All attributes but those of the outcome. `title` as above. */
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title);
+
+/* Is it the name of a device, domain/family/member? NULL is none. */
+bool tt_fill_is_device(const char *name);
+
+/* Severity and attributes of a log record. */
+void tt_fill_log(struct tt_build *build, const struct tt_log *log, struct tt_otel_log *out);
+
+/* fill_cause.c: what goes on of its own accord. Title, and the device that a topic names, in the arena. */
+const char *tt_fill_event_title(struct tt_arena *arena, const struct tt_span *span);
+const char *tt_fill_event_device(struct tt_arena *arena, const struct tt_span *span);
+void tt_fill_event(struct tt_build *build, const struct tt_span *span);
+void tt_fill_polling(struct tt_build *build, const struct tt_span *span);
 
 /* Status and exception events of `out`, the error attributes into `build` (those of the span, whose arena is
  * out->arena). */

@@ -61,6 +61,33 @@ void tt_otel_span_put(struct tt_otel_span **span)
     free(s);
 }
 
+struct tt_otel_log *tt_otel_log_new(void)
+{
+    struct tt_otel_log *log = calloc(1, sizeof(*log));
+
+    if (log)
+        log->refs = 1;
+    return log;
+}
+
+struct tt_otel_log *tt_otel_log_get(struct tt_otel_log *log)
+{
+    ref_get(&log->refs);
+    return log;
+}
+
+void tt_otel_log_put(struct tt_otel_log **log)
+{
+    struct tt_otel_log *l = *log;
+
+    *log = NULL;
+    if (!l || !ref_put(&l->refs))
+        return;
+    tt_otel_resource_put(&l->resource);
+    tt_arena_free(&l->arena);
+    free(l);
+}
+
 struct tt_otel_resource *tt_otel_resource_new(void)
 {
     static uint64_t last;

@@ -89,8 +89,8 @@ struct tt_otel_span {
     const char *status_message; /* NULL when unset */
 
     /* What sampling goes by, besides. */
-    const char *trigger; /* what set its trace off: "client", "polling", "event", "startup" (static); NULL:
-                            not known */
+    const char *trigger; /* what set its trace off: "client", "polling", "event", "startup", "shutdown"
+                            (static); NULL: not known */
     bool top;            /* no span of this host is above it: the last of its trace to end here */
     bool native;         /* native telemetry began the trace .. */
     bool unsampled;      /* .. and does not record it itself */
@@ -100,6 +100,30 @@ struct tt_otel_span {
     bool peer_seen; /* there is a span of that side, too */
     struct tt_arena arena;
 };
+
+#define TT_OTEL_LOG_SAMPLED 1u /* W3C trace flags of a record with ids */
+#define TT_OTEL_LOG_WARN    13 /* least severity of those that warn */
+
+struct tt_otel_log {
+    int refs; /* atomic */
+    struct tt_arena arena;
+    bool in_span; /* else the ids are zero */
+    uint8_t trace_id[16], span_id[8];
+    uint64_t time;             /* unix ns */
+    int severity;              /* OTLP: 5 DEBUG, 9 INFO, 13 WARN, 17 ERROR, 21 FATAL; 0 unknown */
+    const char *severity_text; /* static; "" unknown */
+    const char *body;          /* never NULL */
+    const char *logger;        /* "" unknown */
+    struct tt_otel_attribute *attributes;
+    size_t attribute_count;
+    struct tt_otel_resource *resource; /* holds a reference */
+    const struct tt_otel_scope *scope;
+};
+
+/* A zeroed log record with one reference. NULL when out of memory. */
+struct tt_otel_log *tt_otel_log_new(void);
+struct tt_otel_log *tt_otel_log_get(struct tt_otel_log *log);
+void tt_otel_log_put(struct tt_otel_log **log);
 
 /* A zeroed span with one reference; its strings belong into its arena. NULL when out of memory. */
 struct tt_otel_span *tt_otel_span_new(void);

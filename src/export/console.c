@@ -22,12 +22,16 @@
 #define TRACES_MAX   1024
 #define SPANS_MAX    8192 /* held in all; some 2 KB each */
 #define TRACE_SPANS  2048 /* of one trace; the tree says how many more there were */
+#define TRACE_LOGS   256  /* of one trace; further ones are not shown */
+#define LOGS_MAX     4096 /* held in all */
 
 struct trace {
     uint8_t id[16];
     struct tt_otel_span **spans; /* a reference each */
     size_t count, capacity;
-    size_t hidden; /* counted but not kept */
+    size_t hidden;             /* counted but not kept */
+    struct tt_otel_log **logs; /* a reference each; space for TRACE_LOGS, or NULL */
+    size_t log_count;
     bool has_root;
     uint64_t last;     /* when the last span came */
     UT_hash_handle hh; /* iterates in order of creation: the first is the oldest */
@@ -35,11 +39,11 @@ struct trace {
 
 struct console_sink {
     struct tt_sink base;
-    struct tt_sink_counters *counters;
+    struct tt_sink_counters *counters; /* of all signals */
     struct tt_console_options options;
     struct tt_output output;
     struct trace *traces;
-    size_t held;
+    size_t held, held_logs;
     uint64_t second; /* begin of the second that `shown` and `skipped` count */
     unsigned shown;
     uint64_t skipped;
@@ -74,9 +78,8 @@ static int write_text(struct console_sink *sink)
 }
 
 /* Adds the line of JSON that was written. */
-static void put_json(struct console_sink *sink)
+static void take_json(struct console_sink *sink)
 {
-    tt_json_newline(&sink->json);
     if (sink->json.failed)
         sink->text.failed = true;
     else
@@ -92,7 +95,8 @@ static void put_dim(struct console_sink *sink, const char *line)
         tt_json_object(&sink->json, NULL);
         tt_json_string(&sink->json, "notice", line);
         tt_json_object_end(&sink->json);
-        put_json(sink);
+        tt_json_newline(&sink->json);
+        take_json(sink);
         return;
     }
     tt_text_printf(&sink->text, "%s%s%s\n", color ? "\033[2m" : "", line, color ? "\033[0m" : "");
@@ -229,16 +233,18 @@ static void turn_second(struct console_sink *sink, uint64_t now)
 static void put_trace(struct console_sink *sink, const struct trace *trace)
 {
     if (!sink->options.json) {
-        tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, &sink->options.style);
+        tt_console_tree(&sink->text, trace->spans, trace->count, trace->hidden, trace->logs, trace->log_count,
+                        &sink->options.style);
         return;
     }
     tt_encode_sort(trace->spans, trace->count);
     tt_encode_json(trace->spans, trace->count, &sink->json);
-    if (sink->json.failed)
-        sink->text.failed = true;
-    else
-        tt_text_add(&sink->text, sink->json.data, sink->json.size);
-    tt_json_reset(&sink->json);
+    take_json(sink);
+    if (!trace->log_count)
+        return;
+    tt_encode_sort_logs(trace->logs, trace->log_count);
+    tt_encode_logs_json(trace->logs, trace->log_count, &sink->json);
+    take_json(sink);
 }
 
 static int show(struct console_sink *sink, const struct trace *trace)
@@ -259,19 +265,28 @@ static int show(struct console_sink *sink, const struct trace *trace)
     return write_text(sink);
 }
 
-static void end_trace(struct console_sink *sink, struct trace *trace)
+static void count_end(struct tt_sink_counters *counters, int err, size_t count)
 {
-    struct tt_sink_counters *counters = sink->counters;
-    int err = show(sink, trace);
-
     tt_sink_add(!err                ? &counters->exported
                 : err == -ETIMEDOUT ? &counters->dropped_timeout
                                     : &counters->dropped_error,
-                trace->count + trace->hidden);
+                count);
+}
+
+static void end_trace(struct console_sink *sink, struct trace *trace)
+{
+    int err = trace->count ? show(sink, trace) : 0;
+
+    count_end(&sink->counters[TT_SIGNAL_SPANS], err, trace->count + trace->hidden);
+    count_end(&sink->counters[TT_SIGNAL_LOGS], err, trace->log_count);
     HASH_DEL(sink->traces, trace);
     sink->held -= trace->count;
+    sink->held_logs -= trace->log_count;
     for (size_t i = 0; i < trace->count; i++)
         tt_otel_span_put(&trace->spans[i]);
+    for (size_t i = 0; i < trace->log_count; i++)
+        tt_otel_log_put(&trace->logs[i]);
+    free(trace->logs);
     free(trace->spans);
     free(trace);
 }
@@ -320,7 +335,7 @@ static void add_span(struct console_sink *sink, struct tt_otel_span *span, uint6
         end_trace(sink, sink->traces);
     trace = find_or_add(sink, span->trace_id);
     if (!trace) {
-        tt_sink_add(&sink->counters->dropped_error, 1);
+        tt_sink_add(&sink->counters[TT_SIGNAL_SPANS].dropped_error, 1);
         return;
     }
     trace->last = now;
@@ -338,6 +353,35 @@ static void console_write(struct tt_sink *base, struct tt_otel_span **spans, siz
     sink->spans += count;
     for (size_t i = 0; i < count; i++)
         add_span(sink, spans[i], now);
+}
+
+/* False: it is not shown, being outside any span, or one of too many. */
+static bool add_log(struct console_sink *sink, struct tt_otel_log *log, uint64_t now)
+{
+    struct trace *trace = log->in_span && sink->held_logs < LOGS_MAX ? find_or_add(sink, log->trace_id)
+                                                                     : NULL;
+
+    if (!trace)
+        return false;
+    if (!trace->logs)
+        trace->logs = calloc(TRACE_LOGS, sizeof(*trace->logs));
+    if (!trace->logs || trace->log_count == TRACE_LOGS)
+        return false;
+    if (!trace->count)
+        trace->last = now;
+    trace->logs[trace->log_count++] = tt_otel_log_get(log);
+    sink->held_logs++;
+    return true;
+}
+
+static void console_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
+{
+    struct console_sink *sink = (struct console_sink *)base;
+    uint64_t now = sink->options.now();
+
+    for (size_t i = 0; i < count; i++)
+        if (!add_log(sink, logs[i], now))
+            tt_sink_add(&sink->counters[TT_SIGNAL_LOGS].exported, 1);
 }
 
 static void console_tick(struct tt_sink *base)
@@ -387,7 +431,7 @@ static void console_free(struct tt_sink *base)
 
 /* ---- set-up ------------------------------------------------------------------------------------------ */
 
-int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters counters[TT_SIGNALS],
                    struct tt_sink **out)
 {
     struct console_sink *sink = calloc(1, sizeof(*sink));
@@ -421,7 +465,7 @@ static int console_check(const char *target, char **error)
 }
 
 static int console_open(const char *target, const struct tt_export_config *config,
-                        struct tt_sink_counters *counters, struct tt_sink **sink, char **error)
+                        struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **sink, char **error)
 {
     struct tt_console_options options = {
         .fd = STDOUT_FILENO,
@@ -449,6 +493,7 @@ const struct tt_sink_ops tt_console_sink = {
     .check = console_check,
     .open = console_open,
     .write = console_write,
+    .write_logs = console_write_logs,
     .tick = console_tick,
     .finish = console_finish,
     .stopping = console_stopping,

@@ -16,10 +16,11 @@ struct tt_console_style {
     bool utf8; /* else ASCII only */
 };
 
-/* Adds the header line and the tree. All spans are of one trace, in any order, `count` > 0; `hidden` more are
- * mentioned. */
+/* Adds the header line and the tree. All spans and log records are of one trace, spans in any order, `count`
+ * > 0, records in that of their time; `hidden` more spans are mentioned. A record stands below its span, if
+ * that is there. */
 void tt_console_tree(struct tt_text *out, struct tt_otel_span *const *spans, size_t count, size_t hidden,
-                     const struct tt_console_style *style);
+                     struct tt_otel_log *const *logs, size_t log_count, const struct tt_console_style *style);
 
 /* Its topmost span: without parent, else the earliest whose parent is not there. */
 const struct tt_otel_span *tt_console_root(struct tt_otel_span *const *spans, size_t count);
@@ -31,7 +32,8 @@ struct tt_console_options {
     unsigned rate;           /* traces per second */
     struct tt_query *filter; /* traces with a span that matches are shown, whatever their root; NULL: all. The
                                 sink's from here on, also on failure */
-    bool json; /* a line of OTLP JSON for each trace, instead of its tree; notices too: {"notice":".."} */
+    bool json; /* a line of OTLP JSON for each trace, one more for its log records, instead of its tree;
+                  notices too: {"notice":".."} */
     const _Atomic uint64_t *lost; /* spans that did not get here because the sink was too slow; may be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
@@ -39,5 +41,5 @@ struct tt_console_options {
 };
 
 /* 0 and *out, or -ENOMEM. */
-int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters *counters,
+int tt_console_new(const struct tt_console_options *options, struct tt_sink_counters counters[TT_SIGNALS],
                    struct tt_sink **out);

@@ -34,6 +34,8 @@ struct tree {
     struct node *nodes; /* by start time */
     struct node **by_id;
     size_t count;
+    struct tt_otel_log *const *logs; /* in order of time */
+    size_t log_count;
     struct node roots; /* only its children */
     unsigned label_width, device_width;
     const struct tt_console_style *style;
@@ -382,6 +384,26 @@ static void put_links(struct tree *tree, const struct node *node)
     }
 }
 
+static bool is_of(const struct tt_otel_log *log, const struct node *node)
+{
+    return !memcmp(log->span_id, node->span->span_id, sizeof(log->span_id));
+}
+
+/* The log messages that were written in the span. */
+static void put_logs(struct tree *tree, const struct node *node)
+{
+    for (size_t i = 0; i < tree->log_count; i++) {
+        const struct tt_otel_log *log = tree->logs[i];
+
+        if (is_of(log, node))
+            put_note(tree, node,
+                     log->severity >= 17   ? RED
+                     : log->severity >= 13 ? YELLOW
+                                           : DIM,
+                     *log->severity_text ? log->severity_text : "LOG", log->body);
+    }
+}
+
 static void put_label(struct tree *tree, const struct node *node, bool failed)
 {
     const struct tt_otel_span *span = node->span;
@@ -449,6 +471,7 @@ static void put_span(struct tree *tree, const struct node *node)
         put_note(tree, node, RED, glyphs(tree)->error, error);
     put_incomplete(tree, node);
     put_links(tree, node);
+    put_logs(tree, node);
 }
 
 static void put_header(struct tree *tree)
@@ -494,11 +517,17 @@ static void put_tree(struct tree *tree, size_t hidden)
 }
 
 void tt_console_tree(struct tt_text *out, struct tt_otel_span *const *spans, size_t count, size_t hidden,
-                     const struct tt_console_style *style)
+                     struct tt_otel_log *const *logs, size_t log_count, const struct tt_console_style *style)
 {
     _cleanup_free_ struct node *nodes = calloc(count, sizeof(*nodes));
     _cleanup_free_ struct node **ids = calloc(count, sizeof(*ids));
-    struct tree tree = {.nodes = nodes, .by_id = ids, .count = count, .style = style, .out = out};
+    struct tree tree = {.nodes = nodes,
+                        .by_id = ids,
+                        .count = count,
+                        .logs = logs,
+                        .log_count = log_count,
+                        .style = style,
+                        .out = out};
 
     if (!nodes || !ids) {
         out->failed = true;

@@ -7,9 +7,9 @@
 
 #include "export/protobuf.h"
 
-/* Spans written at a time. Serialized requests may be concatenated (repeated fields add up), so a resource
- * with more spans simply appears again; and the memory for a group stays small enough for the cache. */
-#define GROUP_SPANS 256
+/* Items written at a time. Serialized requests may be concatenated (repeated fields add up), so a resource
+ * with more simply appears again; and the memory for a group stays small enough for the cache. */
+#define GROUP 256
 
 struct tt_encoder {
     struct tt_back back;
@@ -72,9 +72,15 @@ void tt_encode_sort(struct tt_otel_span **spans, size_t count)
     qsort(spans, count, sizeof(*spans), compare);
 }
 
-/* Spans at the front that share the first one's resource. */
-static size_t run_length(struct tt_otel_span *const *spans, size_t count)
+/* What differs between the signals; `batch` is an array of pointers to their items. */
+struct form {
+    size_t (*run)(const void *batch, size_t at, size_t count); /* items from `at` that share its resource */
+    void (*put)(struct tt_back *back, const void *batch, size_t at, size_t count);
+};
+
+static size_t run_of_spans(const void *batch, size_t at, size_t count)
 {
+    struct tt_otel_span *const *spans = (struct tt_otel_span *const *)batch + at;
     size_t n = 1;
 
     while (n < count && spans[n]->resource == spans[0]->resource)
@@ -82,15 +88,33 @@ static size_t run_length(struct tt_otel_span *const *spans, size_t count)
     return n;
 }
 
-/* Appends a request with these spans of one resource; -EMSGSIZE if `out` would grow beyond `limit`. */
-static int append_group(struct tt_back *back, struct tt_otel_span *const *spans, size_t count, size_t limit,
-                        struct tt_bytes *out)
+static void put_spans(struct tt_back *back, const void *batch, size_t at, size_t count)
 {
-    size_t size;
+    tt_protobuf_group(back, (struct tt_otel_span *const *)batch + at, count);
+}
 
-    tt_back_reset(back);
-    tt_protobuf_group(back, spans, count);
-    size = tt_back_size(back);
+static size_t run_of_logs(const void *batch, size_t at, size_t count)
+{
+    struct tt_otel_log *const *logs = (struct tt_otel_log *const *)batch + at;
+    size_t n = 1;
+
+    while (n < count && logs[n]->resource == logs[0]->resource)
+        n++;
+    return n;
+}
+
+static void put_logs(struct tt_back *back, const void *batch, size_t at, size_t count)
+{
+    tt_protobuf_logs(back, (struct tt_otel_log *const *)batch + at, count);
+}
+
+static const struct form spans_form = {run_of_spans, put_spans}, logs_form = {run_of_logs, put_logs};
+
+/* Appends the request that `back` has; -EMSGSIZE if `out` would grow beyond `limit`. */
+static int append(const struct tt_back *back, size_t limit, struct tt_bytes *out)
+{
+    size_t size = tt_back_size(back);
+
     if (back->failed)
         return -ENOMEM;
     if (size > limit - out->size)
@@ -99,6 +123,34 @@ static int append_group(struct tt_back *back, struct tt_otel_span *const *spans,
         return -ENOMEM;
     memcpy(out->data + out->size, tt_back_data(back), size);
     out->size += size;
+    return 0;
+}
+
+static int encode(struct tt_back *back, const struct form *form, const void *batch, size_t count,
+                  size_t limit, struct tt_bytes *out, size_t *taken)
+{
+    size_t done = 0, most = GROUP;
+
+    out->size = 0;
+    while (done < count) {
+        size_t n = form->run(batch, done, count - done < most ? count - done : most);
+        int err;
+
+        tt_back_reset(back);
+        form->put(back, batch, done, n);
+        err = append(back, limit, out);
+        if (err == -EMSGSIZE && n > 1) {
+            most = n / 2; /* fills the request up with smaller and smaller groups */
+        } else if (err < 0) {
+            if (done > 0)
+                break; /* what is there fits; the rest is the next request's */
+            *taken = n;
+            return err;
+        } else {
+            done += n;
+        }
+    }
+    *taken = done;
     return 0;
 }
 
@@ -114,24 +166,11 @@ struct tt_otel_span *tt_encode_packed(struct tt_encoder *encoder, const struct t
 int tt_encode_protobuf(struct tt_encoder *encoder, struct tt_otel_span *const *spans, size_t count,
                        size_t limit, struct tt_bytes *out, size_t *taken)
 {
-    size_t done = 0, most = GROUP_SPANS;
+    return encode(&encoder->back, &spans_form, spans, count, limit, out, taken);
+}
 
-    out->size = 0;
-    while (done < count) {
-        size_t n = run_length(spans + done, count - done < most ? count - done : most);
-        int err = append_group(&encoder->back, spans + done, n, limit, out);
-
-        if (err == -EMSGSIZE && n > 1) {
-            most = n / 2; /* fills the request up with smaller and smaller groups */
-        } else if (err < 0) {
-            if (done > 0)
-                break; /* what is there fits; the rest is the next request's */
-            *taken = n;
-            return err;
-        } else {
-            done += n;
-        }
-    }
-    *taken = done;
-    return 0;
+int tt_encode_logs_protobuf(struct tt_encoder *encoder, struct tt_otel_log *const *logs, size_t count,
+                            size_t limit, struct tt_bytes *out, size_t *taken)
+{
+    return encode(&encoder->back, &logs_form, logs, count, limit, out, taken);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* encode.h: batches of finished spans as OTLP: protobuf for HTTP, JSON for files. No input or output of its
- * own. */
+/* encode.h: batches of finished spans and log records as OTLP: protobuf for HTTP, JSON for files. No input or
+ * output of its own. */
 #pragma once
 
 #include <stddef.h>
@@ -39,6 +39,12 @@ struct tt_otel_span *tt_encode_packed(struct tt_encoder *encoder, const struct t
  */
 int tt_encode_protobuf(struct tt_encoder *encoder, struct tt_otel_span *const *spans, size_t count,
                        size_t limit, struct tt_bytes *out, size_t *taken);
+
+/* The same for log records. */
+void tt_encode_sort_logs(struct tt_otel_log **logs, size_t count);
+int tt_encode_logs_protobuf(struct tt_encoder *encoder, struct tt_otel_log *const *logs, size_t count,
+                            size_t limit, struct tt_bytes *out, size_t *taken);
+void tt_encode_logs_json(struct tt_otel_log *const *logs, size_t count, struct tt_json *json);
 
 /* Appends one request (one line) with all spans, which are sorted; json->failed when out of memory. */
 void tt_encode_json(struct tt_otel_span *const *spans, size_t count, struct tt_json *json);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "export/encode.h"
+#include "export/encode_json.h"
 
 static void write_double(struct tt_json *json, double value)
 {
@@ -55,7 +56,7 @@ static void write_value(struct tt_json *json, const struct tt_otel_attribute *at
     tt_json_object_end(json);
 }
 
-static void write_attributes(struct tt_json *json, const struct tt_otel_attribute *attributes, size_t count)
+void tt_json_attributes(struct tt_json *json, const struct tt_otel_attribute *attributes, size_t count)
 {
     if (!count)
         return;
@@ -67,6 +68,22 @@ static void write_attributes(struct tt_json *json, const struct tt_otel_attribut
         tt_json_object_end(json);
     }
     tt_json_array_end(json);
+}
+
+void tt_json_scope(struct tt_json *json, const struct tt_otel_scope *scope)
+{
+    tt_json_object(json, "scope");
+    tt_json_string(json, "name", scope->name);
+    if (scope->version && *scope->version)
+        tt_json_string(json, "version", scope->version);
+    tt_json_object_end(json);
+}
+
+void tt_json_resource(struct tt_json *json, const struct tt_otel_resource *resource)
+{
+    tt_json_object(json, "resource");
+    tt_json_attributes(json, resource->attributes, resource->attribute_count);
+    tt_json_object_end(json);
 }
 
 static void write_count(struct tt_json *json, const char *key, uint32_t count)
@@ -86,7 +103,7 @@ static void write_events(struct tt_json *json, const struct tt_otel_span *span)
         tt_json_object(json, NULL);
         tt_json_uint_string(json, "timeUnixNano", event->time);
         tt_json_string(json, "name", event->name ? event->name : "");
-        write_attributes(json, event->attributes, event->attribute_count);
+        tt_json_attributes(json, event->attributes, event->attribute_count);
         tt_json_object_end(json);
     }
     tt_json_array_end(json);
@@ -135,7 +152,7 @@ static void write_span(struct tt_json *json, const struct tt_otel_span *span)
     tt_json_int(json, "kind", span->kind);
     tt_json_uint_string(json, "startTimeUnixNano", span->start);
     tt_json_uint_string(json, "endTimeUnixNano", span->end);
-    write_attributes(json, span->attributes, span->attribute_count);
+    tt_json_attributes(json, span->attributes, span->attribute_count);
     write_count(json, "droppedAttributesCount", span->dropped_attributes);
     write_events(json, span);
     write_count(json, "droppedEventsCount", span->dropped_events);
@@ -151,11 +168,7 @@ static size_t write_scope(struct tt_json *json, struct tt_otel_span *const *span
     size_t n = 0;
 
     tt_json_object(json, NULL);
-    tt_json_object(json, "scope");
-    tt_json_string(json, "name", first->scope->name);
-    if (first->scope->version && *first->scope->version)
-        tt_json_string(json, "version", first->scope->version);
-    tt_json_object_end(json);
+    tt_json_scope(json, first->scope);
     tt_json_array(json, "spans");
     for (; n < count && spans[n]->resource == first->resource && spans[n]->scope == first->scope; n++)
         write_span(json, spans[n]);
@@ -171,9 +184,7 @@ static size_t write_resource(struct tt_json *json, struct tt_otel_span *const *s
     size_t n = 0;
 
     tt_json_object(json, NULL);
-    tt_json_object(json, "resource");
-    write_attributes(json, resource->attributes, resource->attribute_count);
-    tt_json_object_end(json);
+    tt_json_resource(json, resource);
     tt_json_array(json, "scopeSpans");
     while (n < count && spans[n]->resource == resource)
         n += write_scope(json, spans + n, count - n);

@@ -24,8 +24,10 @@ struct tt_export_config {
     unsigned console_rate; /* console: traces per second; 0 = 20 */
     const char
         *filter; /* console: only traces with a span that matches this query (query/query.h); NULL: all */
-    const char *headers; /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
-    bool full_url;       /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
+    const char *headers;  /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
+    bool full_url;        /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
+    bool logs;            /* log records are handed over, too */
+    const char *logs_url; /* OTLP: where they go, as it is; NULL: the base URL and /v1/logs */
     const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
     bool wait; /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
     /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
@@ -35,8 +37,8 @@ struct tt_export_config {
 };
 
 struct tt_export_stats {
-    uint64_t queued;   /* spans accepted */
-    uint64_t exported; /* spans delivered */
+    uint64_t queued;   /* spans (or log records) accepted */
+    uint64_t exported; /* delivered */
     uint64_t requests; /* requests or writes that were made */
     uint64_t retries;
     uint64_t bytes;           /* sent on the wire or written */
@@ -73,6 +75,9 @@ bool tt_exporter_takes_packed(const struct tt_exporter *exporter);
  * config says `wait`. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
 
+/* The same for a log record. They have a queue of their own, of the same size. */
+void tt_exporter_log(struct tt_exporter *exporter, struct tt_otel_log *log);
+
 /* Sends what is queued, for at most `wait_ms`, then ends the thread; what is left is counted as
  * dropped_timeout. */
 void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms);
@@ -84,3 +89,4 @@ bool tt_exporter_is_closed(struct tt_exporter *exporter);
 
 const char *tt_exporter_name(const struct tt_exporter *exporter);
 void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats);
+void tt_exporter_log_stats(struct tt_exporter *exporter, struct tt_export_stats *stats);

@@ -21,57 +21,95 @@
 #define TICK_MS            100
 #define STUCK_MS           250 /* beyond the stop's deadline: then the thread hangs in a write */
 
-struct tt_exporter {
-    const struct tt_sink_ops *ops;
-    struct tt_sink *sink;
-    struct tt_sink_counters counters;
-    struct tt_queue *queue;
-    size_t batch;
-    struct tt_otel_span **spans; /* of the batch in hand */
-    unsigned delay_ms;
-    bool wait; /* for room in the queue */
+/* The way of one signal. */
+struct lane {
+    struct tt_exporter *exporter;
+    enum tt_signal signal;
+    struct tt_queue *queue; /* NULL: the signal is not exported */
+    void **items;           /* of the batch in hand */
     _Atomic uint64_t queued, dropped_queue;
     pthread_t thread;
     bool running; /* the thread is to be joined */
-    bool stuck;   /* the thread did not end: it, and all it uses, is left alone */
+};
+
+struct tt_exporter {
+    const struct tt_sink_ops *ops;
+    struct tt_sink *sink;
+    struct tt_sink_counters counters[TT_SIGNALS];
+    struct lane lanes[TT_SIGNALS];
+    size_t batch;
+    unsigned delay_ms;
+    bool wait;  /* for room in the queue */
+    bool stuck; /* a thread did not end: it, and all it uses, is left alone */
 };
 
 static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sink, &tt_null_sink,
                                                   &tt_otlp_sink};
 
+static void drain(struct lane *lane, unsigned idle_ms)
+{
+    struct tt_exporter *exporter = lane->exporter;
+    size_t count = tt_queue_take(lane->queue, lane->items, exporter->delay_ms, idle_ms);
+
+    if (!count)
+        return;
+    if (lane->signal == TT_SIGNAL_LOGS)
+        exporter->ops->write_logs(exporter->sink, (struct tt_otel_log **)lane->items, count);
+    else
+        exporter->ops->write(exporter->sink, (struct tt_otel_span **)lane->items, count);
+    for (size_t i = 0; i < count; i++)
+        tt_queue_put(lane->signal, &lane->items[i]);
+}
+
+/* Logs that share the thread come when no full batch of spans is there, at the end after the spans: so the
+ * order depends on what was handed over only, where the hander waits (replay). */
+static bool is_turn(struct lane *spans, struct lane *logs)
+{
+    return tt_queue_ended(spans->queue) ||
+           (!tt_queue_closed(logs->queue) && tt_queue_size(spans->queue) < spans->exporter->batch);
+}
+
 static void *run(void *arg)
 {
-    struct tt_exporter *exporter = arg;
+    struct lane *lane = arg, *logs = NULL;
+    struct tt_exporter *exporter = lane->exporter;
+    bool first = lane->signal == TT_SIGNAL_SPANS;
 
-    while (!tt_queue_ended(exporter->queue)) {
-        size_t count = tt_queue_take(exporter->queue, exporter->spans, exporter->delay_ms, TICK_MS);
-
-        if (count) {
-            exporter->ops->write(exporter->sink, exporter->spans, count);
-            for (size_t i = 0; i < count; i++)
-                tt_otel_span_put(&exporter->spans[i]);
-        }
-        if (exporter->ops->tick)
+    if (first && !exporter->ops->parallel && exporter->lanes[TT_SIGNAL_LOGS].queue)
+        logs = &exporter->lanes[TT_SIGNAL_LOGS];
+    while (!tt_queue_ended(lane->queue) || (logs && !tt_queue_ended(logs->queue))) {
+        drain(lane, TICK_MS);
+        if (logs && is_turn(lane, logs))
+            drain(logs, 0);
+        if (first && exporter->ops->tick)
             exporter->ops->tick(exporter->sink);
     }
-    if (exporter->ops->finish)
+    if (first && exporter->ops->finish)
         exporter->ops->finish(exporter->sink);
     return NULL;
 }
 
 /* Signals are for the main thread; when the reader of our output goes away, that is EPIPE here, not SIGPIPE.
  */
-static int start_thread(struct tt_exporter *exporter)
+static int start_thread(struct lane *lane)
 {
     sigset_t all, old;
     int err;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&exporter->thread, NULL, run, exporter);
+    err = pthread_create(&lane->thread, NULL, run, lane);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    exporter->running = err == 0;
+    lane->running = err == 0;
     return -err;
+}
+
+static int start_threads(struct tt_exporter *exporter)
+{
+    struct lane *logs = &exporter->lanes[TT_SIGNAL_LOGS];
+    int err = start_thread(&exporter->lanes[TT_SIGNAL_SPANS]);
+
+    return err || !logs->queue || !exporter->ops->parallel ? err : start_thread(logs);
 }
 
 static const struct tt_sink_ops *find_ops(const char *spec, const char **target)
@@ -106,10 +144,17 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     exporter->batch = ops->batch && ops->batch < config->batch ? ops->batch : config->batch;
     exporter->delay_ms = ops->delay_ms && ops->delay_ms < config->delay_ms ? ops->delay_ms : config->delay_ms;
     exporter->wait = config->wait;
-    exporter->queue = tt_queue_new(config->queue, exporter->batch);
-    exporter->spans = calloc(exporter->batch, sizeof(struct tt_otel_span *));
-    if (!exporter->queue || !exporter->spans)
-        tt_exporter_free(&exporter);
+    for (enum tt_signal signal = 0; exporter && signal < (config->logs ? TT_SIGNALS : TT_SIGNAL_LOGS);
+         signal++) {
+        struct lane *lane = &exporter->lanes[signal];
+
+        lane->exporter = exporter;
+        lane->signal = signal;
+        lane->queue = tt_queue_new(signal, config->queue, exporter->batch);
+        lane->items = calloc(exporter->batch, sizeof(void *));
+        if (!lane->queue || !lane->items)
+            tt_exporter_free(&exporter);
+    }
     return exporter;
 }
 
@@ -149,9 +194,9 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
         *error = strdup("out of memory");
         return -ENOMEM;
     }
-    err = ops->open(target, &effective, &new->counters, &new->sink, error);
+    err = ops->open(target, &effective, new->counters, &new->sink, error);
     if (!err) {
-        err = start_thread(new);
+        err = start_threads(new);
         if (err)
             *error = strdup("cannot start a thread");
     }
@@ -182,10 +227,10 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
         tt_query_free(&own.filter);
         return -ENOMEM;
     }
-    own.lost = &new->dropped_queue;
-    err = tt_console_new(&own, &new->counters, &new->sink);
+    own.lost = &new->lanes[TT_SIGNAL_SPANS].dropped_queue;
+    err = tt_console_new(&own, new->counters, &new->sink);
     if (!err)
-        err = start_thread(new);
+        err = start_threads(new);
     if (err) {
         tt_exporter_free(&new);
         return err;
@@ -194,23 +239,50 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
     return 0;
 }
 
+static void hand_over(struct lane *lane, void *item)
+{
+    const struct tt_exporter *exporter = lane->exporter;
+    bool taken = exporter->wait ? tt_queue_push_wait(lane->queue, item, lane->signal == TT_SIGNAL_LOGS)
+                                : tt_queue_push(lane->queue, item);
+
+    tt_sink_add(taken ? &lane->queued : &lane->dropped_queue, 1);
+}
+
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
 {
-    bool taken = exporter->wait ? tt_queue_push_wait(exporter->queue, span)
-                                : tt_queue_push(exporter->queue, span);
+    hand_over(&exporter->lanes[TT_SIGNAL_SPANS], span);
+}
 
-    tt_sink_add(taken ? &exporter->queued : &exporter->dropped_queue, 1);
+void tt_exporter_log(struct tt_exporter *exporter, struct tt_otel_log *log)
+{
+    if (exporter->lanes[TT_SIGNAL_LOGS].queue)
+        hand_over(&exporter->lanes[TT_SIGNAL_LOGS], log);
+}
+
+/* False: it still hangs at `end`, and is left alone. */
+static bool join(struct lane *lane, const struct timespec *end)
+{
+    if (!lane->running)
+        return true;
+    lane->running = false;
+    if (pthread_clockjoin_np(lane->thread, NULL, CLOCK_MONOTONIC, end) == 0)
+        return true;
+    pthread_detach(lane->thread);
+    return false;
 }
 
 void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms)
 {
     uint64_t deadline = tt_now_ns() + wait_ms * TT_NS_PER_MS;
     struct timespec end;
+    bool ended = true;
 
-    if (!exporter->running)
+    if (!exporter->lanes[TT_SIGNAL_SPANS].running)
         return;
     exporter->ops->stopping(exporter->sink, deadline);
-    tt_queue_close(exporter->queue);
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++)
+        if (exporter->lanes[signal].queue)
+            tt_queue_close(exporter->lanes[signal].queue);
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += (time_t)((wait_ms + STUCK_MS) / 1000);
     end.tv_nsec += (long)((wait_ms + STUCK_MS) % 1000 * TT_NS_PER_MS);
@@ -218,11 +290,11 @@ void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms)
         end.tv_sec++;
         end.tv_nsec -= (long)TT_NS_PER_S;
     }
-    exporter->running = false;
-    if (pthread_clockjoin_np(exporter->thread, NULL, CLOCK_MONOTONIC, &end) == 0)
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++)
+        ended &= join(&exporter->lanes[signal], &end);
+    if (ended)
         return;
     exporter->stuck = true;
-    pthread_detach(exporter->thread);
     tt_warn("%s: still writing after %u ms, what is left is lost: does its reader still read?",
             exporter->sink->name, wait_ms);
 }
@@ -239,8 +311,10 @@ void tt_exporter_free(struct tt_exporter **exporter)
         return;
     if (e->sink)
         e->ops->free(e->sink);
-    tt_queue_free(&e->queue);
-    free(e->spans);
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
+        tt_queue_free(&e->lanes[signal].queue);
+        free(e->lanes[signal].items);
+    }
     free(e);
 }
 
@@ -256,12 +330,13 @@ static uint64_t load(const _Atomic uint64_t *counter)
 
 bool tt_exporter_is_closed(struct tt_exporter *exporter)
 {
-    return atomic_load(&exporter->counters.closed);
+    return atomic_load(&exporter->counters[TT_SIGNAL_SPANS].closed);
 }
 
-void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats)
+static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
+                      struct tt_export_stats *stats)
 {
-    const struct tt_sink_counters *counters = &exporter->counters;
+    const struct tt_sink_counters *counters = &exporter->counters[signal];
     struct tt_export_stats s = {
         .exported = load(&counters->exported),
         .requests = load(&counters->requests),
@@ -270,16 +345,26 @@ void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *sta
         .dropped_refused = load(&counters->dropped_refused),
         .dropped_timeout = load(&counters->dropped_timeout),
         .dropped_error = load(&counters->dropped_error),
-        .dropped_queue = load(&exporter->dropped_queue),
+        .dropped_queue = load(&exporter->lanes[signal].dropped_queue),
     };
     uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error;
 
     /* Read last, and counted by another thread than the ends: so the difference is never too small. */
-    s.queued = load(&exporter->queued);
+    s.queued = load(&exporter->lanes[signal].queued);
     s.waiting = s.queued > ended ? s.queued - ended : 0;
     if (exporter->stuck) {
         s.dropped_timeout += s.waiting;
         s.waiting = 0;
     }
     *stats = s;
+}
+
+void tt_exporter_stats(struct tt_exporter *exporter, struct tt_export_stats *stats)
+{
+    get_stats(exporter, TT_SIGNAL_SPANS, stats);
+}
+
+void tt_exporter_log_stats(struct tt_exporter *exporter, struct tt_export_stats *stats)
+{
+    get_stats(exporter, TT_SIGNAL_LOGS, stats);
 }

@@ -16,8 +16,8 @@
 
 struct file_sink {
     struct tt_sink base;
-    struct tt_sink_counters *counters;
-    const char *path; /* NULL: standard output; lies in the name */
+    struct tt_sink_counters *counters; /* of all signals */
+    const char *path;                  /* NULL: standard output; lies in the name */
     struct tt_output output;
     struct tt_json json;
     bool torn; /* the last line was cut and could not be taken back */
@@ -88,15 +88,12 @@ static int write_line(struct file_sink *sink)
     return err;
 }
 
-static void file_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
+/* The line in sink->json, of `count` items. */
+static void finish_line(struct file_sink *sink, enum tt_signal signal, size_t count)
 {
-    struct file_sink *sink = (struct file_sink *)base;
-    struct tt_sink_counters *counters = sink->counters;
+    struct tt_sink_counters *counters = &sink->counters[signal];
     int err;
 
-    tt_encode_sort(spans, count);
-    tt_json_reset(&sink->json);
-    tt_encode_json(spans, count, &sink->json);
     reopen_if_moved(sink);
     err = sink->json.failed ? -ENOMEM : write_line(sink);
     if (!err) {
@@ -110,8 +107,29 @@ static void file_write(struct tt_sink *base, struct tt_otel_span **spans, size_t
         return;
     }
     tt_sink_add(&counters->dropped_error, count);
-    tt_ratelog_warn(&sink->failures, TT_RATELOG_S, "%s: cannot write, %zu spans dropped: %s%s", base->name,
-                    count, strerror(-err), err == -ENOSPC ? "; make room, writing goes on by itself" : "");
+    tt_ratelog_warn(&sink->failures, TT_RATELOG_S, "%s: cannot write, %zu %s dropped: %s%s", sink->base.name,
+                    count, signal == TT_SIGNAL_LOGS ? "log records" : "spans", strerror(-err),
+                    err == -ENOSPC ? "; make room, writing goes on by itself" : "");
+}
+
+static void file_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
+{
+    struct file_sink *sink = (struct file_sink *)base;
+
+    tt_encode_sort(spans, count);
+    tt_json_reset(&sink->json);
+    tt_encode_json(spans, count, &sink->json);
+    finish_line(sink, TT_SIGNAL_SPANS, count);
+}
+
+static void file_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
+{
+    struct file_sink *sink = (struct file_sink *)base;
+
+    tt_encode_sort_logs(logs, count);
+    tt_json_reset(&sink->json);
+    tt_encode_logs_json(logs, count, &sink->json);
+    finish_line(sink, TT_SIGNAL_LOGS, count);
 }
 
 static void file_stopping(struct tt_sink *base, uint64_t deadline)
@@ -139,7 +157,7 @@ static int file_check(const char *target, char **error)
 }
 
 static int file_open(const char *target, const struct tt_export_config *config,
-                     struct tt_sink_counters *counters, struct tt_sink **out, char **error)
+                     struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **out, char **error)
 {
     struct file_sink *sink;
     int fd = STDOUT_FILENO;
@@ -174,6 +192,7 @@ const struct tt_sink_ops tt_file_sink = {
     .check = file_check,
     .open = file_open,
     .write = file_write,
+    .write_logs = file_write_logs,
     .stopping = file_stopping,
     .free = file_free,
 };

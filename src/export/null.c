@@ -8,12 +8,17 @@
 
 struct null_sink {
     struct tt_sink base;
-    struct tt_sink_counters *counters;
+    struct tt_sink_counters *counters; /* of all signals */
 };
 
 static void null_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
 {
     tt_sink_add(&((struct null_sink *)base)->counters->exported, count);
+}
+
+static void null_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
+{
+    tt_sink_add(&((struct null_sink *)base)->counters[TT_SIGNAL_LOGS].exported, count);
 }
 
 static void null_stopping(struct tt_sink *base, uint64_t deadline)
@@ -35,7 +40,7 @@ static int null_check(const char *target, char **error)
 }
 
 static int null_open(const char *target, const struct tt_export_config *config,
-                     struct tt_sink_counters *counters, struct tt_sink **out, char **error)
+                     struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **out, char **error)
 {
     struct null_sink *sink = calloc(1, sizeof(*sink));
 
@@ -57,6 +62,7 @@ const struct tt_sink_ops tt_null_sink = {
     .check = null_check,
     .open = null_open,
     .write = null_write,
+    .write_logs = null_write_logs,
     .stopping = null_stopping,
     .free = null_free,
 };

@@ -15,6 +15,7 @@
 
 #define DEFAULT_URL "http://localhost:4318"
 #define TRACES_PATH "/v1/traces"
+#define LOGS_PATH   "/v1/logs"
 /* OTLP allows 64 MiB before compression, but the Collector's receiver refuses more than 20 MiB unless told
  * otherwise. */
 #define BODY_MAX  (16u << 20)
@@ -22,108 +23,147 @@
 /* Spans repeat themselves so much that the fastest level already takes off nine tenths. */
 #define GZIP_LEVEL 1
 
-struct otlp_sink {
-    struct tt_sink base;
+/* One signal's destination. */
+struct stream {
+    enum tt_signal signal;
+    char *name;
     struct tt_sink_counters *counters;
     struct tt_encoder *encoder;
     struct tt_bytes body, packed;
-    struct tt_http *http;
+    struct tt_http *http;              /* NULL: the signal goes nowhere */
     struct libdeflate_compressor *zip; /* NULL: bodies are not compressed */
     struct tt_ratelog refused, gave_up, partial, encoding;
 };
 
+struct otlp_sink {
+    struct tt_sink base;
+    struct stream streams[TT_SIGNALS];
+};
+
+static const char *const what[TT_SIGNALS] = {[TT_SIGNAL_SPANS] = "spans", [TT_SIGNAL_LOGS] = "log records"};
+
 /* The body as it goes over the wire: compressed into `packed`, or as it is. */
-static const struct tt_bytes *compress_body(struct otlp_sink *sink)
+static const struct tt_bytes *compress_body(struct stream *stream)
 {
-    if (!sink->zip)
-        return &sink->body;
-    sink->packed.size = 0;
-    if (tt_bytes_reserve(&sink->packed, libdeflate_gzip_compress_bound(sink->zip, sink->body.size)) < 0)
+    if (!stream->zip)
+        return &stream->body;
+    stream->packed.size = 0;
+    if (tt_bytes_reserve(&stream->packed, libdeflate_gzip_compress_bound(stream->zip, stream->body.size)) < 0)
         return NULL;
-    sink->packed.size = libdeflate_gzip_compress(sink->zip, sink->body.data, sink->body.size,
-                                                 sink->packed.data, sink->packed.capacity);
-    return sink->packed.size ? &sink->packed : NULL;
+    stream->packed.size = libdeflate_gzip_compress(stream->zip, stream->body.data, stream->body.size,
+                                                   stream->packed.data, stream->packed.capacity);
+    return stream->packed.size ? &stream->packed : NULL;
 }
 
-static void count_accepted(struct otlp_sink *sink, const struct tt_http_reply *reply, size_t count)
+static void count_accepted(struct stream *stream, const struct tt_http_reply *reply, size_t count)
 {
     struct tt_reply_partial partial;
 
     tt_reply_partial(reply->body, reply->size, reply->content_type, count, &partial);
-    tt_sink_add(&sink->counters->exported, count - partial.rejected);
-    tt_sink_add(&sink->counters->dropped_refused, partial.rejected);
+    tt_sink_add(&stream->counters->exported, count - partial.rejected);
+    tt_sink_add(&stream->counters->dropped_refused, partial.rejected);
     if (partial.rejected || *partial.message)
-        tt_ratelog_warn(&sink->partial, PARTIAL_S, "%s: the receiver rejected %llu of %zu spans%s%s",
-                        sink->base.name, (unsigned long long)partial.rejected, count,
+        tt_ratelog_warn(&stream->partial, PARTIAL_S, "%s: the receiver rejected %llu of %zu %s%s%s",
+                        stream->name, (unsigned long long)partial.rejected, count, what[stream->signal],
                         *partial.message ? ": " : "", partial.message);
 }
 
-static void count_reply(struct otlp_sink *sink, const struct tt_http_reply *reply, size_t count)
+static void count_reply(struct stream *stream, const struct tt_http_reply *reply, size_t count)
 {
-    struct tt_sink_counters *counters = sink->counters;
+    struct tt_sink_counters *counters = stream->counters;
 
     tt_sink_add(&counters->requests, reply->requests);
     tt_sink_add(&counters->retries, reply->requests ? reply->requests - 1 : 0);
     tt_sink_add(&counters->bytes, reply->sent);
     switch (reply->outcome) {
     case TT_HTTP_ACCEPTED:
-        count_accepted(sink, reply, count);
+        count_accepted(stream, reply, count);
         break;
     case TT_HTTP_REFUSED:
         tt_sink_add(&counters->dropped_refused, count);
-        tt_ratelog_warn(&sink->refused, TT_RATELOG_S, "%s: %s; %zu spans dropped", sink->base.name,
-                        reply->error, count);
+        tt_ratelog_warn(&stream->refused, TT_RATELOG_S, "%s: %s; %zu %s dropped", stream->name, reply->error,
+                        count, what[stream->signal]);
         break;
     case TT_HTTP_GAVE_UP:
         tt_sink_add(&counters->dropped_timeout, count);
-        tt_ratelog_warn(&sink->gave_up, TT_RATELOG_S, "%s: %s; gave up after %u attempts, %zu spans dropped",
-                        sink->base.name, reply->error, reply->requests, count);
+        tt_ratelog_warn(&stream->gave_up, TT_RATELOG_S, "%s: %s; gave up after %u attempts, %zu %s dropped",
+                        stream->name, reply->error, reply->requests, count, what[stream->signal]);
         break;
     }
 }
 
+/* Sends the body with `taken` items; `err` is the encoder's. */
+static void post(struct stream *stream, int err, size_t taken)
+{
+    const struct tt_bytes *body = err ? NULL : compress_body(stream);
+    struct tt_http_reply reply;
+
+    if (body) {
+        tt_http_post(stream->http, body->data, body->size, &reply);
+        count_reply(stream, &reply, taken);
+        return;
+    }
+    tt_sink_add(&stream->counters->dropped_error, taken);
+    tt_ratelog_warn(&stream->encoding, TT_RATELOG_S, "%s: %zu %s dropped: %s", stream->name, taken,
+                    what[stream->signal],
+                    err == -EMSGSIZE ? "one is larger than a request may be" : "out of memory");
+}
+
 static void otlp_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
 {
-    struct otlp_sink *sink = (struct otlp_sink *)base;
+    struct stream *stream = &((struct otlp_sink *)base)->streams[TT_SIGNAL_SPANS];
 
     tt_encode_sort(spans, count);
     for (size_t i = 0, taken; i < count; i += taken) {
-        int err = tt_encode_protobuf(sink->encoder, spans + i, count - i, BODY_MAX, &sink->body, &taken);
-        const struct tt_bytes *body = err ? NULL : compress_body(sink);
-        struct tt_http_reply reply;
+        int err = tt_encode_protobuf(stream->encoder, spans + i, count - i, BODY_MAX, &stream->body, &taken);
 
-        if (body) {
-            tt_http_post(sink->http, body->data, body->size, &reply);
-            count_reply(sink, &reply, taken);
-            continue;
-        }
-        tt_sink_add(&sink->counters->dropped_error, taken);
-        tt_ratelog_warn(&sink->encoding, TT_RATELOG_S, "%s: %zu spans dropped: %s", base->name, taken,
-                        err == -EMSGSIZE ? "a span is larger than a request may be" : "out of memory");
+        post(stream, err, taken);
+    }
+}
+
+static void otlp_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
+{
+    struct stream *stream = &((struct otlp_sink *)base)->streams[TT_SIGNAL_LOGS];
+
+    tt_encode_sort_logs(logs, count);
+    for (size_t i = 0, taken; i < count; i += taken) {
+        int err = tt_encode_logs_protobuf(stream->encoder, logs + i, count - i, BODY_MAX, &stream->body,
+                                          &taken);
+
+        post(stream, err, taken);
     }
 }
 
 static void otlp_stopping(struct tt_sink *base, uint64_t deadline)
 {
-    tt_http_stop(((struct otlp_sink *)base)->http, deadline);
+    struct otlp_sink *sink = (struct otlp_sink *)base;
+
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++)
+        if (sink->streams[signal].http)
+            tt_http_stop(sink->streams[signal].http, deadline);
 }
 
 static void otlp_free(struct tt_sink *base)
 {
     struct otlp_sink *sink = (struct otlp_sink *)base;
 
-    tt_http_free(&sink->http);
-    tt_encoder_free(&sink->encoder);
-    tt_bytes_free(&sink->body);
-    tt_bytes_free(&sink->packed);
-    if (sink->zip)
-        libdeflate_free_compressor(sink->zip);
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
+        struct stream *stream = &sink->streams[signal];
+
+        tt_http_free(&stream->http);
+        tt_encoder_free(&stream->encoder);
+        tt_bytes_free(&stream->body);
+        tt_bytes_free(&stream->packed);
+        if (stream->zip)
+            libdeflate_free_compressor(stream->zip);
+        free(stream->name);
+    }
     free(base->name);
     free(sink);
 }
 
-static int set_up(struct otlp_sink *sink, const char *target, const struct tt_export_config *config,
-                  char **error)
+static int open_stream(struct stream *stream, struct tt_url *url, const struct tt_export_config *config,
+                       char **error)
 {
     struct tt_http_config http = {
         .headers = config->headers,
@@ -132,21 +172,57 @@ static int set_up(struct otlp_sink *sink, const char *target, const struct tt_ex
         .client_key = config->client_key,
         .timeout_ms = config->timeout_ms,
         .gzip = config->gzip,
+        .url = *url, /* moved */
     };
-    int err = tt_url_parse(target && *target ? target : DEFAULT_URL, config->full_url ? NULL : TRACES_PATH,
-                           &http.url, error);
+    int err;
 
+    if (asprintf(&stream->name, "otlp:%s", http.url.display) < 0)
+        stream->name = NULL;
+    http.name = stream->name;
+    err = tt_http_new(&http, &stream->http, error);
     if (err < 0)
         return err;
-    if (asprintf(&sink->base.name, "otlp:%s", http.url.display) < 0)
+    stream->encoder = tt_encoder_new();
+    stream->zip = config->gzip ? libdeflate_alloc_compressor(GZIP_LEVEL) : NULL;
+    return stream->encoder && stream->name && (stream->zip || !config->gzip) ? 0 : -ENOMEM;
+}
+
+/* Where log records go: the URL of the traces tells. */
+static int parse_logs_url(const char *target, const struct tt_export_config *config, struct tt_url *url,
+                          char **error)
+{
+    size_t length = strlen(target), path = strlen(TRACES_PATH);
+    _cleanup_free_ char *base = NULL;
+
+    if (config->logs_url)
+        return tt_url_parse(config->logs_url, NULL, url, error);
+    if (length >= path && !strcmp(target + length - path, TRACES_PATH))
+        length -= path;
+    base = strndup(target, length);
+    return base ? tt_url_parse(base, LOGS_PATH, url, error) : -ENOMEM;
+}
+
+static int set_up(struct otlp_sink *sink, const char *target, const struct tt_export_config *config,
+                  char **error)
+{
+    struct tt_url url = {0};
+    int err;
+
+    target = target && *target ? target : DEFAULT_URL;
+    err = tt_url_parse(target, config->full_url ? NULL : TRACES_PATH, &url, error);
+    if (!err && asprintf(&sink->base.name, "otlp:%s", url.display) < 0) {
         sink->base.name = NULL;
-    http.name = sink->base.name;
-    err = tt_http_new(&http, &sink->http, error);
+        tt_url_free(&url);
+        return -ENOMEM;
+    }
+    if (!err)
+        err = open_stream(&sink->streams[TT_SIGNAL_SPANS], &url, config, error);
     if (err < 0)
         return err;
-    sink->encoder = tt_encoder_new();
-    sink->zip = config->gzip ? libdeflate_alloc_compressor(GZIP_LEVEL) : NULL;
-    return sink->encoder && sink->base.name && (sink->zip || !config->gzip) ? 0 : -ENOMEM;
+    if (!config->logs)
+        return 0;
+    err = parse_logs_url(target, config, &url, error);
+    return err < 0 ? err : open_stream(&sink->streams[TT_SIGNAL_LOGS], &url, config, error);
 }
 
 static int otlp_check(const char *target, char **error)
@@ -159,7 +235,7 @@ static int otlp_check(const char *target, char **error)
 }
 
 static int otlp_open(const char *target, const struct tt_export_config *config,
-                     struct tt_sink_counters *counters, struct tt_sink **out, char **error)
+                     struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **out, char **error)
 {
     struct otlp_sink *sink = calloc(1, sizeof(*sink));
     int err = -ENOMEM;
@@ -167,7 +243,10 @@ static int otlp_open(const char *target, const struct tt_export_config *config,
     *error = NULL;
     if (sink) {
         sink->base.ops = &tt_otlp_sink;
-        sink->counters = counters;
+        for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
+            sink->streams[signal].signal = signal;
+            sink->streams[signal].counters = &counters[signal];
+        }
         err = set_up(sink, target, config, error);
     }
     if (err < 0) {
@@ -184,9 +263,11 @@ static int otlp_open(const char *target, const struct tt_export_config *config,
 const struct tt_sink_ops tt_otlp_sink = {
     .scheme = "otlp",
     .packed = true,
+    .parallel = true,
     .check = otlp_check,
     .open = otlp_open,
     .write = otlp_write,
+    .write_logs = otlp_write_logs,
     .stopping = otlp_stopping,
     .free = otlp_free,
 };

@@ -36,6 +36,20 @@ enum {
 enum { SCOPE_SPANS_SCOPE = 1, SCOPE_SPANS_SPANS, SCOPE_SPANS_SCHEMA };
 enum { RESOURCE_SPANS_RESOURCE = 1, RESOURCE_SPANS_SCOPES, RESOURCE_SPANS_SCHEMA };
 enum { REQUEST_RESOURCE_SPANS = 1 };
+enum {
+    LOG_TIME = 1,
+    LOG_SEVERITY,
+    LOG_SEVERITY_TEXT,
+    LOG_BODY = 5,
+    LOG_ATTRIBUTES,
+    LOG_FLAGS = 8,
+    LOG_TRACE_ID,
+    LOG_SPAN_ID,
+    LOG_OBSERVED_TIME,
+};
+enum { SCOPE_LOGS_SCOPE = 1, SCOPE_LOGS_RECORDS, SCOPE_LOGS_SCHEMA };
+enum { RESOURCE_LOGS_RESOURCE = 1, RESOURCE_LOGS_SCOPES, RESOURCE_LOGS_SCHEMA };
+enum { REQUEST_RESOURCE_LOGS = 1 };
 
 enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
@@ -365,8 +379,25 @@ void tt_protobuf_span(struct tt_back *back, const struct tt_otel_span *span)
     put_data(back, SPAN_TRACE_ID, span->trace_id, sizeof(span->trace_id));
 }
 
+static void put_scope(struct tt_back *back, unsigned field, const struct tt_otel_scope *scope)
+{
+    size_t before = tt_back_size(back);
+
+    put_text(back, SCOPE_VERSION, scope->version);
+    put_text(back, SCOPE_NAME, scope->name);
+    put_message(back, field, before);
+}
+
+static void put_resource(struct tt_back *back, unsigned field, const struct tt_otel_resource *resource)
+{
+    size_t before = tt_back_size(back);
+
+    put_attributes(back, RESOURCE_ATTRIBUTES, resource->attributes, resource->attribute_count);
+    put_message(back, field, before);
+}
+
 /* The spans at the end that share the last one's scope; returns how many are left. */
-static size_t put_scope(struct tt_back *back, struct tt_otel_span *const *spans, size_t count)
+static size_t put_spans(struct tt_back *back, struct tt_otel_span *const *spans, size_t count)
 {
     const struct tt_otel_scope *scope = spans[count - 1]->scope;
     size_t before = tt_back_size(back), inner;
@@ -377,10 +408,7 @@ static size_t put_scope(struct tt_back *back, struct tt_otel_span *const *spans,
         tt_protobuf_span(back, spans[--count]);
         put_message(back, SCOPE_SPANS_SPANS, inner);
     }
-    inner = tt_back_size(back);
-    put_text(back, SCOPE_VERSION, scope->version);
-    put_text(back, SCOPE_NAME, scope->name);
-    put_message(back, SCOPE_SPANS_SCOPE, inner);
+    put_scope(back, SCOPE_SPANS_SCOPE, scope);
     put_message(back, RESOURCE_SPANS_SCOPES, before);
     return count;
 }
@@ -388,13 +416,59 @@ static size_t put_scope(struct tt_back *back, struct tt_otel_span *const *spans,
 void tt_protobuf_group(struct tt_back *back, struct tt_otel_span *const *spans, size_t count)
 {
     const struct tt_otel_resource *resource = spans[0]->resource;
-    size_t before = tt_back_size(back), inner;
+    size_t before = tt_back_size(back);
 
     put_text(back, RESOURCE_SPANS_SCHEMA, TT_OTEL_SCHEMA_URL);
     while (count)
-        count = put_scope(back, spans, count);
-    inner = tt_back_size(back);
-    put_attributes(back, RESOURCE_ATTRIBUTES, resource->attributes, resource->attribute_count);
-    put_message(back, RESOURCE_SPANS_RESOURCE, inner);
+        count = put_spans(back, spans, count);
+    put_resource(back, RESOURCE_SPANS_RESOURCE, resource);
     put_message(back, REQUEST_RESOURCE_SPANS, before);
+}
+
+static void put_log(struct tt_back *back, const struct tt_otel_log *log)
+{
+    size_t body;
+
+    put_fixed64(back, LOG_OBSERVED_TIME, log->time);
+    if (log->in_span) {
+        put_data(back, LOG_SPAN_ID, log->span_id, sizeof(log->span_id));
+        put_data(back, LOG_TRACE_ID, log->trace_id, sizeof(log->trace_id));
+        put_fixed32(back, LOG_FLAGS, TT_OTEL_LOG_SAMPLED);
+    }
+    put_attributes(back, LOG_ATTRIBUTES, log->attributes, log->attribute_count);
+    body = tt_back_size(back);
+    put_text_always(back, VALUE_STRING, log->body);
+    put_message(back, LOG_BODY, body);
+    put_text(back, LOG_SEVERITY_TEXT, log->severity_text);
+    put_number(back, LOG_SEVERITY, (uint64_t)log->severity);
+    put_fixed64(back, LOG_TIME, log->time);
+}
+
+/* The records at the end that share the last one's scope; returns how many are left. */
+static size_t put_logs(struct tt_back *back, struct tt_otel_log *const *logs, size_t count)
+{
+    const struct tt_otel_scope *scope = logs[count - 1]->scope;
+    size_t before = tt_back_size(back), inner;
+
+    put_text(back, SCOPE_LOGS_SCHEMA, TT_OTEL_SCHEMA_URL);
+    while (count && logs[count - 1]->scope == scope) {
+        inner = tt_back_size(back);
+        put_log(back, logs[--count]);
+        put_message(back, SCOPE_LOGS_RECORDS, inner);
+    }
+    put_scope(back, SCOPE_LOGS_SCOPE, scope);
+    put_message(back, RESOURCE_LOGS_SCOPES, before);
+    return count;
+}
+
+void tt_protobuf_logs(struct tt_back *back, struct tt_otel_log *const *logs, size_t count)
+{
+    const struct tt_otel_resource *resource = logs[0]->resource;
+    size_t before = tt_back_size(back);
+
+    put_text(back, RESOURCE_LOGS_SCHEMA, TT_OTEL_SCHEMA_URL);
+    while (count)
+        count = put_logs(back, logs, count);
+    put_resource(back, RESOURCE_LOGS_RESOURCE, resource);
+    put_message(back, REQUEST_RESOURCE_LOGS, before);
 }

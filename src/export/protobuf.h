@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * protobuf.h: spans as OTLP protobuf, written from the end to the beginning: a message's length, which stands
- * before it, is known when it is due, so that one pass does, without a tree of messages in memory and without
- * computing sizes first. protobuf-c, which wants both, takes four times as long for the same bytes.
+ * protobuf.h: spans and log records as OTLP protobuf, written from the end to the beginning: a message's
+ * length, which stands before it, is known when it is due, so that one pass does, without a tree of messages
+ * in memory and without computing sizes first. protobuf-c, which wants both, takes four times as long for the
+ * same bytes.
  */
 #pragma once
 
@@ -43,3 +44,6 @@ void tt_protobuf_span(struct tt_back *back, const struct tt_otel_span *span);
 /* Puts a request with these spans (at least one), which share a resource and are sorted by scope, before what
  * is there. */
 void tt_protobuf_group(struct tt_back *back, struct tt_otel_span *const *spans, size_t count);
+
+/* The same with log records. */
+void tt_protobuf_logs(struct tt_back *back, struct tt_otel_log *const *logs, size_t count);

@@ -9,7 +9,8 @@
 struct tt_queue {
     pthread_mutex_t lock;
     pthread_cond_t wake; /* the reader waits here */
-    struct tt_otel_span **ring;
+    enum tt_signal signal;
+    void **ring;
     size_t capacity, batch;
     size_t first, count;
     uint64_t since; /* when the oldest came that was not there at the last take; valid if count > 0 */
@@ -17,18 +18,38 @@ struct tt_queue {
     pthread_cond_t room; /* a writer that waits */
 };
 
-struct tt_queue *tt_queue_new(size_t capacity, size_t batch)
+static void *get(enum tt_signal signal, void *item)
+{
+    if (signal == TT_SIGNAL_LOGS)
+        return tt_otel_log_get(item);
+    return tt_otel_span_get(item);
+}
+
+void tt_queue_put(enum tt_signal signal, void **item)
+{
+    struct tt_otel_span *span = *item;
+    struct tt_otel_log *log = *item;
+
+    *item = NULL;
+    if (signal == TT_SIGNAL_LOGS)
+        tt_otel_log_put(&log);
+    else
+        tt_otel_span_put(&span);
+}
+
+struct tt_queue *tt_queue_new(enum tt_signal signal, size_t capacity, size_t batch)
 {
     struct tt_queue *queue = calloc(1, sizeof(*queue));
     pthread_condattr_t attr;
 
     if (!queue)
         return NULL;
-    queue->ring = calloc(capacity, sizeof(struct tt_otel_span *));
+    queue->ring = calloc(capacity, sizeof(void *));
     if (!queue->ring) {
         free(queue);
         return NULL;
     }
+    queue->signal = signal;
     queue->capacity = capacity;
     queue->batch = batch < capacity ? batch : capacity;
     pthread_mutex_init(&queue->lock, NULL);
@@ -47,7 +68,7 @@ void tt_queue_free(struct tt_queue **queue)
     if (!q)
         return;
     for (size_t i = 0; i < q->count; i++)
-        tt_otel_span_put(&q->ring[(q->first + i) % q->capacity]);
+        tt_queue_put(q->signal, &q->ring[(q->first + i) % q->capacity]);
     pthread_cond_destroy(&q->wake);
     pthread_cond_destroy(&q->room);
     pthread_mutex_destroy(&q->lock);
@@ -56,14 +77,14 @@ void tt_queue_free(struct tt_queue **queue)
     *queue = NULL;
 }
 
-bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
+bool tt_queue_push(struct tt_queue *queue, void *item)
 {
     bool room, wake = false;
 
     pthread_mutex_lock(&queue->lock);
     room = !queue->closed && queue->count < queue->capacity;
     if (room) {
-        queue->ring[(queue->first + queue->count++) % queue->capacity] = tt_otel_span_get(span);
+        queue->ring[(queue->first + queue->count++) % queue->capacity] = get(queue->signal, item);
         if (queue->count == 1)
             queue->since = tt_now_ns();
         /* Only the first (its delay starts) and the one that fills a batch concern the waiting reader. */
@@ -75,13 +96,22 @@ bool tt_queue_push(struct tt_queue *queue, struct tt_otel_span *span)
     return room;
 }
 
-bool tt_queue_push_wait(struct tt_queue *queue, struct tt_otel_span *span)
+bool tt_queue_push_wait(struct tt_queue *queue, void *item, bool batch)
 {
+    bool taken;
+
     pthread_mutex_lock(&queue->lock);
     while (!queue->closed && queue->count == queue->capacity)
         pthread_cond_wait(&queue->room, &queue->lock);
     pthread_mutex_unlock(&queue->lock);
-    return tt_queue_push(queue, span); /* there is but one who writes */
+    taken = tt_queue_push(queue, item); /* there is but one who writes */
+    if (!batch)
+        return taken;
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closed && queue->count >= queue->batch)
+        pthread_cond_wait(&queue->room, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
 }
 
 static bool wait_until(struct tt_queue *queue, uint64_t deadline)
@@ -111,14 +141,14 @@ static bool wait_due(struct tt_queue *queue, unsigned delay_ms, unsigned idle_ms
     }
 }
 
-size_t tt_queue_take(struct tt_queue *queue, struct tt_otel_span **spans, unsigned delay_ms, unsigned idle_ms)
+size_t tt_queue_take(struct tt_queue *queue, void **items, unsigned delay_ms, unsigned idle_ms)
 {
     size_t n = 0;
 
     pthread_mutex_lock(&queue->lock);
     if (wait_due(queue, delay_ms, idle_ms)) {
         for (; n < queue->batch && queue->count; n++, queue->count--) {
-            spans[n] = queue->ring[queue->first];
+            items[n] = queue->ring[queue->first];
             queue->first = (queue->first + 1) % queue->capacity;
         }
         queue->since = tt_now_ns();
@@ -135,6 +165,16 @@ void tt_queue_close(struct tt_queue *queue)
     pthread_cond_broadcast(&queue->room);
     pthread_mutex_unlock(&queue->lock);
     pthread_cond_signal(&queue->wake);
+}
+
+bool tt_queue_closed(struct tt_queue *queue)
+{
+    bool closed;
+
+    pthread_mutex_lock(&queue->lock);
+    closed = queue->closed;
+    pthread_mutex_unlock(&queue->lock);
+    return closed;
 }
 
 bool tt_queue_ended(struct tt_queue *queue)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * sink.h: one way out of the agent, as the exporter's thread sees it. A sink never sees the queue; the
- * exporter never sees where spans go. All calls but `stopping` come from the exporter's thread.
+ * exporter never sees where spans go. All calls but `stopping` come from the exporter's thread; of a sink
+ * that is `parallel`, those of each signal from a thread of its own.
  */
 #pragma once
 
@@ -11,9 +12,10 @@
 #include <stdint.h>
 
 #include "export/export.h"
+#include "export/queue.h"
 
-/* Written by the sink, read by tt_exporter_stats: every span given to `write` ends in exactly one of the
- * first four. */
+/* Written by the sink, read by tt_exporter_stats: every item given to `write` ends in exactly one of the
+ * first four. One for each signal. */
 struct tt_sink_counters {
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
     _Atomic uint64_t requests, retries, bytes;
@@ -32,17 +34,19 @@ struct tt_sink_ops {
     unsigned delay_ms;  /* replaces the configured delay; 0 = does not */
     size_t batch;       /* upper bound of the batch; 0 = none */
     bool packed;        /* packed spans do */
+    bool parallel;      /* one signal does not wait for another */
 
     /* Refuses a target that makes no sense, without opening anything: 0, or -EINVAL/-ENOMEM and *error
      * (malloc'ed). */
     int (*check)(const char *target, char **error);
     /* `target` is NULL without colon, and passed the check. 0 and *sink, or a negative errno and *error
      * (malloc'ed). */
-    int (*open)(const char *target, const struct tt_export_config *config, struct tt_sink_counters *counters,
-                struct tt_sink **sink, char **error);
-    /* The array may be reordered; references that are kept are the sink's own. Counts each span, now or
+    int (*open)(const char *target, const struct tt_export_config *config,
+                struct tt_sink_counters counters[TT_SIGNALS], struct tt_sink **sink, char **error);
+    /* The array may be reordered; references that are kept are the sink's own. Counts each item, now or
      * later. */
     void (*write)(struct tt_sink *sink, struct tt_otel_span **spans, size_t count);
+    void (*write_logs)(struct tt_sink *sink, struct tt_otel_log **logs, size_t count);
     void (*tick)(struct tt_sink *sink); /* some times a second; may be NULL */
     void (*stopping)(struct tt_sink *sink,
                      uint64_t deadline);  /* any thread: everything ends by then (monotonic ns) */

@@ -229,10 +229,10 @@ int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_poi
     return 0;
 }
 
-int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state)
+int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail)
 {
     int map = bpf_map__fd(host->bpf->maps.targets);
-    uint32_t key = (uint32_t)tgid, value = state;
+    uint32_t key = (uint32_t)tgid, value = TT_TARGET(state, detail);
 
     if (state == TT_TARGET_UNKNOWN)
         return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;

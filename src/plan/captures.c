@@ -12,6 +12,7 @@ struct recipe {
     enum tt_layout_field aux, aux2, aux3;
     bool pointer; /* the place holds a pointer to the value */
     int plus;     /* fixed offset of the value */
+    bool behind;  /* the object begins with a pointer to the one that `at` is in */
     int after;    /* .. and of what that pointer leads to */
 };
 
@@ -54,6 +55,24 @@ static const struct recipe recipes[] = {
                                .aux3 = TT_LAYOUT_VALUE_NAME},
     [TT_VALUE_RETURNED_ATTRIBUTE] = {TT_CAPTURE_ATTR_ERRORS_ONE, TT_CAPTURE_ATTR_ERRORS_ONE,
                                      .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS},
+    [TT_VALUE_LOG_MESSAGE] = {TT_CAPTURE_STRING_LONG, TT_CAPTURE_STRING_LONG_COW, true,
+                              TT_LAYOUT_LOG_MESSAGE},
+    [TT_VALUE_LOG_LEVEL] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LEVEL},
+    [TT_VALUE_LOG_FILE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_LOG_FILE},
+    [TT_VALUE_LOG_LINE] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_LOG_LINE},
+    [TT_VALUE_WORK_DEVICE] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_NAME,
+                              .behind = true},
+    [TT_VALUE_WORK_CLASS] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_IMPL_CLASS,
+                             TT_LAYOUT_CLASS_NAME, .behind = true},
+    [TT_VALUE_WORK_ATTRIBUTES] = {TT_CAPTURE_STRING_VEC, TT_CAPTURE_STRING_VEC_COW, true, .plus = 40},
+    [TT_VALUE_WORK_COMMAND] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, .plus = 40, .pointer = true},
+    [TT_VALUE_WORK_DATE] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .plus = 16},
+    [TT_VALUE_WORK_USEC] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .at = TT_LAYOUT_POLL_USEC},
+    [TT_VALUE_WORK_PERIOD] = {TT_CAPTURE_U64, TT_CAPTURE_U64, .at = TT_LAYOUT_POLL_PERIOD},
+    [TT_VALUE_WORK_PERIOD_MS] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_POLL_PERIOD_MS},
+    [TT_VALUE_EVENT_COUNTER] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .plus = 4},
+    [TT_VALUE_U32_AT] = {TT_CAPTURE_U32, TT_CAPTURE_U32},
+    [TT_VALUE_RETURNED_STRING] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true},
     [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
                                          .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
@@ -64,15 +83,37 @@ static const struct recipe recipes[] = {
 const char *tt_capture_field_name(unsigned field)
 {
     static const char *const names[TT_FIELDS] = {
-        [TT_FIELD_DEVICE] = "device",        [TT_FIELD_CLASS] = "class",
-        [TT_FIELD_COMMAND] = "command",      [TT_FIELD_ATTRIBUTE] = "attribute",
-        [TT_FIELD_SOURCE] = "source",        [TT_FIELD_CLIENT] = "client",
-        [TT_FIELD_FAILED] = "failed",        [TT_FIELD_TEXT] = "text",
-        [TT_FIELD_DESCRIPTOR] = "call",      [TT_FIELD_ASYNCH_ID] = "number",
-        [TT_FIELD_PY_METHOD] = "method",     [TT_FIELD_PY_OBJECT] = "object",
-        [TT_FIELD_PY_TYPE] = "type",         [TT_FIELD_PY_VERSION] = "type version",
-        [TT_FIELD_PY_CALLABLE] = "callable", [TT_FIELD_PY_FUNCTION] = "function",
-        [TT_FIELD_PY_CODE] = "code",         [TT_FIELD_PY_CODE_39] = "code (3.9)",
+        [TT_FIELD_DEVICE] = "device",
+        [TT_FIELD_CLASS] = "class",
+        [TT_FIELD_COMMAND] = "command",
+        [TT_FIELD_ATTRIBUTE] = "attribute",
+        [TT_FIELD_SOURCE] = "source",
+        [TT_FIELD_CLIENT] = "client",
+        [TT_FIELD_FAILED] = "failed",
+        [TT_FIELD_TEXT] = "text",
+        [TT_FIELD_DESCRIPTOR] = "call",
+        [TT_FIELD_ASYNCH_ID] = "number",
+        [TT_FIELD_LOGGER] = "logger",
+        [TT_FIELD_LEVEL] = "level",
+        [TT_FIELD_FILE] = "file",
+        [TT_FIELD_LINE] = "line",
+        [TT_FIELD_MESSAGE] = "message",
+        [TT_FIELD_PLANNED] = "date",
+        [TT_FIELD_PLANNED_USEC] = "usec",
+        [TT_FIELD_PERIOD] = "period",
+        [TT_FIELD_PERIOD_MS] = "period",
+        [TT_FIELD_EVENT_TYPE] = "event",
+        [TT_FIELD_EVENT_ERROR] = "error",
+        [TT_FIELD_TOPIC] = "topic",
+        [TT_FIELD_COUNTER] = "counter",
+        [TT_FIELD_PY_METHOD] = "method",
+        [TT_FIELD_PY_OBJECT] = "object",
+        [TT_FIELD_PY_TYPE] = "type",
+        [TT_FIELD_PY_VERSION] = "type version",
+        [TT_FIELD_PY_CALLABLE] = "callable",
+        [TT_FIELD_PY_FUNCTION] = "function",
+        [TT_FIELD_PY_CODE] = "code",
+        [TT_FIELD_PY_CODE_39] = "code (3.9)",
         [TT_FIELD_PY_RESULT] = "result",
     };
 
@@ -110,6 +151,9 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
         aux3 = offset_of(layout, recipe->aux3);
     struct tt_capture made = {.field = (__u8)argument->field, .reg = origin->reg, .derefs = origin->derefs};
 
+    *why = NULL;
+    if (offset_of(layout, recipe->at) == TT_LAYOUT_ABSENT)
+        return false;
     made.off[0] = origin->off[0];
     made.off[1] = origin->derefs ? origin->off[1] : 0;
     *why = "layout not known";
@@ -120,6 +164,8 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
     if (made.kind == TT_CAPTURE_NONE)
         return false;
     *why = "place in the object not known";
+    if (recipe->behind && !dereference(&made))
+        return false;
     if (!shift(&made, offset_of(layout, recipe->at)) || !shift(&made, recipe->plus) || aux < 0 || aux2 < 0 ||
         aux3 < 0)
         return false;

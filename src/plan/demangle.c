@@ -72,6 +72,16 @@ char *tt_demangle(const char *symbol)
     return text;
 }
 
+#define SHIFT_ASSIGN "operator>>="
+
+static bool is_const(const char *signature)
+{
+    static const char end[] = ") const";
+    size_t length = strlen(signature), size = sizeof(end) - 1;
+
+    return length > size && !strcmp(signature + length - size, end);
+}
+
 bool tt_demangle_prefix(const char *signature, char *prefix, size_t size)
 {
     size_t end = strcspn(signature, "("), used;
@@ -81,12 +91,16 @@ bool tt_demangle_prefix(const char *signature, char *prefix, size_t size)
         used = (size_t)snprintf(prefix, size, "%.*s", (int)end, signature);
         return used < size;
     }
-    used = (size_t)snprintf(prefix, size, "_ZN");
+    used = (size_t)snprintf(prefix, size, "_ZN%s", is_const(signature) ? "K" : "");
     while (at < signature + end && used < size) {
         const char *next = memmem(at, (size_t)(signature + end - at), "::", 2);
         size_t length = (size_t)((next ? next : signature + end) - at);
 
-        used += (size_t)snprintf(prefix + used, size - used, "%zu%.*s", length, (int)length, at);
+        if (length == strlen(SHIFT_ASSIGN) &&
+            !strncmp(at, SHIFT_ASSIGN, length)) /* the only operator so far */
+            used += (size_t)snprintf(prefix + used, size - used, "rS");
+        else
+            used += (size_t)snprintf(prefix + used, size - used, "%zu%.*s", length, (int)length, at);
         at += length + (next ? 2 : 0);
     }
     return used < size;

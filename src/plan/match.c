@@ -56,6 +56,7 @@ static size_t nested_size(const char *name)
 
     if (strncmp(name, "_ZN", 3))
         return strlen(name);
+    at += name[at] == 'K'; /* a const member */
     while (name[at] >= '1' && name[at] <= '9') {
         char *end;
         unsigned long length = strtoul(name + at, &end, 10);
@@ -65,6 +66,8 @@ static size_t nested_size(const char *name)
             break;
         at += digits + length;
     }
+    if (name[at] >= 'a' && name[at] <= 'z' && name[at + 1]) /* an operator: two letters */
+        at += 2;
     return at;
 }
 

@@ -20,6 +20,8 @@
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
 #define TEXT_MAX    768
 
+#define ARGUMENT_REGS 6 /* arguments in registers */
+
 /* One function in the making. */
 struct job {
     struct tt_plan *plan;
@@ -57,7 +59,8 @@ static bool is_key(const struct tt_row *row)
 /* Is only its entry of interest? */
 static bool is_moment(const struct tt_row *row)
 {
-    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED;
+    return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED ||
+           row->role == TT_ROLE_LOG || row->role == TT_ROLE_COUNTER;
 }
 
 static __u8 entry_kind(const struct tt_row *row)
@@ -133,7 +136,8 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
 {
     struct tt_cfa cfa;
 
-    *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->row_index};
+    *point = (struct tt_point){
+        .condition = TT_COND_ALWAYS, .function = job->row_index, .detail = job->row->detail};
     if (job->row->library == TT_LIBRARY_PYTHON)
         point->flags = TT_POINT_FROM_PYTANGO;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
@@ -190,19 +194,27 @@ static void add_capture(struct job *job, struct tt_point *point, const struct tt
         point->captures++;
         return;
     }
-    say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+    if (why) /* NULL: there is nothing to capture in this build */
+        say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
 }
 
 static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *point)
 {
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
-        unsigned reg = tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0));
         struct tt_origin origin;
+        unsigned place;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
-        origin = tt_values_find(&job->flow, insn, reg, argument->value == TT_VALUE_U32 ? 4 : 8);
+        place = (unsigned)argument->index + (job->row->sret ? 1 : 0);
+        if (place < ARGUMENT_REGS)
+            origin = tt_values_find(&job->flow, insn, tt_insn_argument_reg(place),
+                                    argument->value == TT_VALUE_U32 ? 4 : 8);
+        else /* on the stack, above the return address (System V ABI) */
+            origin = (struct tt_origin){.reg = point->cfa_reg,
+                                        .derefs = 1,
+                                        .off = {point->cfa_off + 8 * (int)(place - ARGUMENT_REGS)}};
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -230,11 +242,13 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 /* Places the entry point. 0, or a negative errno; without a point job->keeps stays false. */
 static int plan_entry(struct job *job)
 {
-    int64_t insn = find_entry(job);
+    bool needless = job->row->role == TT_ROLE_TOPIC; /* only its exit is of interest */
+    int64_t insn = needless ? -1 : find_entry(job);
     struct tt_plan_point *other;
     struct tt_point point;
     int r;
 
+    job->keeps = needless;
     if (insn < 0)
         return 0;
     if (!describe(job, (uint32_t)insn, &point)) {
@@ -304,6 +318,8 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
     if (other && other->point.kind == TT_POINT_EXIT) {
         say(job->note, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
             job->plan->functions[other->function].symbol);
+        if (job->row->detail < other->point.detail)
+            other->point.detail = (__u8)job->row->detail;
         return 0;
     }
     if (other) {

@@ -100,6 +100,10 @@ int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *ru
 
 void tt_plan_free(struct tt_plan **plan);
 
+/* Traps that a read or command takes in functions of this file at that level of detail, both sides together:
+ * an entry and an exit of each function. */
+unsigned tt_plan_traps(const struct tt_plan *plan, enum tt_usual usual, enum tt_detail detail);
+
 /* Prints the plan for people, or as JSON. */
 struct tt_json;
 void tt_plan_print(const struct tt_plan *plan, bool all_points);

@@ -29,11 +29,13 @@ static const char *kind_name(unsigned kind)
 static const char *role_name(enum tt_role role)
 {
     static const char *const names[] = {
-        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",     [TT_ROLE_SERVER] = "server",
-        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall", [TT_ROLE_CATCH] = "catch",
-        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit", [TT_ROLE_REFUSED] = "refused",
-        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",   [TT_ROLE_METHOD] = "method",
-        [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",
+        [TT_ROLE_CLIENT] = "client",       [TT_ROLE_MANY] = "many",       [TT_ROLE_SERVER] = "server",
+        [TT_ROLE_REQUEST] = "request",     [TT_ROLE_UPCALL] = "upcall",   [TT_ROLE_CATCH] = "catch",
+        [TT_ROLE_ASYNCH] = "asynchronous", [TT_ROLE_SUBMIT] = "submit",   [TT_ROLE_REFUSED] = "refused",
+        [TT_ROLE_WORKER] = "worker",       [TT_ROLE_REPLY] = "reply",     [TT_ROLE_METHOD] = "method",
+        [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_LOG] = "log",
+        [TT_ROLE_POLL] = "poll",           [TT_ROLE_PUSH] = "push",       [TT_ROLE_TOPIC] = "topic",
+        [TT_ROLE_COUNTER] = "counter",     [TT_ROLE_RECEIVE] = "receive", [TT_ROLE_LIFE] = "life",
     };
 
     return names[role];
@@ -59,6 +61,8 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_ATTR_ERRORS_ONE] = "errors of one",
         [TT_CAPTURE_NAMED_VEC_COW] = "vector of named (old)",
         [TT_CAPTURE_ATTR_ERRORS_VEC_COW] = "errors in vector (old)",
+        [TT_CAPTURE_STRING_LONG] = "long std::string",
+        [TT_CAPTURE_STRING_LONG_COW] = "long std::string (old)",
     };
 
     return kind < TT_ARRAY_SIZE(names) && names[kind] ? names[kind] : "?";
@@ -84,6 +88,69 @@ static void capture_place(const struct tt_capture *capture, char *text, size_t s
 }
 
 /* ---- totals --------------------------------------------------------------------------------------- */
+
+static bool has_exit(const struct tt_plan *plan, const struct tt_plan_function *function)
+{
+    for (uint32_t i = 0; i < function->count; i++)
+        if (plan->points[function->first + i].point.kind == TT_POINT_EXIT)
+            return true;
+    return false;
+}
+
+unsigned tt_plan_traps(const struct tt_plan *plan, enum tt_usual usual, enum tt_detail detail)
+{
+    unsigned traps = 0;
+
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_plan_function *function = &plan->functions[i];
+        const struct tt_row *row = &tt_rows[function->row];
+
+        /* of the signatures of one row a call passes one */
+        if (i && plan->functions[i - 1].row == function->row && plan->functions[i - 1].count)
+            continue;
+        if (function->count && row->detail <= detail)
+            traps += row->usual[usual] * (1u + has_exit(plan, function));
+    }
+    return traps;
+}
+
+static const char *const usual_names[TT_USUALS] = {
+    [TT_USUAL_READ] = "read",
+    [TT_USUAL_COMMAND] = "command",
+};
+
+static size_t points_at(const struct tt_plan *plan, enum tt_detail detail)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->point_count; i++)
+        count += plan->points[i].point.detail <= detail;
+    return count;
+}
+
+static void print_levels(const struct tt_plan *plan)
+{
+    for (enum tt_detail level = 0; level < TT_DETAILS; level++) {
+        printf("at %-8s %zu points", tt_detail_names[level], points_at(plan, level));
+        for (enum tt_usual usual = 0; usual < TT_USUALS; usual++)
+            printf("%s %u traps in a %s", usual ? "," : ";", tt_plan_traps(plan, usual, level),
+                   usual_names[usual]);
+        printf("\n");
+    }
+}
+
+static void levels_to_json(const struct tt_plan *plan, struct tt_json *json)
+{
+    tt_json_object(json, "levels");
+    for (enum tt_detail level = 0; level < TT_DETAILS; level++) {
+        tt_json_object(json, tt_detail_names[level]);
+        tt_json_uint(json, "points", points_at(plan, level));
+        for (enum tt_usual usual = 0; usual < TT_USUALS; usual++)
+            tt_json_uint(json, usual_names[usual], tt_plan_traps(plan, usual, level));
+        tt_json_object_end(json);
+    }
+    tt_json_object_end(json);
+}
 
 struct totals {
     size_t functions, covered, entry_only, uncovered, partly, points, stepped, calls;
@@ -152,8 +219,10 @@ static void print_function(const struct tt_plan *plan, const struct tt_plan_func
 
     if (!all_points && !state)
         return;
-    printf("%s  (%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature,
-           role_name(tt_rows[function->row].role), function->address, function->size);
+    printf("%s  (%s%s%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature,
+           role_name(tt_rows[function->row].role), tt_rows[function->row].detail ? ", at " : "",
+           tt_rows[function->row].detail ? tt_detail_names[tt_rows[function->row].detail] : "",
+           function->address, function->size);
     if (state)
         printf("    %s: %s\n", state, function->refused);
     if (state && tt_rows[function->row].substitute)
@@ -201,6 +270,7 @@ void tt_plan_print(const struct tt_plan *plan, bool all_points)
         "%zu point%s: %zu emulated (about 0.5 us each), %zu single-stepped, %zu on a call; planned in %.0f ms\n",
         totals.points, totals.points == 1 ? "" : "s", totals.points - totals.stepped, totals.stepped,
         totals.calls, plan->seconds * 1e3);
+    print_levels(plan);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */
@@ -249,6 +319,7 @@ static void function_to_json(const struct tt_plan *plan, const struct tt_plan_fu
     tt_json_object(json, NULL);
     tt_json_string(json, "name", row->name);
     tt_json_string(json, "role", role_name(row->role));
+    tt_json_string(json, "detail", tt_detail_names[row->detail]);
     tt_json_string(json, "symbol", function->symbol);
     tt_json_string(json, "signature", function->signature);
     tt_json_uint(json, "address", function->address);
@@ -297,5 +368,6 @@ void tt_plan_to_json(const struct tt_plan *plan, struct tt_json *json)
     tt_json_uint(json, "on_call", totals.calls);
     tt_json_double(json, "seconds", plan->seconds);
     tt_json_object_end(json);
+    levels_to_json(plan, json);
     tt_json_object_end(json);
 }

@@ -1,8 +1,9 @@
 """make bench: what tracing costs. C++ and PyTango clients read an attribute of TangoTest and send it a command, untraced
 and traced in turn, both sides on one CPU and the agent on the other; medians over rounds, ratios, traps per call.
 
-Latencies of one run are compared with each other only: on a shared machine absolute values drift, so the two cases
-alternate round by round. usage: bench.py [--rounds N] [--calls N] [--native-rounds N] [--only-native] [--out build/bench.json]
+Latencies of one run are compared with each other only: on a shared machine absolute values drift, so untraced and traced
+at each level of detail alternate round by round.
+usage: bench.py [--rounds N] [--calls N] [--levels rpc,methods,full] [--native-rounds N] [--only-native] [--out build/bench.json]
 
 Beside it Tango 10's own telemetry: see beside_native.py.
 """
@@ -87,8 +88,8 @@ def settle(agent):
     wait_for(lambda: (lambda c: c["read"] >= c["written"])(counters(agent)), 10, "the agent to catch up")
 
 
-def start_agent(bed, pids):
-    agent = Agent(bed, *[a for p in pids for a in ("--select", "pid:%d" % p)],
+def start_agent(bed, pids, level):
+    agent = Agent(bed, "--detail", level, *[a for p in pids for a in ("--select", "pid:%d" % p)],
                   export=["file:" + bed.path("bench.jsonl")])
     os.sched_setaffinity(agent.proc.pid, {AGENT_CPU})
     for tid in os.listdir("/proc/%d/task" % agent.proc.pid):
@@ -96,7 +97,8 @@ def start_agent(bed, pids):
     return agent
 
 
-def measure(case, rounds, count):
+def measure(case, rounds, count, levels):
+    """A summary for each level of detail, against the same rounds untraced."""
     name, kind, operation, target = case
     bed = beds.Bed("bench")
     try:
@@ -105,17 +107,18 @@ def measure(case, rounds, count):
             os.sched_setaffinity(int(tid), {SIDES_CPU})
         client = MeasuredClient(bed, kind, server.url("sys/tg_test/1"), operation, target, count)
         client.round()  # warm caches
-        off, on = [], []
+        off, on = [], {level: [] for level in levels}
         for _ in range(rounds):
             off.append(one_round(client, server.pid, count))
-            agent = start_agent(bed, [server.pid, client.popen.pid])
-            client.round()  # its pages and the agent's are warm in both cases
-            on.append(one_round(client, server.pid, count, agent))
-            agent.stop(seconds=30)
+            for level in levels:
+                agent = start_agent(bed, [server.pid, client.popen.pid], level)
+                client.round()  # its pages and the agent's are warm in all cases
+                on[level].append(one_round(client, server.pid, count, agent))
+                agent.stop(seconds=30)
         client.close()
     finally:
         bed.close()
-    return summary(name, off, on)
+    return [dict(summary("%s, %s" % (name, level), off, on[level]), level=level) for level in levels]
 
 
 def summary(name, off, on):
@@ -160,6 +163,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=int(os.environ.get("TT_BENCH_ROUNDS", "7")))
     options.add_argument("--calls", type=int, default=int(os.environ.get("TT_BENCH_CALLS", "10000")))
+    options.add_argument("--levels", type=lambda text: text.split(","), default=["rpc", "methods", "full"])
     options.add_argument("--native-rounds", type=int, default=int(os.environ.get("TT_BENCH_NATIVE_ROUNDS", "3")))
     options.add_argument("--only-native", action="store_true", help="only beside native telemetry")
     options.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
@@ -171,7 +175,7 @@ def main():
         results = []
         for case in () if given.only_native else CASES:
             print("measuring %s ..." % case[0], file=sys.stderr, flush=True)
-            results.append(measure(case, given.rounds, given.calls))
+            results += measure(case, given.rounds, given.calls, given.levels)
         beside = []
         for case in beside_native.cases():
             print("measuring %s %s beside native ..." % case[:2], file=sys.stderr, flush=True)

@@ -92,3 +92,8 @@ class Agent:
         """Those of the bed's own processes: other Tango programs may run on this host, and be traced too."""
         mine = {p.pid for p in self.bed.procs}
         return [s for s in self.all_spans() if s.pid in mine]
+
+    def logs(self):
+        """Log records of the bed's own processes."""
+        mine = {p.pid for p in self.bed.procs}
+        return [record for record in spans.load_logs(self.file) if record.pid in mine]

@@ -56,17 +56,17 @@ def visible(bed, path, root):
     return shutil.copy(path, bed.path(os.path.basename(path))) if root else path
 
 
-def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True, root=None):
+def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True, root=None, extra=()):
     """Starts a server with `devices` ("name" or "Class::name"); with a database it is registered there first.
 
     With a database, devices are called by their plain names and omniORB uses unix sockets on one host; without, by
-    TCP. Both are wanted by the tests. `root`: of another system in which it runs.
+    TCP. Both are wanted by the tests. `root`: of another system in which it runs. `extra`: further arguments.
     """
     name = os.path.basename(argv[-1]).replace(".py", "")
     log = bed.path("orb-%s-%s-%d.log" % (name, instance, len(bed.procs)))
     full = witness_env(log) if witness else {}
     full.update(env or {})
-    argv = argv + [instance]
+    argv = argv + [instance] + list(extra)
     if database:
         for device in devices:
             dev_class, dev_name = device.split("::")

@@ -96,13 +96,57 @@ def spans_of_request(request):
                 yield Span(raw, resource, {"name": scope.get("name", ""), "version": scope.get("version", "")})
 
 
-def load(path):
-    """All spans of a file of OTLP JSON lines; a line that is no JSON is an error, a missing file is no span."""
+class Log:
+    def __init__(self, raw, resource, scope):
+        self.time, self.severity, self.text = int(raw["timeUnixNano"]), raw.get("severityNumber", 0), raw.get("severityText", "")
+        self.body, self.attrs = value_of(raw["body"]), attributes_of(raw.get("attributes"))
+        self.trace, self.span = raw.get("traceId", ""), raw.get("spanId", "")
+        self.resource, self.scope = resource, scope
+
+    @property
+    def pid(self):
+        return self.resource.get("process.pid", 0)
+
+    @property
+    def logger(self):
+        return self.attrs.get("tango.logger.name", "")
+
+    def key(self):
+        """Everything that must survive any way of export."""
+        return (self.time, self.severity, self.text, self.body, self.trace, self.span,
+                json.dumps(self.attrs, sort_keys=True), json.dumps(self.resource, sort_keys=True),
+                json.dumps(self.scope, sort_keys=True))
+
+    def __repr__(self):
+        return "<log %s %s %r span=%s pid=%s>" % (self.logger, self.text, self.body[:60], self.span or "none", self.pid)
+
+
+def logs_of_request(request):
+    for resource_logs in request.get("resourceLogs", []):
+        resource = attributes_of(resource_logs.get("resource", {}).get("attributes"))
+        for scope_logs in resource_logs.get("scopeLogs", []):
+            scope = scope_logs.get("scope", {})
+            for raw in scope_logs.get("logRecords", []):
+                yield Log(raw, resource, {"name": scope.get("name", ""), "version": scope.get("version", "")})
+
+
+def lines_of(path, items):
+    """A line that is no JSON is an error, a missing file has none."""
     if not os.path.exists(path):
         return []
     result = []
     with open(path) as f:
         for line in f:
             if line.strip():
-                result.extend(spans_of_request(json.loads(line)))
+                result.extend(items(json.loads(line)))
     return result
+
+
+def load(path):
+    """All spans of a file of OTLP JSON lines."""
+    return lines_of(path, spans_of_request)
+
+
+def load_logs(path):
+    """All log records of such a file."""
+    return lines_of(path, logs_of_request)

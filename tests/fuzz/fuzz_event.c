@@ -20,9 +20,20 @@ struct count {
 };
 
 static const struct tt_row rows[] = {
-    {.role = TT_ROLE_CLIENT, .name = "a"}, {.role = TT_ROLE_CLIENT, .name = "b"},
-    {.role = TT_ROLE_MANY, .name = "c"},   {.role = TT_ROLE_SERVER, .name = "d"},
-    {.role = TT_ROLE_SERVER, .name = "e"}, {.role = TT_ROLE_REQUEST},
+    {.role = TT_ROLE_CLIENT, .name = "a"},
+    {.role = TT_ROLE_CLIENT, .name = "b"},
+    {.role = TT_ROLE_MANY, .name = "c"},
+    {.role = TT_ROLE_SERVER, .name = "d"},
+    {.role = TT_ROLE_SERVER, .name = "e"},
+    {.role = TT_ROLE_REQUEST},
+    {.role = TT_ROLE_LOG, .name = "f"},
+    {.role = TT_ROLE_POLL, .name = "g", .verb = "poll"},
+    {.role = TT_ROLE_PUSH, .name = "h", .verb = "push"},
+    {.role = TT_ROLE_TOPIC, .name = "i"},
+    {.role = TT_ROLE_COUNTER, .name = "j"},
+    {.role = TT_ROLE_RECEIVE, .name = "k", .verb = "event"},
+    {.role = TT_ROLE_LIFE, .name = "l", .verb = "start"},
+    {.role = TT_ROLE_LIFE, .name = "m", .verb = "start server"},
 };
 
 static const struct tt_row *row_of(void *context, uint32_t point)
@@ -40,7 +51,8 @@ static void emit(void *context, struct tt_span *span)
 {
     volatile size_t sum = read_all(span->device) + read_all(span->class_name) + read_all(span->command) +
                           read_all(span->operation) + read_all(span->text) + read_all(span->exception_type) +
-                          read_all(span->peer_class) + read_all(span->peer_device);
+                          read_all(span->peer_class) + read_all(span->peer_device) + read_all(span->topic) +
+                          read_all(span->event_type);
     if (span->attribute_count > TT_LIST_MAX || span->error_count > TT_ERRORS_MAX || span->end < span->start ||
         span->attribute_total < span->attribute_count || span->error_total < span->error_count ||
         span->trace || span->sent)
@@ -53,6 +65,16 @@ static void emit(void *context, struct tt_span *span)
     (void)sum;
     ((struct count *)context)->spans++;
     tt_span_free(&span);
+}
+
+static void take_log(void *context, struct tt_log *log)
+{
+    volatile size_t sum = read_all(log->logger) + read_all(log->message) + read_all(log->file) +
+                          read_all(log->device) + read_all(log->class_name);
+    if (log->trace || log->span)
+        abort();
+    (void)sum;
+    tt_log_free(&log);
 }
 
 static bool switching(void *context, uint32_t tgid)
@@ -97,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tt_correlator_config config = {.seed = 1,
                                           .unix_offset = no_offset,
                                           .native = data[0] & 8,
+                                          .log = data[0] & 32 ? take_log : NULL,
                                           .native_server = data[0] & 16 ? native_server : NULL};
     if (data[0] & 2)
         config.max_keys = config.max_pending = config.max_depth = config.max_spans = 3;

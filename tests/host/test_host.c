@@ -172,6 +172,60 @@ static void link_single_leaves_no_trace(void **state)
     check_link(true);
 }
 
+/* ---- levels of detail ---- */
+
+static void count_type(void *context, const void *data, size_t size)
+{
+    unsigned *counts = context;
+    const struct tt_event *event = data;
+
+    assert_true(size >= sizeof(*event) && event->type < TT_EVENT_TYPES);
+    counts[event->type]++;
+}
+
+/* The point becomes one of that kind, and is hit once. */
+static void hit_as(struct tt_host *host, const struct target *t, enum tt_point_kind kind, unsigned detail)
+{
+    struct tt_point point = {.kind = (__u8)kind,
+                             .condition = TT_COND_ALWAYS,
+                             .cfa_reg = TT_REG_RSP,
+                             .cfa_off = 8,
+                             .detail = (__u8)detail};
+
+    assert_int_equal(tt_host_set_points(host, POINT, &point, 1), 0);
+    target_call(t);
+}
+
+/* Points above the level of a process cost it the filter only, but for the exit of a frame that it entered
+ * when its level was higher. */
+static void detail_filters_but_open_frames(void **state)
+{
+    uint64_t before[TT_COUNTERS], after[TT_COUNTERS];
+    struct tt_host *host = open_host(false);
+    struct target t = target_start();
+    unsigned counts[TT_EVENT_TYPES] = {0};
+    struct tt_link *link = NULL;
+
+    assert_int_equal(link_own(host, t.pid, &link), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 1), 0);
+    hit_as(host, &t, TT_POINT_ENTER, 1);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 0), 0);
+    assert_int_equal(tt_host_counters(host, before), 0);
+    hit_as(host, &t, TT_POINT_EXIT, 1);  /* of the frame that is open */
+    hit_as(host, &t, TT_POINT_EXIT, 1);  /* of none */
+    hit_as(host, &t, TT_POINT_ENTER, 1); /* beyond */
+    hit_as(host, &t, TT_POINT_ENTER, 0);
+    hit_as(host, &t, TT_POINT_EXIT, 0);
+    assert_int_equal(tt_host_counters(host, after), 0);
+    assert_true(tt_host_consume(host, count_type, counts) >= 0);
+    assert_int_equal(counts[TT_EVENT_ENTER], 2);
+    assert_int_equal(counts[TT_EVENT_EXIT], 2);
+    assert_int_equal(after[TT_COUNTER_DETAIL] - before[TT_COUNTER_DETAIL], 2);
+    tt_host_unlink(&link, 1);
+    target_stop(&t);
+    tt_host_free(&host);
+}
+
 static void link_to_a_dead_process_fails(void **state)
 {
     struct tt_host *host = open_host(false);
@@ -326,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_multi_leaves_no_trace),
         cmocka_unit_test(link_single_leaves_no_trace),
+        cmocka_unit_test(detail_filters_but_open_frames),
         cmocka_unit_test(link_to_a_dead_process_fails),
         cmocka_unit_test(links_close_in_parallel),
         cmocka_unit_test(writer_waits_until_the_lease_is_given_back),

@@ -41,6 +41,16 @@ enum {
     UPCALL,
     CATCH,
     SWITCH,
+    LOG,
+    POLL,
+    PUSH,
+    TOPIC,
+    COUNTER,
+    RECEIVE,
+    START,        /* the first part of a server's start */
+    START_SERVER, /* the next one */
+    EXPORT,       /* called by that */
+    SUBSCRIBE,
     ROWS,
 };
 
@@ -71,6 +81,18 @@ static const struct tt_row test_rows[ROWS] = {
     [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},
     [SWITCH] = {.role = TT_ROLE_SWITCH},
+    [LOG] = {.role = TT_ROLE_LOG, .name = "log4tango::Logger::call_appenders"},
+    [POLL] = {.role = TT_ROLE_POLL, .name = "Tango::PollThread::poll_attr", .verb = "poll"},
+    [PUSH] = {.role = TT_ROLE_PUSH, .name = "Tango::ZmqEventSupplier::push_event", .verb = "push"},
+    [TOPIC] = {.role = TT_ROLE_TOPIC, .name = "Tango::ZmqEventSupplier::create_full_event_name"},
+    [COUNTER] = {.role = TT_ROLE_COUNTER, .name = "Tango::ZmqCallInfo::operator>>="},
+    [RECEIVE] = {.role = TT_ROLE_RECEIVE, .name = "Tango::ZmqEventConsumer::push_zmq_event", .verb = "event"},
+    [START] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::init", .verb = "start"},
+    [START_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::server_init", .verb = "start server"},
+    [EXPORT] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::export_device", .verb = "export"},
+    [SUBSCRIBE] = {.role = TT_ROLE_MANY,
+                   .name = "Tango::DeviceProxy::subscribe_event",
+                   .verb = "subscribe_event"},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
@@ -101,6 +123,9 @@ struct events {
     size_t requests;
     struct tt_span **spans; /* in the order they were closed or emitted */
     size_t count, capacity;
+    struct tt_log *logs[32]; /* in the order they came */
+    size_t log_count;
+    size_t pushed; /* events that are known with topic and number */
 };
 
 /* ---- where spans go --------------------------------------------------------------------------- */
@@ -114,6 +139,29 @@ static inline void keep_span(void *context, struct tt_span *span)
         assert_non_null(e->spans);
     }
     e->spans[e->count++] = span;
+}
+
+static inline void keep_log(void *context, struct tt_log *log)
+{
+    struct events *e = context;
+    assert_true(e->log_count < sizeof(e->logs) / sizeof(e->logs[0]));
+    e->logs[e->log_count++] = log;
+}
+
+/* As correlate does: the span is only known during the call. */
+static inline void record_log(void *context, struct tt_log *log)
+{
+    log->in_span = log->span != NULL;
+    if (log->span)
+        memcpy(log->span_id, log->span->span_id, sizeof(log->span_id));
+    log->span = NULL;
+    keep_log(context, log);
+}
+
+static inline void record_pushed(void *context, struct tt_span *span, uint64_t time)
+{
+    struct events *e = context;
+    e->pushed++;
 }
 
 static inline void record_open(void *context, struct tt_span *span)
@@ -149,7 +197,12 @@ static inline void events_init_rows(struct events *e, row_fn rows)
 {
     memset(e, 0, sizeof(*e));
     e->now = 1000000;
-    struct tt_assembler_ops ops = {record_open, record_request, keep_span, e};
+    struct tt_assembler_ops ops = {.open = record_open,
+                                   .request = record_request,
+                                   .close = keep_span,
+                                   .log = record_log,
+                                   .pushed = record_pushed,
+                                   .context = e};
     e->assembler = tt_assembler_new(&ops, rows, NULL);
     assert_non_null(e->assembler);
     tt_assembler_set_switching(e->assembler, test_switching, e);
@@ -173,6 +226,7 @@ static inline void events_init_correlated_rows(struct events *e, const struct tt
     e->now = 1000000;
     c.seed = c.seed ?: 7;
     c.unix_offset = c.unix_offset ?: test_offset;
+    c.log = keep_log;
     e->correlator = tt_correlator_new(&c, keep_span, e);
     assert_non_null(e->correlator);
     struct tt_assembler_ops ops = tt_correlator_ops(e->correlator);
@@ -192,6 +246,8 @@ static inline void events_free(struct events *e)
     tt_correlator_free(&e->correlator);
     for (size_t i = 0; i < e->count; i++)
         tt_span_free(&e->spans[i]);
+    for (size_t i = 0; i < e->log_count; i++)
+        tt_log_free(&e->logs[i]);
     free(e->spans);
 }
 
@@ -378,6 +434,45 @@ static inline void upcall_key(struct events *e, uint32_t tid, uint64_t frame, st
 static inline void upcall(struct events *e, uint32_t tid, uint64_t frame, uint32_t port, uint32_t id)
 {
     upcall_key(e, tid, frame, tcp_key(port, id, false));
+}
+
+/* A log message of level 400 (WARN). */
+static inline void writes(struct events *e, uint32_t tid, uint64_t frame, const char *message)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, LOG, frame, frame);
+    draft_string(d, TT_FIELD_LOGGER, 0, "sys/tg_test/1");
+    draft_u64(d, TT_FIELD_LEVEL, 400);
+    draft_string(d, TT_FIELD_FILE, 0, "TangoTest.cpp");
+    draft_u64(d, TT_FIELD_LINE, 815);
+    draft_string(d, TT_FIELD_MESSAGE, 0, message);
+    feed(e, d);
+}
+
+/* An event goes out, from entry to exit at `frame`. */
+static inline void pushes(struct events *e, uint32_t tid, uint64_t frame, const char *topic, uint32_t number)
+{
+    struct draft *d;
+    enter(e, tid, PUSH, frame);
+    d = draft(e, TT_EVENT_EXIT, tid, TOPIC, frame - 0x200, frame - 0x280);
+    draft_string(d, TT_FIELD_TOPIC, 0, topic);
+    feed(e, d);
+    d = draft(e, TT_EVENT_EXIT, tid, TOPIC, frame - 0x200, frame - 0x280);
+    draft_string(d, TT_FIELD_TOPIC, 0, "that of the counter");
+    feed(e, d);
+    d = draft(e, TT_EVENT_ENTER, tid, COUNTER, frame - 0x200, frame - 0x200);
+    draft_u64(d, TT_FIELD_COUNTER, number);
+    feed(e, d);
+    leave(e, tid, PUSH, frame);
+}
+
+static inline void receives(struct events *e, uint32_t tid, uint64_t frame, const char *topic,
+                            uint32_t number)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, RECEIVE, frame, frame);
+    draft_string(d, TT_FIELD_TOPIC, 0, topic);
+    draft_u64(d, TT_FIELD_EVENT_ERROR, 0xdead00);
+    draft_u64(d, TT_FIELD_COUNTER, number);
+    feed(e, d);
 }
 
 static inline void thread_ends(struct events *e, uint32_t tid)

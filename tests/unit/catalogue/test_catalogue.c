@@ -11,12 +11,12 @@
 
 #include "catalogue/catalogue.h"
 #include "plan/demangle.h"
-#include "plan/insn.h"
 
 static bool has_verb(enum tt_role role)
 {
     return role == TT_ROLE_CLIENT || role == TT_ROLE_MANY || role == TT_ROLE_SERVER ||
-           role == TT_ROLE_ASYNCH || role == TT_ROLE_REPLY;
+           role == TT_ROLE_ASYNCH || role == TT_ROLE_REPLY || role == TT_ROLE_POLL || role == TT_ROLE_PUSH ||
+           role == TT_ROLE_RECEIVE || role == TT_ROLE_LIFE;
 }
 
 static void rows_are_complete(void **state)
@@ -72,7 +72,7 @@ static unsigned parameters(const char *signature)
     return count;
 }
 
-static void arguments_exist_and_lie_in_registers(void **state)
+static void arguments_exist(void **state)
 {
     for (size_t i = 0; i < tt_row_count; i++) {
         const struct tt_row *row = &tt_rows[i];
@@ -87,10 +87,9 @@ static void arguments_exist_and_lie_in_registers(void **state)
                 continue;
             }
             assert_true(argument->value < TT_VALUE_RETURNED_SEQ);
-            entry++;
+            entry += argument->value != TT_VALUE_WORK_PERIOD; /* a build has it or the two others, in ms */
             for (size_t k = 0; k < TT_ROW_SIGNATURES && row->signature[k]; k++)
                 assert_true((unsigned)argument->index <= parameters(row->signature[k]));
-            assert_int_not_equal(tt_insn_argument_reg((unsigned)argument->index + row->sret), TT_REG_NONE);
         }
         assert_true(entry <= TT_MAX_CAPTURES);
     }
@@ -104,7 +103,8 @@ static void layouts_are_sane(void **state)
         assert_non_null(layout->name);
         assert_true(layout->present && layout->present[0]);
         for (size_t j = TT_LAYOUT_NONE + 1; j < TT_LAYOUT_FIELDS; j++)
-            assert_true(layout->offset[j] == -1 || (layout->offset[j] > 0 && layout->offset[j] < 4096));
+            assert_true(layout->offset[j] == -1 || layout->offset[j] == TT_LAYOUT_ABSENT ||
+                        (layout->offset[j] > 0 && layout->offset[j] < 4096));
     }
     for (size_t i = 0; i < tt_omni_layout_count; i++)
         assert_true(tt_omni_layouts[i].giop.stream_id && tt_omni_layouts[i].giop.descriptor_op);
@@ -115,7 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_complete),
         cmocka_unit_test(signatures_are_normal_and_stand_once),
-        cmocka_unit_test(arguments_exist_and_lie_in_registers),
+        cmocka_unit_test(arguments_exist),
         cmocka_unit_test(layouts_are_sane),
     };
 

@@ -36,7 +36,7 @@ static int handle(void *context, const char *request, struct tt_json *json)
     asked++;
     assert_ptr_equal(context, &asked);
     tt_json_object(json, NULL);
-    if (!strcmp(request, "GET list")) {
+    if (!strcmp(request, "GET list") || !strcmp(request, "SET it to that")) {
         tt_json_string(json, "it", "is");
     } else if (sscanf(request, "GET large %lu", &size) == 1) {
         char *text = calloc(1, size + 1);
@@ -144,6 +144,18 @@ static void test_ask(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void test_tell(void **state)
+{
+    struct tt_control_server *server = start();
+    _cleanup_free_ char *reply = NULL, *error = NULL;
+    size_t size;
+
+    if (tt_control_tell(path, "it to that", &reply, &size, &error))
+        fail_msg("%s", error);
+    assert_string_equal(reply, "{\"it\":\"is\"}");
+    tt_control_server_free(&server);
+}
+
 static void test_large_reply(void **state)
 {
     struct tt_control_server *server = start();
@@ -192,7 +204,7 @@ static void test_bad_requests(void **state)
     fd = connected();
     send(fd, "POST / HTTP/1.1\r\n", 17, MSG_NOSIGNAL);
     assert_true(drain(fd, buffer, sizeof(buffer), 1000) >= 0);
-    assert_string_equal(buffer, "{\"error\":\"a request is one line: GET WHAT\"}");
+    assert_string_equal(buffer, "{\"error\":\"a request is one line: GET WHAT or SET WHAT\"}");
     close(fd);
     fd = connected();
     send(fd, "GET li", 6, MSG_NOSIGNAL);
@@ -320,7 +332,7 @@ static void test_replaced_file(void **state)
 }
 
 /* What a child that has become nobody (in group 12345, or not) gets from the agent. */
-static void ask_as_nobody(bool member, char *buffer, size_t size)
+static void ask_as_nobody(bool member, bool change, char *buffer, size_t size)
 {
     int out[2];
     ssize_t n;
@@ -336,7 +348,8 @@ static void ask_as_nobody(bool member, char *buffer, size_t size)
 
         if (setgroups(member, groups) || setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
             _exit(1);
-        err = tt_control_ask(path, "list", &reply, &(size_t){0}, &error);
+        err = change ? tt_control_tell(path, "it to that", &reply, &(size_t){0}, &error)
+                     : tt_control_ask(path, "list", &reply, &(size_t){0}, &error);
         text = err ? error : reply;
         _exit(write(out[1], text, strlen(text)) < 0);
     }
@@ -362,13 +375,15 @@ static void test_group(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0660);
     assert_int_equal(st.st_gid, 12345);
-    ask_as_nobody(true, buffer, sizeof(buffer));
+    ask_as_nobody(true, false, buffer, sizeof(buffer));
     assert_string_equal(buffer, "{\"it\":\"is\"}");
-    ask_as_nobody(false, buffer, sizeof(buffer));
+    ask_as_nobody(true, true, buffer, sizeof(buffer));
+    assert_non_null(strstr(buffer, "only root and the agent's own user"));
+    ask_as_nobody(false, false, buffer, sizeof(buffer));
     assert_non_null(strstr(buffer, "does not answer you"));
     /* Even where the file lets everybody in, the agent looks who asks. */
     assert_int_equal(chmod(path, 0666), 0);
-    ask_as_nobody(false, buffer, sizeof(buffer));
+    ask_as_nobody(false, false, buffer, sizeof(buffer));
     assert_non_null(strstr(buffer, "does not answer you"));
     tt_control_server_free(&server);
 }
@@ -436,6 +451,7 @@ int main(void)
         TEST(test_ask),           TEST(test_large_reply),  TEST(test_no_agent),       TEST(test_bad_requests),
         TEST(test_slow_clients),  TEST(test_stale_socket), TEST(test_live_socket),    TEST(test_bad_paths),
         TEST(test_replaced_file), TEST(test_stream),       TEST(test_stream_refused), TEST(test_group),
+        TEST(test_tell),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -173,13 +174,118 @@ static void test_errors(void **state)
     free(large);
 }
 
+struct detail_sample {
+    const char *rules[5];
+    enum tt_detail server, client;
+};
+
+static const struct detail_sample detail_samples[] = {
+    {{NULL}, TT_DETAIL_METHODS, TT_DETAIL_METHODS},
+    {{"rpc"}, TT_DETAIL_RPC, TT_DETAIL_RPC},
+    {{"Full"}, TT_DETAIL_FULL, TT_DETAIL_FULL},
+    {{"rpc", "full:Basler/*"}, TT_DETAIL_FULL, TT_DETAIL_RPC}, /* the rest, wherever it stands */
+    {{"full:Basler/*", "rpc"}, TT_DETAIL_FULL, TT_DETAIL_RPC},
+    {{"rpc", "full"}, TT_DETAIL_FULL, TT_DETAIL_FULL},
+    {{"full:server:basler", "rpc:*"}, TT_DETAIL_FULL, TT_DETAIL_RPC}, /* the first that matches */
+    {{"rpc:*", "full:server:basler"}, TT_DETAIL_RPC, TT_DETAIL_RPC},
+    {{"rpc:pid:7"}, TT_DETAIL_METHODS, TT_DETAIL_RPC},
+};
+
+static struct tt_selection *with_details(const char *const rules[5])
+{
+    struct tt_selection *selection = tt_selection_new();
+    char *error = NULL;
+
+    for (size_t i = 0; i < 5 && rules[i]; i++)
+        if (tt_selection_add_detail(selection, false, rules[i], &error))
+            fail_msg("%s", error);
+    return selection;
+}
+
+static void test_details(void **state)
+{
+    struct tt_process server = server_process(), client = client_process();
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(detail_samples); i++) {
+        struct tt_selection *selection = with_details(detail_samples[i].rules);
+
+        assert_int_equal(tt_selection_detail(selection, &server), detail_samples[i].server);
+        assert_int_equal(tt_selection_detail(selection, &client), detail_samples[i].client);
+        tt_selection_free(&selection);
+    }
+}
+
+static void rule_is(const struct tt_selection *selection, size_t index, const char *wanted)
+{
+    _cleanup_free_ char *rule = tt_selection_detail_rule(selection, index);
+
+    if (wanted)
+        assert_string_equal(rule, wanted);
+    else
+        assert_null(rule);
+}
+
+/* While the agent runs: the latest word counts, and the same pattern is there once. */
+static void test_details_change(void **state)
+{
+    static const char *const rules[5] = {"full:Basler/*", "rpc:scan"};
+    struct tt_selection *selection = with_details(rules);
+    struct tt_process server = server_process();
+    char *error = NULL;
+
+    assert_int_equal(tt_selection_add_detail(selection, true, "rpc:*", &error), 0);
+    assert_int_equal(tt_selection_detail(selection, &server), TT_DETAIL_RPC);
+    assert_int_equal(tt_selection_add_detail(selection, true, "methods:Basler/*", &error), 0);
+    assert_int_equal(tt_selection_detail(selection, &server), TT_DETAIL_METHODS);
+    assert_int_equal(tt_selection_add_detail(selection, true, "full", &error), 0);
+    rule_is(selection, 0, "methods:Basler/*");
+    rule_is(selection, 1, "rpc:*");
+    rule_is(selection, 2, "rpc:scan");
+    rule_is(selection, 3, "full");
+    rule_is(selection, 4, NULL);
+    tt_selection_free(&selection);
+}
+
+static void detail_refused(const char *text, const char *part)
+{
+    struct tt_selection *selection = tt_selection_new();
+    char *error = NULL;
+
+    assert_int_equal(tt_selection_add_detail(selection, false, text, &error), -EINVAL);
+    if (!strstr(error, part))
+        fail_msg("%s", error);
+    free(error);
+    rule_is(selection, 0, "methods");
+    tt_selection_free(&selection);
+}
+
+static void test_detail_errors(void **state)
+{
+    struct tt_selection *selection = tt_selection_new();
+    char text[32], *error = NULL;
+
+    detail_refused("all", "\"all\" is no level");
+    detail_refused("", "no level");
+    detail_refused("rpc:", "empty");
+    detail_refused("Basler/*:rpc", "no level");
+    detail_refused("rpc:pid:x", "decimal number");
+    for (int i = 0; i < 256; i++) {
+        snprintf(text, sizeof(text), "rpc:pid:%d", i + 1);
+        assert_int_equal(tt_selection_add_detail(selection, true, text, &error), 0);
+    }
+    assert_int_equal(tt_selection_add_detail(selection, true, "rpc:pid:5", &error), 0);
+    assert_int_equal(tt_selection_add_detail(selection, true, "rpc:pid:500", &error), -E2BIG);
+    free(error);
+    tt_selection_free(&selection);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_not_tango),
-        cmocka_unit_test(test_native),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_rules),         cmocka_unit_test(test_not_tango),
+        cmocka_unit_test(test_native),        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_details),       cmocka_unit_test(test_details_change),
+        cmocka_unit_test(test_detail_errors),
     };
 
     return cmocka_run_group_tests_name("selection", tests, NULL, NULL);

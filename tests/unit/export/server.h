@@ -37,7 +37,7 @@ struct server {
     pthread_t thread;
     const struct step *steps;
     size_t step_count;
-    _Atomic unsigned connections, requests, spans;
+    _Atomic unsigned connections, requests, spans, logs;
     char head[4096];            /* of the last request */
     _Atomic uint64_t times[64]; /* of the requests, monotonic ms */
     size_t body_size;           /* of the last request, as sent */
@@ -77,6 +77,15 @@ static inline void server_decode(struct server *server, const uint8_t *body, siz
         size = zip.total_out;
         inflateEnd(&zip);
         body = plain;
+    }
+    if (strstr(server->head, " /v1/logs ")) {
+        Tt__Otlp__LogsRequest *logs = tt__otlp__logs_request__unpack(NULL, size, body);
+
+        for (size_t r = 0; logs && r < logs->n_resource_logs; r++)
+            for (size_t s = 0; s < logs->resource_logs[r]->n_scope_logs; s++)
+                server->logs += (unsigned)logs->resource_logs[r]->scope_logs[s]->n_log_records;
+        tt__otlp__logs_request__free_unpacked(logs, NULL);
+        return;
     }
     request = tt__otlp__trace_request__unpack(NULL, size, body);
     if (!request) {

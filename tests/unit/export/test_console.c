@@ -55,7 +55,8 @@ static void check_tree(bool color, bool utf8, const char *expected)
     /* The order of arrival does not matter. */
     for (size_t i = 0; i < s.count; i++)
         reversed[i] = s.spans[s.count - 1 - i];
-    tt_console_tree(&text, reversed, s.count, 0, &(struct tt_console_style){.color = color, .utf8 = utf8});
+    tt_console_tree(&text, reversed, s.count, 0, NULL, 0,
+                    &(struct tt_console_style){.color = color, .utf8 = utf8});
     assert_string_equal(text.data, expected);
     tt_text_free(&text);
     free_scene(&s);
@@ -132,7 +133,7 @@ static void test_tree_broken(void **state)
     spans[2] = fixture_span(resource, 1, 3, 3, 3, "own parent", NULL, 2, 8);
     spans[3] = fixture_span(resource, 1, 1, 3, 3, "twin", NULL, 3, 20000000);
     spans[4] = fixture_span(resource, 1, 9, 77, 0, "orphan of no kind", NULL, 4, 3);
-    tt_console_tree(&text, spans, 5, 7, &style);
+    tt_console_tree(&text, spans, 5, 7, NULL, 0, &style);
     for (size_t i = 0; i < 5; i++)
         assert_non_null(strstr(text.data, spans[i]->title));
     assert_non_null(strstr(text.data, "  20.000 s "));
@@ -142,7 +143,7 @@ static void test_tree_broken(void **state)
     tt_text_free(&text);
     for (unsigned i = 0; i < 300; i++)
         spans[i] = fixture_span(resource, 1, i + 1, i, 1, "deep", NULL, i, 1000 - i);
-    tt_console_tree(&text, spans, 300, 0, &style);
+    tt_console_tree(&text, spans, 300, 0, NULL, 0, &style);
     assert_non_null(strstr(text.data, "   … 100 more spans\n"));
     tt_text_free(&text);
     put_spans(spans, 300);
@@ -164,7 +165,7 @@ static void say_still_here(void *context, char *buffer, size_t size)
 }
 
 struct console {
-    struct tt_sink_counters counters;
+    struct tt_sink_counters counters[TT_SIGNALS];
     struct tt_sink *sink;
     struct tt_otel_resource *client, *server;
     FILE *file;
@@ -184,7 +185,7 @@ static void console_setup(struct console *c, bool all_roots, unsigned rate)
                                                                  .silence = say_still_here,
                                                                  .silence_context = (void *)"3",
                                                                  .now = fake_now},
-                                    &c->counters, &c->sink),
+                                    c->counters, &c->sink),
                      0);
 }
 
@@ -236,7 +237,7 @@ static void test_sink_settles(void **state)
     give(&c, fixture_span(c.server, 1, 2, 1, 2, "Init", "a/b/c", 1, 9));
     assert_string_equal(after(&c, 200), ""); /* the last span came 200 ms ago */
     assert_int_equal(count_of(after(&c, 100), "Init"), 3);
-    assert_int_equal(c.counters.exported, 2);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 2);
     console_teardown(&c);
 }
 
@@ -268,7 +269,7 @@ static void test_sink_roots(void **state)
     after(&c, 400);
     assert_int_equal(count_of(c.text, "polled") + count_of(c.text, "init"), 0);
     assert_int_equal(count_of(c.text, "INTERNAL construct") + count_of(c.text, "CLIENT   outgoing"), 2);
-    assert_int_equal(c.counters.exported, 4);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 4);
     console_teardown(&c);
     console_setup(&c, true, 20);
     give(&c, fixture_span(c.server, 1, 1, 0, 2, "polled", "a/b/c", 0, 1));
@@ -288,7 +289,7 @@ static void test_sink_rate(void **state)
         count_of(after(&c, 1000), "... 37 traces not shown (more than 5 a second; --console-rate)\n"), 1);
     give(&c, fixture_span(c.client, 99, 1, 0, 3, "read", "a/b/c", 0, 1));
     assert_int_equal(count_of(after(&c, 400), "CLIENT   read"), 1);
-    assert_int_equal(c.counters.exported, 43);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 43);
     for (unsigned i = 0; i < 8; i++)
         give(&c, fixture_span(c.client, i + 1, 1, 0, 3, "last", "a/b/c", 0, 1));
     c.sink->ops->finish(c.sink);
@@ -306,16 +307,16 @@ static void test_sink_bounds(void **state)
     console_setup(&c, false, 100000);
     for (unsigned i = 0; i < 1500; i++)
         give(&c, fixture_span(c.client, i, 2, 1, 3, "open", "a/b/c", 0, 1));
-    assert_int_equal(c.counters.exported, 1500 - 1024);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 1500 - 1024);
     after(&c, 11000);
-    assert_int_equal(c.counters.exported, 1500);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 1500);
     for (unsigned i = 1; i < 3000; i++)
         give(&c, fixture_span(c.client, 1, i + 1, 1, 3, "child", "a/b/c", i, i + 1));
     give(&c, fixture_span(c.client, 1, 1, 0, 1, "root", "a/b/c", 0, 10000));
     after(&c, 400);
     assert_int_equal(count_of(c.text, "INTERNAL root"), 1);
     assert_int_equal(count_of(c.text, "... 2800 more spans\n"), 1);
-    assert_int_equal(c.counters.exported, 4500);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 4500);
     console_teardown(&c);
 }
 
@@ -380,13 +381,13 @@ static void test_sink_full_pipe(void **state)
         ;
     assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
     assert_int_equal(tt_console_new(&(struct tt_console_options){.fd = fds[1], .rate = 20, .now = tt_now_ns},
-                                    &c.counters, &c.sink),
+                                    c.counters, &c.sink),
                      0);
     give(&c, fixture_span(c.client, 1, 1, 0, 3, "read", "a/b/c", 0, 1));
     c.sink->ops->stopping(c.sink, tt_now_ns() + 200 * TT_NS_PER_MS);
     c.sink->ops->finish(c.sink);
-    assert_int_equal(c.counters.exported, 0);
-    assert_int_equal(c.counters.dropped_timeout, 1);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 0);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].dropped_timeout, 1);
     console_teardown(&c);
     close(fds[0]);
     close(fds[1]);
@@ -410,7 +411,7 @@ static void replace_sink(struct console *c, const struct tt_console_options *opt
     own.fd = fileno(c->file);
     own.now = fake_now;
     own.rate = 20;
-    assert_int_equal(tt_console_new(&own, &c->counters, &c->sink), 0);
+    assert_int_equal(tt_console_new(&own, c->counters, &c->sink), 0);
 }
 
 /* Whole traces, by any of their spans, wherever they begin; what does not match is counted and not shown. */
@@ -431,7 +432,7 @@ static void test_sink_filter(void **state)
     assert_int_equal(count_of(c.text, "SERVER   slow"), 1);
     assert_int_equal(count_of(c.text, "SERVER   alone"), 1);
     assert_int_equal(count_of(c.text, "fast"), 0);
-    assert_int_equal(c.counters.exported, 5);
+    assert_int_equal(c.counters[TT_SIGNAL_SPANS].exported, 5);
     console_teardown(&c);
 
     console_setup(&c, false, 20);

@@ -17,8 +17,9 @@ static struct tt_otel_span *plain_span(void)
 
 static void test_overflow(void **state)
 {
-    struct tt_queue *queue = tt_queue_new(100, 30);
-    struct tt_otel_span *span = plain_span(), *taken[30];
+    struct tt_queue *queue = tt_queue_new(TT_SIGNAL_SPANS, 100, 30);
+    struct tt_otel_span *span = plain_span();
+    void *taken[30];
     unsigned accepted = 0;
     size_t n, total = 0;
 
@@ -33,7 +34,7 @@ static void test_overflow(void **state)
         assert_true(n == 30 || n == 10);
         total += n;
         for (size_t i = 0; i < n; i++)
-            tt_otel_span_put(&taken[i]);
+            tt_queue_put(TT_SIGNAL_SPANS, &taken[i]);
     }
     assert_int_equal(total, 100);
     assert_true(tt_queue_ended(queue));
@@ -44,7 +45,7 @@ static void test_overflow(void **state)
 
 static void test_free_puts(void **state)
 {
-    struct tt_queue *queue = tt_queue_new(10, 20);
+    struct tt_queue *queue = tt_queue_new(TT_SIGNAL_SPANS, 10, 20);
     struct tt_otel_span *span = plain_span();
 
     for (unsigned i = 0; i < 7; i++)
@@ -62,8 +63,9 @@ static uint64_t ms_since(uint64_t start)
 
 static void test_delay(void **state)
 {
-    struct tt_queue *queue = tt_queue_new(10, 4);
-    struct tt_otel_span *span = plain_span(), *taken[4];
+    struct tt_queue *queue = tt_queue_new(TT_SIGNAL_SPANS, 10, 4);
+    struct tt_otel_span *span = plain_span();
+    void *taken[4];
     uint64_t start = tt_now_ns();
 
     assert_int_equal(tt_queue_take(queue, taken, 1000, 50), 0); /* idle */
@@ -73,14 +75,14 @@ static void test_delay(void **state)
     assert_int_equal(tt_queue_take(queue, taken, 60, 10), 0); /* there, but not due within the idle time */
     assert_int_equal(tt_queue_take(queue, taken, 60, 1000), 1);
     assert_true(ms_since(start) >= 59);
-    tt_otel_span_put(&taken[0]);
+    tt_queue_put(TT_SIGNAL_SPANS, &taken[0]);
     for (unsigned i = 0; i < 4; i++)
         tt_queue_push(queue, span);
     start = tt_now_ns();
     assert_int_equal(tt_queue_take(queue, taken, 5000, 5000), 4); /* a full batch does not wait */
     assert_true(ms_since(start) < 1000);
     for (unsigned i = 0; i < 4; i++)
-        tt_otel_span_put(&taken[i]);
+        tt_queue_put(TT_SIGNAL_SPANS, &taken[i]);
     tt_queue_free(&queue);
     tt_otel_span_put(&span);
 }
@@ -103,8 +105,8 @@ static void *push_many(void *arg)
 /* Several writers, one reader: what was accepted arrives, and every reference comes back. */
 static void test_threads(void **state)
 {
-    struct race race = {.queue = tt_queue_new(1000, 100), .span = plain_span()};
-    struct tt_otel_span *taken[100];
+    struct race race = {.queue = tt_queue_new(TT_SIGNAL_SPANS, 1000, 100), .span = plain_span()};
+    void *taken[100];
     pthread_t writers[3];
     unsigned total = 0;
 
@@ -112,7 +114,7 @@ static void test_threads(void **state)
         pthread_create(&writers[i], NULL, push_many, &race);
     for (size_t n; (n = tt_queue_take(race.queue, taken, 1, 200));) {
         for (size_t i = 0; i < n; i++)
-            tt_otel_span_put(&taken[i]);
+            tt_queue_put(TT_SIGNAL_SPANS, &taken[i]);
         total += (unsigned)n;
     }
     for (unsigned i = 0; i < 3; i++)

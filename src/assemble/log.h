@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* log.h: a log message as assemble and correlate make it: what was captured, and in which span it was
+ * written. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct tt_span;
+struct tt_trace; /* correlate's */
+
+struct tt_log {
+    /* set by assemble */
+    uint32_t tgid, tid;
+    uint64_t time;         /* CLOCK_MONOTONIC, ns */
+    struct tt_span *span;  /* innermost open span of the thread, NULL: none, or not proven; valid only during
+                              the  `log` call */
+    struct tt_arena arena; /* owns all strings below; NULL = not known */
+    const char *logger, *message, *file;
+    uint64_t level; /* log4tango::Level */
+    uint64_t line;
+    bool has_level, has_line;
+    uint32_t full;                   /* bytes of the message as it was, if it was cut, else 0 */
+    unsigned incomplete;             /* enum tt_incomplete, or-ed */
+    const char *device, *class_name; /* the request during which it was written: whose device answers it */
+
+    /* set by correlate */
+    struct tt_trace *trace;
+    bool in_span;
+    uint8_t trace_id[16], span_id[8];
+    int64_t unix_offset;
+    uint32_t root_tgid; /* process of the root of its trace, or its own */
+    struct tt_log *next;
+};
+
+/* Zeroed; NULL when out of memory. Free also frees the arena. */
+struct tt_log *tt_log_new(void);
+void tt_log_free(struct tt_log **log);

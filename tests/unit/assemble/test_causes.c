@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What goes on in a server without being asked for: polling, events, start and stop. */
+#include "events.h"
+
+#define MS 1000000ull
+
+static void test_polling(void **state)
+{
+    struct events e;
+    struct draft *d;
+    events_init(&e);
+    d = draft(&e, TT_EVENT_ENTER, 21, POLL, 0x9000, 0x9000);
+    draft_string(d, TT_FIELD_DEVICE, 0, "sys/tg_test/1");
+    draft_u64(d, TT_FIELD_PLANNED, 5000);
+    draft_u64(d, TT_FIELD_PERIOD, 100 * MS);
+    feed(&e, d);
+    enter(&e, 21, READ_5, 0x8000);
+    pushes(&e, 21, 0x7000, "tango://h:1/a/b/c/x.change", 1);
+    leave(&e, 21, READ_5, 0x8000);
+    leave(&e, 21, POLL, 0x9000);
+    const struct tt_span *poll = span_of(&e, POLL, 0), *read = span_of(&e, READ_5, 0),
+                         *push = span_of(&e, PUSH, 0);
+    assert_true(is_root(poll));
+    assert_int_equal(poll->kind, TT_SPAN_INTERNAL);
+    assert_int_equal(poll->trigger, TT_TRIGGER_POLLING);
+    assert_int_equal(poll->planned, 5000);
+    assert_int_equal(poll->period, 100 * MS);
+    assert_parent(read, poll);
+    assert_int_equal(read->kind, TT_SPAN_INTERNAL);
+    assert_int_equal(read->trigger, TT_TRIGGER_POLLING);
+    assert_false(read->collocated);
+    assert_parent(push, read);
+    assert_int_equal(push->kind, TT_SPAN_PRODUCER);
+    events_free(&e);
+}
+
+/* cppTango 9.3: seconds and microseconds of a shortened unix time, period in ms. */
+static void test_polling_93(void **state)
+{
+    struct events e;
+    struct draft *d;
+    events_init(&e);
+    d = draft(&e, TT_EVENT_ENTER, 21, POLL, 0x9000, 0x9000);
+    draft_u64(d, TT_FIELD_PLANNED, 700000000);
+    draft_u64(d, TT_FIELD_PLANNED_USEC, 250000);
+    draft_u64(d, TT_FIELD_PERIOD_MS, 3000);
+    feed(&e, d);
+    leave(&e, 21, POLL, 0x9000);
+    assert_int_equal(span_of(&e, POLL, 0)->planned, 0);
+    assert_int_equal(span_of(&e, POLL, 0)->planned_unix, 1702000000250000000ull);
+    assert_int_equal(span_of(&e, POLL, 0)->period, 3000 * MS);
+    events_free(&e);
+}
+
+static void test_push(void **state)
+{
+    struct events e;
+    events_init(&e);
+    pushes(&e, 21, 0x7000, "tango://h:1/a/b/c/x.idl5_change", 77);
+    const struct tt_span *push = span_of(&e, PUSH, 0);
+    assert_true(is_root(push));
+    assert_string_equal(push->topic, "tango://h:1/a/b/c/x.idl5_change");
+    assert_true(push->has_counter);
+    assert_int_equal(push->counter, 77);
+    assert_int_equal(e.pushed, 1);
+    assert_int_equal(stats(&e)->suspended, 0);
+    assert_int_equal(stats(&e)->mismatched_exits, 0);
+    events_free(&e);
+}
+
+/* A heartbeat has a number and no event around it. */
+static void test_heartbeat(void **state)
+{
+    struct events e;
+    struct draft *d;
+    events_init(&e);
+    enter(&e, 21, READ_5, 0x9000);
+    d = draft(&e, TT_EVENT_ENTER, 21, COUNTER, 0x8000, 0x8000);
+    draft_u64(d, TT_FIELD_COUNTER, 5);
+    feed(&e, d);
+    leave(&e, 21, READ_5, 0x9000);
+    assert_int_equal(e.pushed, 0);
+    assert_false(span_of(&e, READ_5, 0)->has_counter);
+    assert_int_equal(stats(&e)->orphan_exits, 0);
+    events_free(&e);
+}
+
+static void test_receive(void **state)
+{
+    struct events e;
+    events_init(&e);
+    receives(&e, 31, 0x9000, "tango://h:1/a/b/c/x.change", 3);
+    enter(&e, 31, READ, 0x8000);
+    leave(&e, 31, READ, 0x8000);
+    leave(&e, 31, RECEIVE, 0x9000);
+    lose(&e, 31);
+    receives(&e, 31, 0x9000, "tango://h:1/a/b/c/x.change", 4);
+    leave(&e, 31, RECEIVE, 0x9000);
+    receives(&e, 31, 0x9000, "tango://h:1/a/b/c/x.change", 5);
+    leave(&e, 31, RECEIVE, 0x9000);
+    const struct tt_span *first = span_of(&e, RECEIVE, 0);
+    assert_int_equal(first->kind, TT_SPAN_CONSUMER);
+    assert_int_equal(first->trigger, TT_TRIGGER_EVENT);
+    assert_int_equal(first->counter, 3);
+    assert_false(first->event_error); /* only the lowest byte of its register counts */
+    assert_false(first->after_gap);
+    assert_parent(span_of(&e, READ, 0), first);
+    assert_true(span_of(&e, RECEIVE, 1)->after_gap);
+    assert_false(span_of(&e, RECEIVE, 2)->after_gap);
+    events_free(&e);
+}
+
+static void test_life(void **state)
+{
+    struct events e;
+    events_init(&e);
+    enter(&e, 21, START, 0x9000);
+    leave(&e, 21, START, 0x9000);
+    enter(&e, 21, START_SERVER, 0x9000);
+    enter(&e, 21, EXPORT, 0x8000);
+    enter(&e, 21, COMMAND, 0x7000);
+    leave(&e, 21, COMMAND, 0x7000);
+    leave(&e, 21, EXPORT, 0x8000);
+    leave(&e, 21, START_SERVER, 0x9000);
+    assert_int_equal(span_of(&e, START, 0)->trigger, TT_TRIGGER_STARTUP);
+    assert_parent(span_of(&e, EXPORT, 0), span_of(&e, START_SERVER, 0));
+    assert_int_equal(span_of(&e, EXPORT, 0)->trigger, TT_TRIGGER_STARTUP);
+    assert_parent(span_of(&e, COMMAND, 0), span_of(&e, EXPORT, 0));
+    assert_int_equal(span_of(&e, COMMAND, 0)->kind, TT_SPAN_CLIENT);
+    assert_string_equal(span_of(&e, COMMAND, 0)->owner_device, "sys/tg_test/1");
+    events_free(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_polling),   cmocka_unit_test(test_polling_93), cmocka_unit_test(test_push),
+        cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_receive),    cmocka_unit_test(test_life),
+    };
+
+    return cmocka_run_group_tests_name("causes", tests, NULL, NULL);
+}
