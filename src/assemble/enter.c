@@ -24,6 +24,12 @@ static bool is_server(const struct frame *frame)
     return frame->row->role == TT_ROLE_SERVER;
 }
 
+/* Sends no request itself: what it does may. */
+static bool is_served(const struct frame *frame)
+{
+    return is_server(frame) || frame->row->role == TT_ROLE_METHOD;
+}
+
 /* A method that hands over to another by a jump (command_inout_4 to command_inout_2 in cppTango 9.3): same
  * address, nothing in between. Only methods: a client's frame whose end was missed looks the same when the
  * client calls again from the same place, and must not share the success of that call. */
@@ -86,6 +92,10 @@ static void judge_server(struct tt_assembler *assembler, struct thread *thread, 
     } else if (top && is_server(top) && top->owner && (proven || (birth->chained && !top->doubtful))) {
         birth->inner = true;
         birth->owner = top->owner;
+    } else if (top && proven && top->row->role == TT_ROLE_METHOD) {
+        birth->kind = TT_SPAN_INTERNAL; /* the device's own code called it: nobody asked */
+        birth->trigger = TT_TRIGGER_UNKNOWN;
+        birth->parent = top->owner;
     } else if (top && proven) {
         birth->collocated = true;
         birth->parent = top->owner;
@@ -116,7 +126,7 @@ static bool same_verb(const struct tt_row *a, const struct tt_row *b)
  */
 static bool stands_for(const struct frame *top, const struct tt_row *row)
 {
-    if (top->row->role != row->role || !same_verb(top->row, row))
+    if (row->role == TT_ROLE_METHOD || top->row->role != row->role || !same_verb(top->row, row))
         return false;
     if (row->role == TT_ROLE_CLIENT)
         return !top->owner->requests;
@@ -180,9 +190,10 @@ static void fill_from_marker(struct marker *marker, struct tt_span *span)
 /* A call made inside a request belongs to the device that makes it. */
 static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
 {
-    bool server = parent->row->role == TT_ROLE_SERVER && parent->device;
-    const char *device = server ? parent->device : parent->owner_device;
-    const char *class_name = server ? parent->class_name : parent->owner_class;
+    bool served = (parent->row->role == TT_ROLE_SERVER || parent->row->role == TT_ROLE_METHOD) &&
+                  parent->device;
+    const char *device = served ? parent->device : parent->owner_device;
+    const char *class_name = served ? parent->class_name : parent->owner_class;
     if (device)
         span->owner_device = tt_arena_copy(&span->arena, device, strlen(device));
     if (class_name)
@@ -283,7 +294,7 @@ static bool is_only_frame(const struct thread *thread, const struct frame *frame
 static struct frame *sender(struct tt_assembler *assembler, struct thread *thread, uint64_t sp)
 {
     struct frame *top = thread->top;
-    if (!top || thread->dropped > sp || top->doubtful || is_server(top) || !top->owner)
+    if (!top || thread->dropped > sp || top->doubtful || is_served(top) || !top->owner)
         return NULL;
     if (tt_frame_holds(thread, top, sp) || !tt_thread_switches(assembler, thread))
         return top;

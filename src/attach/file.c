@@ -10,20 +10,21 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-static struct tt_file *find_file(struct tt_files *files, const struct stat *st)
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
-        if (f->device == st->st_dev && f->inode == st->st_ino && f->size == st->st_size &&
-            f->modified.tv_sec == st->st_mtim.tv_sec && f->modified.tv_nsec == st->st_mtim.tv_nsec &&
-            !f->broken)
+        if (f->bases == bases && f->device == st->st_dev && f->inode == st->st_ino &&
+            f->size == st->st_size && f->modified.tv_sec == st->st_mtim.tv_sec &&
+            f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
             return f;
     return NULL;
 }
 
-static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan)
+static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan,
+                                       const struct tt_bases *bases)
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
-        if (plan->build_id_size && p->plan->build_id_size == plan->build_id_size &&
+        if (p->bases == bases && plan->build_id_size && p->plan->build_id_size == plan->build_id_size &&
             !memcmp(p->plan->build_id, plan->build_id, plan->build_id_size) &&
             p->plan->point_count == plan->point_count)
             return p;
@@ -66,7 +67,8 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     _cleanup_free_ char *why = NULL;
     struct tt_plan *plan = NULL;
     struct tt_planned *planned;
-    int error = tt_plan_file(file->fd, file->path, &plan, &why);
+    int error = file->bases ? tt_plan_methods(file->fd, file->path, file->bases, &plan, &why)
+                            : tt_plan_file(file->fd, file->path, &plan, &why);
 
     if (error == -ENOENT)
         return 0; /* nothing there to probe */
@@ -77,10 +79,11 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
      * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
      * gets a point. */
-    file->may_be_wide = (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
+    file->may_be_wide = !file->bases &&
+                        (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
                          plan->library[TT_LIBRARY_DYNAMIC]) &&
                         !is_overlay(file->fd);
-    planned = find_planned(files, plan);
+    planned = find_planned(files, plan, file->bases);
     if (planned) {
         tt_plan_free(&plan);
         file->planned = planned;
@@ -92,6 +95,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
         return -ENOMEM;
     }
     planned->plan = plan;
+    planned->bases = file->bases;
     error = describe_points(files, host, planned);
     if (error) {
         tt_plan_free(&planned->plan);
@@ -105,7 +109,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
 }
 
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 struct tt_file **file, uint64_t *plans, double *plan_seconds)
+                 const struct tt_bases *bases, struct tt_file **file, uint64_t *plans, double *plan_seconds)
 {
     struct tt_file *made;
     struct stat st;
@@ -113,7 +117,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
 
     if (fstat(fd, &st))
         return -errno;
-    made = find_file(files, &st);
+    made = find_file(files, &st, bases);
     if (made) {
         close(fd);
         *file = made;
@@ -127,6 +131,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
         free(made);
         return -ENOMEM;
     }
+    made->bases = bases;
     made->id = ++files->next_id;
     made->device = st.st_dev;
     made->inode = st.st_ino;
@@ -140,6 +145,36 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     pthread_mutex_unlock(&files->lock);
     *file = made;
     return error;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+const struct tt_bases *tt_files_bases(struct tt_files *files, int fd, const char *path)
+{
+    _cleanup_free_ char *why = NULL;
+    struct tt_tango *tango;
+    struct stat st;
+    int error;
+
+    if (fstat(fd, &st))
+        return NULL;
+    for (tango = files->tangos; tango; tango = tango->next)
+        if (same_file(&tango->st, &st))
+            return tango->bases;
+    tango = calloc(1, sizeof(*tango));
+    if (!tango)
+        return NULL;
+    tango->st = st;
+    error = tt_bases_read(fd, path, &tango->bases, &why);
+    if (error && error != -ENOENT)
+        tt_warn("%s: methods of device classes cannot be found: %s", path, why ? why : strerror(-error));
+    tango->next = files->tangos;
+    files->tangos = tango;
+    return tango->bases;
 }
 
 bool tt_file_matches(const struct tt_file *file)
@@ -164,6 +199,11 @@ void tt_files_clear(struct tt_files *files)
         tt_cleanup_close(&f->fd);
         free(f->path);
         free(f);
+    }
+    for (struct tt_tango *t = files->tangos, *next; t; t = next) {
+        next = t->next;
+        tt_bases_free(&t->bases);
+        free(t);
     }
     for (struct tt_planned *p = files->plans, *next; p; p = next) {
         next = p->next;

@@ -23,6 +23,7 @@ enum tt_library {
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
+    TT_HOLDS_CLASSES,                  /* classes derived from cppTango's: device servers, plug-ins */
     TT_HOLDS,
 };
 
@@ -86,6 +87,10 @@ enum tt_value {
     TT_VALUE_REQUEST,         /* CORBA::Request*: address of its call descriptor */
     TT_VALUE_TASK,            /* this = omni::AsyncRequest: address of its call descriptor */
     TT_VALUE_VALUE_1_SEQ,     /* AttributeValueList (of AttributeValue, before IDL 4) by reference: names */
+    TT_VALUE_ATTR_NAME,       /* Attr: name, of the attribute's description in the class */
+    TT_VALUE_ATTRIBUTE_NAME,  /* Attribute or WAttribute by reference: name, of the device's own */
+    TT_VALUE_COMMAND_NAME,    /* Tango::Command: name */
+    TT_VALUE_CLASS_NAME,      /* DeviceClass: name */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -108,7 +113,8 @@ struct tt_row {
     enum tt_library library;
     enum tt_role role;
     enum tt_detail detail; /* the least level at which it is probed; 0: always */
-    const char *name;      /* of the span: the qualified function, without arguments */
+    const char *name; /* of the span: the qualified function, without arguments; "{class}", "{attribute}" and
+                         "{command}" stand for names that are read in each call */
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
@@ -117,7 +123,9 @@ struct tt_row {
     bool inner;      /* only its substitute calls it: probed only where a build leaves that one uncovered */
     bool seldom;     /* called at connection time or so: points that have to be single-stepped are allowed */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
-    bool foreign; /* a client function that runs code of others (callbacks): a stack may switch inside it */
+    bool foreign;   /* a client function that runs code of others (callbacks): a stack may switch inside it */
+    bool overrides; /* not the function itself, but those of user classes that take its place (found by RTTI)
+                     */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };

@@ -12,6 +12,7 @@ const struct tt_row tt_rows[] = {
 #include "catalogue/rows_group.h"
 #include "catalogue/rows_server.h"
 #include "catalogue/rows_orb.h"
+#include "catalogue/rows_method.h"
 };
 
 const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);

@@ -26,7 +26,8 @@ static const char introduction[] =
     "INTERNAL.\n"
     "* **Name.** The C++ function, `Tango::DeviceProxy::read_attribute`, as native 10.3 writes it. What was done stands "
     "in `tango.operation.name`: `Arm`, `read ExposureTime`, `read 12 attributes`. A request that none of the functions "
-    "below stands for is named by its GIOP operation (`_is_a`).\n"
+    "below stands for is named by its GIOP operation (`_is_a`). Methods of device classes are called after class and "
+    "purpose, with the names that each call shows: `TangoTest.read_double_scalar`, `TangoTest.DevDouble`.\n"
     "* **Parent.** Only where it is proven, and the span says how (`tangotrace.parent.proof`). No proof, no parent.\n"
     "* **Unknown is absent.** A value that could not be read has no attribute; the span then lists `field_unreadable` "
     "in `tangotrace.incomplete`. A span whose end was not seen claims no success: status Unset and `end_unknown`.\n"
@@ -122,6 +123,7 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_SERVER] = "SERVER",
         [TT_ROLE_ASYNCH] = "CLIENT, until the reply arrives",
         [TT_ROLE_REPLY] = "INTERNAL, linked to the call",
+        [TT_ROLE_METHOD] = "INTERNAL",
         [TT_ROLE_CATCH] = NULL,
         [TT_ROLE_SWITCH] = NULL,
     };
@@ -131,6 +133,8 @@ static const char *kind_of(const struct tt_row *row)
 
 static const char *title_of(const struct tt_row *row)
 {
+    if (row->role == TT_ROLE_METHOD)
+        return "the span's name";
     if (!row->verb || !*row->verb)
         return "the GIOP operation";
     return strcmp(row->verb, "command") ? row->verb : "the command's name";

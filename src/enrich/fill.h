@@ -12,6 +12,9 @@
  * upcall without a known method): it is named by its GIOP operation. */
 bool tt_fill_is_bare(const struct tt_span *span);
 
+/* The span's name: the row's, with what stands in braces filled in. As the title below. */
+const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span);
+
 /* tango.operation.name, in the arena or static; NULL when out of memory. */
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span);
 

@@ -95,4 +95,7 @@ int64_t tt_flow_find(const struct tt_flow *flow, uint64_t address);
 /* Name behind a direct call or jump target: symbol or the PLT's; NULL if unknown. */
 const char *tt_flow_target_name(struct tt_elf *elf, uint64_t target);
 
+/* Name of the function whose PLT entry lies at `address`; NULL if it is none. */
+const char *tt_flow_plt_name(struct tt_elf *elf, uint64_t address);
+
 void tt_flow_problem(struct tt_flow *flow, const char *format, ...) __attribute__((format(printf, 2, 3)));

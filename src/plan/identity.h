@@ -9,6 +9,9 @@
 /* Fills the descriptive fields of a plan. 0 or -ENOMEM. */
 int tt_identify(struct tt_plan *plan, const struct tt_elf *elf, const char *path);
 
+/* Layout of cppTango's objects that fits the file, or NULL. */
+const struct tt_layout *tt_identity_layout(const struct tt_elf *elf);
+
 /* Version for people from a library's file name ("libtango-ddde0d83.so.10.3.3" -> "10.3.3"); NULL: none in
  * it. */
 char *tt_identity_version(const char *name);

@@ -12,6 +12,7 @@
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
+#include "plan/function.h"
 #include "plan/identity.h"
 #include "plan/match.h"
 #include "plan/values.h"
@@ -22,8 +23,9 @@
 /* One function in the making. */
 struct job {
     struct tt_plan *plan;
+    const struct tt_function *wanted;
     const struct tt_row *row;
-    uint32_t row_index, function; /* index into tt_rows, into plan->functions */
+    uint32_t function; /* index into plan->functions */
     struct tt_flow flow;
     char note[TEXT_MAX], refused[TEXT_MAX];
     bool again; /* the entry point lies in a loop */
@@ -132,7 +134,7 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
 {
     struct tt_cfa cfa;
 
-    *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->row_index};
+    *point = (struct tt_point){.condition = TT_COND_ALWAYS, .function = job->wanted->row};
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -187,19 +189,34 @@ static void add_capture(struct job *job, struct tt_point *point, const struct tt
         point->captures++;
         return;
     }
-    say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+    /* without it the span would have no name */
+    if (job->wanted->whole && (argument->field == TT_FIELD_ATTRIBUTE || argument->field == TT_FIELD_COMMAND))
+        say(job->refused, "%s: %s not readable (%s)", where, tt_capture_field_name(argument->field), why);
+    else
+        say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+}
+
+/* Where at `insn` the nth argument register's value lies. */
+static struct tt_origin find_argument(const struct job *job, uint32_t insn, unsigned index)
+{
+    struct tt_origin origin = {.reg = (uint8_t)tt_insn_argument_reg(index)};
+
+    if (job->wanted->arguments && index < TT_ARGUMENT_REGS)
+        origin = job->wanted->arguments[index];
+    if (origin.reg != TT_REG_NONE)
+        origin.reg = (uint8_t)tt_values_holder(&job->flow, insn, origin.reg);
+    return origin;
 }
 
 static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *point)
 {
     for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++) {
         const struct tt_argument *argument = &job->row->argument[i];
-        struct tt_origin origin = {0};
+        struct tt_origin origin;
 
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
-        origin.reg = (uint8_t)tt_values_holder(
-            &job->flow, insn, tt_insn_argument_reg((unsigned)argument->index + (job->row->sret ? 1 : 0)));
+        origin = find_argument(job, insn, (unsigned)argument->index + (job->row->sret ? 1 : 0));
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -286,6 +303,16 @@ static void capture_returned(struct job *job, const struct tt_flow_exit *exit, s
     }
 }
 
+/* Is it sure that the call at an exit point comes back? It is if nothing else leads to what follows. Else
+ * that may be another path's, and the callee one that never returns: a stripped file does not tell. */
+static bool comes_back(const struct tt_flow *flow, uint32_t call)
+{
+    uint32_t next = call + 1;
+
+    return next < flow->insn_count && !flow->insns[next].root && !tt_flow_other_ways(flow, next) &&
+           flow->insns[next].insn.address == flow->insns[call].insn.address + flow->insns[call].insn.length;
+}
+
 /* One exit; returns 1 if it could not be placed. */
 static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
 {
@@ -294,6 +321,12 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
                                            (uint64_t)offset_of_address(job->flow.elf, insn->address));
     struct tt_point point;
 
+    if (other && other->point.kind == TT_POINT_EXIT && job->wanted->whole &&
+        other->point.function != job->wanted->row) {
+        say(job->refused, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
+            job->plan->functions[other->function].signature);
+        return 1;
+    }
     if (other && other->point.kind == TT_POINT_EXIT) {
         say(job->note, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
             job->plan->functions[other->function].symbol);
@@ -301,6 +334,11 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
     }
     if (other) {
         say(job->refused, "exit at 0x%llx is an entry point", (unsigned long long)insn->address);
+        return 1;
+    }
+    if (job->wanted->whole && insn->kind == TT_INSN_CALL && !comes_back(&job->flow, exit->insn)) {
+        say(job->refused, "exit at 0x%llx is a call that may never come back",
+            (unsigned long long)insn->address);
         return 1;
     }
     if (!describe(job, exit->insn, &point)) {
@@ -357,7 +395,9 @@ static int plan_exits(struct job *job)
     note_tails(job);
     /* a shared exit is another function's point, but this one's way out all the same */
     function->entry_only = *job->refused && function->count <= 1;
-    if (!*job->refused && !count) {
+    if (!*job->refused && !count && job->wanted->whole) {
+        say(job->note, "never returns: it ends by an exception");
+    } else if (!*job->refused && !count) {
         say(job->refused, "never returns");
         function->entry_only = true;
     }
@@ -374,25 +414,36 @@ static int keep_text(char **to, const char *text)
     return *to ? 0 : -ENOMEM;
 }
 
-/* Plans one matched symbol. What cannot be planned is no failure: the function says so. */
-static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+/* Half a function is none where its spans are to be whole. */
+static void drop_half(struct job *job)
+{
+    struct tt_plan_function *function = &job->plan->functions[job->function];
+
+    if (!job->wanted->whole || !*job->refused)
+        return;
+    job->plan->point_count -= function->count;
+    function->count = 0;
+    function->entry_only = false;
+    job->note[0] = '\0';
+}
+
+int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count];
-    struct job job = {.plan = plan, .row = &tt_rows[match->row], .row_index = match->row};
+    struct job job = {.plan = plan, .wanted = wanted, .row = &tt_rows[wanted->row]};
     int r;
 
     *function = (struct tt_plan_function){
-        .row = match->row,
-        .address = match->symbol->address,
-        .size = match->symbol->size,
+        .row = wanted->row,
+        .address = wanted->address,
+        .size = wanted->size,
         .first = (uint32_t)plan->point_count,
     };
     job.function = (uint32_t)plan->function_count++;
-    function->symbol = strdup(match->symbol->name);
-    function->signature = strdup(match->signature);
+    function->symbol = strdup(wanted->symbol);
+    function->signature = strdup(wanted->signature);
     if (!function->symbol || !function->signature)
         return -ENOMEM;
-    plan->library[job.row->library] = true;
     r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
     if (r == -EINVAL)
         return keep_text(&function->refused, job.refused);
@@ -405,6 +456,7 @@ static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct 
     if (r >= 0)
         r = plan_exits(&job);
     tt_flow_free(&job.flow);
+    drop_half(&job);
     if (r >= 0)
         r = keep_text(&function->refused, job.refused);
     if (r >= 0)
@@ -424,6 +476,21 @@ static bool is_covered(const struct tt_plan *plan, const char *name)
     return false;
 }
 
+/* Plans one matched symbol. */
+static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+{
+    const struct tt_function wanted = {
+        .row = match->row,
+        .address = match->symbol->address,
+        .size = match->symbol->size,
+        .symbol = match->symbol->name,
+        .signature = match->signature,
+    };
+
+    plan->library[tt_rows[match->row].library] = true;
+    return tt_plan_function(plan, elf, &wanted);
+}
+
 /* Where its substitute is covered it would only cost: its calls are seen there. */
 static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
@@ -431,7 +498,7 @@ static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_
     struct tt_plan_function *function = &plan->functions[plan->function_count];
 
     if (!is_covered(plan, row->substitute))
-        return plan_function(plan, elf, match);
+        return plan_match(plan, elf, match);
     *function = (struct tt_plan_function){
         .row = match->row,
         .address = match->symbol->address,
@@ -459,7 +526,7 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     plan->functions = calloc(count, sizeof(*plan->functions));
     r = plan->functions ? 0 : -ENOMEM;
     for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? 0 : plan_function(plan, elf, &matches[i]);
+        r = tt_rows[matches[i].row].inner ? 0 : plan_match(plan, elf, &matches[i]);
     for (size_t i = 0; r >= 0 && i < count; i++)
         r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
     tt_match_free(&matches, count);
@@ -498,13 +565,22 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
 #define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
 
-static bool has_telemetry(const struct tt_elf *elf)
+/* PyTango's extension has such classes, too, but what they do is call Python. */
+#define PYTANGO_SYMBOL "PyInit__tango"
+
+static bool has_symbol(const struct tt_elf *elf, const char *name)
 {
     for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, TELEMETRY_SYMBOL))
+        if (!strcmp(elf->symbols[i].name, name))
             return true;
     }
     return false;
+}
+
+/* cppTango itself has no user's classes, unless it is part of a program. */
+static bool may_have_classes(const struct tt_elf *elf, bool tango)
+{
+    return elf->tango_types && (!tango || elf->program) && !has_symbol(elf, PYTANGO_SYMBOL);
 }
 
 int tt_plan_probe(int fd, bool holds[TT_HOLDS])
@@ -522,7 +598,8 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
-        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_telemetry(&elf);
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
+        holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds[TT_LIBRARY_TANGO]);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

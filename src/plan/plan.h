@@ -11,7 +11,9 @@
  *             insn and disasm (decoding), cfi and dwarf (.eh_frame), reader (bounded values), bound
  *   values    in which register an argument lies at a point
  *   captures  what the kernel is told to read there
- *   plan      all of it put together; report.c shows it
+ *   pointers  words that hold addresses (relocations); types and classes, on top of them: the C++ classes of
+ * a server and what lies in their virtual tables; methods: their functions planned plan      all of it put
+ * together; report.c shows it
  */
 #pragma once
 
@@ -73,6 +75,25 @@ struct tt_plan {
  * NULL when out of memory) says why.
  */
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error);
+
+/*
+ * What a cppTango library tells of its own classes, so that those derived from them can be found in the files
+ * of device servers. 0; -ENOENT: the file holds no cppTango; another negative errno, *error as above. Lives
+ * on its own, free with tt_bases_free.
+ */
+struct tt_bases;
+int tt_bases_read(int fd, const char *path, struct tt_bases **bases, char **error);
+void tt_bases_free(struct tt_bases **bases);
+
+/*
+ * Plans the functions of device classes that are in the file, for processes that map it beside the cppTango
+ * of `bases`. As tt_plan_file; -ENOENT: there are none.
+ */
+int tt_plan_methods(int fd, const char *path, const struct tt_bases *bases, struct tt_plan **result,
+                    char **error);
+
+/* Name of the cppTango library that the file was linked with ("libtango.so.9"), or NULL; the caller's. */
+char *tt_plan_needs_tango(int fd);
 
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
