@@ -50,9 +50,9 @@ struct tt_class_table {
     uint64_t address; /* of slot 0 */
 };
 
-/* All such tables of the file, by address. *tables is the caller's (free). 0 or -ENOMEM. */
+/* All such tables of the file, by address. *result is the caller's (free). 0 or -ENOMEM. */
 int tt_class_tables(const struct tt_types *types, const struct tt_bases *bases,
-                    struct tt_class_table **tables, size_t *count);
+                    struct tt_class_table **result, size_t *count);
 
 /* The function of this file that lies in a slot; 0: another file's, none, or none that is known. */
 uint64_t tt_class_slot(const struct tt_pointers *pointers, uint64_t table, uint64_t slot);

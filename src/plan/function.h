@@ -20,4 +20,4 @@ struct tt_function {
 
 /* Plans it as the next of plan->functions, which has room. What cannot be planned is no failure: the function
  * says so. 0 or a negative errno. */
-int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *function);
+int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted);

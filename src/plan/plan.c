@@ -369,6 +369,13 @@ static void note_tails(struct job *job)
     }
 }
 
+static enum tt_exits_how how_of(const struct job *job)
+{
+    if (job->wanted->whole)
+        return TT_EXITS_JUMPS;
+    return job->row->seldom ? TT_EXITS_STEP : TT_EXITS_PLAIN;
+}
+
 static int plan_exits(struct job *job)
 {
     _cleanup_free_ struct tt_flow_exit *exits = NULL;
@@ -378,7 +385,7 @@ static int plan_exits(struct job *job)
 
     if (!job->keeps)
         return 0;
-    r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
+    r = tt_flow_exits(&job->flow, how_of(job), &exits, &count);
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
     } else if (r < 0) {

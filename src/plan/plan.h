@@ -82,7 +82,7 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
  * on its own, free with tt_bases_free.
  */
 struct tt_bases;
-int tt_bases_read(int fd, const char *path, struct tt_bases **bases, char **error);
+int tt_bases_read(int fd, const char *path, struct tt_bases **result, char **error);
 void tt_bases_free(struct tt_bases **bases);
 
 /*

@@ -56,6 +56,11 @@ class Span:
         return self.resource.get("process.pid", 0)
 
     @property
+    def is_method(self):
+        """A method of a device class: "TangoTest.read_ampli". Functions of cppTango are qualified: "Tango::..."."""
+        return self.kind == INTERNAL and "." in self.name and "::" not in self.name
+
+    @property
     def failed(self):
         return self.status == ERROR
 
