@@ -92,6 +92,10 @@ int tt_flow_exits(struct tt_flow *flow, enum tt_exits_how how, struct tt_flow_ex
 /* Number of live ways to the instruction besides falling into it from the one before. */
 unsigned tt_flow_other_ways(const struct tt_flow *flow, uint32_t insn);
 
+/* Is it sure that the call comes back? If not, what follows may be another path's, and the callee one that
+ * never returns. */
+bool tt_flow_comes_back(const struct tt_flow *flow, uint32_t call);
+
 /* CFA before the instruction; as tt_cfi_cfa. */
 int tt_flow_cfa(const struct tt_flow *flow, uint32_t insn, struct tt_cfa *cfa);
 

@@ -303,16 +303,6 @@ static void capture_returned(struct job *job, const struct tt_flow_exit *exit, s
     }
 }
 
-/* Is it sure that the call at an exit point comes back? It is if nothing else leads to what follows. Else
- * that may be another path's, and the callee one that never returns: a stripped file does not tell. */
-static bool comes_back(const struct tt_flow *flow, uint32_t call)
-{
-    uint32_t next = call + 1;
-
-    return next < flow->insn_count && !flow->insns[next].root && !tt_flow_other_ways(flow, next) &&
-           flow->insns[next].insn.address == flow->insns[call].insn.address + flow->insns[call].insn.length;
-}
-
 /* One exit; returns 1 if it could not be placed. */
 static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
 {
@@ -336,7 +326,7 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
         say(job->refused, "exit at 0x%llx is an entry point", (unsigned long long)insn->address);
         return 1;
     }
-    if (job->wanted->whole && insn->kind == TT_INSN_CALL && !comes_back(&job->flow, exit->insn)) {
+    if (job->wanted->whole && insn->kind == TT_INSN_CALL && !tt_flow_comes_back(&job->flow, exit->insn)) {
         say(job->refused, "exit at 0x%llx is a call that may never come back",
             (unsigned long long)insn->address);
         return 1;

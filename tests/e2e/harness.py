@@ -12,7 +12,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CI = os.environ.get("CI", "") not in ("", "0", "false")
-MODULES = ["test_baseline", "test_cli", "test_calls", "test_matrix", "test_errors", "test_async", "test_every", "test_otlp",
+MODULES = ["test_baseline", "test_cli", "test_calls", "test_methods", "test_matrix", "test_errors", "test_async", "test_every", "test_otlp",
            "test_loss", "test_processes", "test_late", "test_replay", "test_native", "test_links", "test_harm",
            "test_harm_builds"]
 
