@@ -48,7 +48,8 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
-        __atomic_store_n(&files->rows[planned->first + i], &tt_rows[points[i].function], __ATOMIC_RELEASE);
+        __atomic_store_n(&files->rows[planned->first + i], tt_plan_row(plan, points[i].function),
+                         __ATOMIC_RELEASE);
     }
     files->next_point += (uint32_t)plan->point_count;
     return tt_host_set_points(host, planned->first, points, plan->point_count);

@@ -134,6 +134,12 @@ struct tt_row {
 extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
 
+/* A row of a file's own: like another one, with a name of its own. In one piece of memory (free); NULL when
+ * out of it. */
+struct tt_row *tt_row_make(const struct tt_row *like, const char *name);
+/* The same for a method of which no more is known than its name (recordings). */
+struct tt_row *tt_row_make_method(const char *name);
+
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {
     const char *name;           /* for people: "cppTango 9.3/9.4, new std::string" */

@@ -60,7 +60,7 @@ const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span)
     char text[512];
     size_t used = 0;
 
-    if (!strchr(at, '{'))
+    if (span->row->role != TT_ROLE_METHOD)
         return at;
     while (*at && used + 1 < sizeof(text)) {
         const char *end = *at == '{' ? strchr(at, '}') : NULL, *part;

@@ -405,6 +405,72 @@ static char *describe_method(const struct scan *scan, const struct method *metho
     return n < 0 ? NULL : text;
 }
 
+/* "level" of "N7Pogo_ns11levelAttribE", "Go" of "N7Pogo_ns7GoClassE": what Pogo makes the names of its
+ * classes of. False: it is no such name. */
+static bool pogo_name(const char *type, const char *suffix, char *name, size_t size)
+{
+    int scope = scope_length(type);
+    const char *own = type + (scope > 0 ? scope : 0);
+    size_t length = scope >= 0 ? strtoul(own, NULL, 10) : 0, end = strlen(suffix);
+
+    own += strspn(own, "0123456789");
+    if (length <= end || length - end >= size || strncmp(own + length - end, suffix, end) != 0)
+        return false;
+    snprintf(name, size, "%.*s", (int)(length - end), own);
+    return true;
+}
+
+/* Which argument tells what the row's name needs, by its register; TT_ARGUMENT_REGS: none is needed. */
+static unsigned naming_argument(const struct tt_row *row, const char **place, const char **suffix)
+{
+    for (unsigned i = 0; i < TT_ROW_ARGUMENTS && row->argument[i].field != TT_FIELD_NONE; i++) {
+        const struct tt_argument *argument = &row->argument[i];
+
+        *place = argument->value == TT_VALUE_ATTR_NAME ? "{attribute}" : "{command}";
+        *suffix = argument->value == TT_VALUE_ATTR_NAME ? "Attrib" : "Class";
+        if (argument->value == TT_VALUE_ATTR_NAME || argument->value == TT_VALUE_COMMAND_NAME)
+            return (unsigned)argument->index;
+    }
+    return TT_ARGUMENT_REGS;
+}
+
+/*
+ * A method of the device is not told which of its attributes or commands it is asked about: is_level_allowed
+ * knows no more than its own name. Pogo calls the class so that jumps to it. Gives the function a row with
+ * that name, without what cannot be read. *why: there is no such name, or there are several.
+ */
+static int name_group(const struct scan *scan, struct tt_plan *plan, const struct method *methods,
+                      size_t count, uint32_t *row, const char **why)
+{
+    const struct tt_row *like = &tt_rows[methods->row];
+    const char *place, *suffix, *at;
+    unsigned argument = naming_argument(like, &place, &suffix);
+    char name[128], other[128], text[256];
+    struct tt_row made = *like;
+    int64_t index;
+
+    *row = methods->row;
+    if (argument == TT_ARGUMENT_REGS || methods->arguments[argument].reg != TT_REG_NONE)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!pogo_name(type_name(scan, methods[i].table), suffix, i ? other : name, sizeof(name)) ||
+            (i && strcmp(name, other))) {
+            *why = "what it is asked about is not told";
+            return 0;
+        }
+    }
+    at = strstr(like->name, place);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - like->name), like->name, name, at + strlen(place));
+    for (unsigned i = 0, kept = 0; i < TT_ROW_ARGUMENTS; i++) {
+        if (like->argument[i].value != TT_VALUE_ATTR_NAME && like->argument[i].value != TT_VALUE_COMMAND_NAME)
+            made.argument[kept++] = like->argument[i];
+        made.argument[TT_ROW_ARGUMENTS - 1].field = TT_FIELD_NONE;
+    }
+    index = tt_plan_add_row(plan, &made, text);
+    *row = (uint32_t)index;
+    return index < 0 ? (int)index : 0;
+}
+
 static int add_left_out(struct tt_plan *plan, const struct method *method, const char *signature,
                         const char *why)
 {
@@ -427,6 +493,8 @@ static int plan_group(const struct scan *scan, struct tt_plan *plan, const struc
 {
     _cleanup_free_ char *signature = describe_method(scan, methods, count);
     const char *why = *methods->why ? methods->why : NULL;
+    uint32_t row = methods->row;
+    int r = 0;
 
     if (!signature)
         return -ENOMEM;
@@ -438,11 +506,13 @@ static int plan_group(const struct scan *scan, struct tt_plan *plan, const struc
         else if (methods[i].row != methods->row || !same_arguments(methods, &methods[i]))
             why = "one function in slots of different meaning";
     }
-    if (why)
-        return add_left_out(plan, methods, signature, why);
+    if (!why)
+        r = name_group(scan, plan, methods, count, &row, &why);
+    if (r < 0 || why)
+        return r < 0 ? r : add_left_out(plan, methods, signature, why);
     return tt_plan_function(plan, scan->elf,
                             &(struct tt_function){
-                                .row = methods->row,
+                                .row = row,
                                 .address = methods->address,
                                 .symbol = signature,
                                 .signature = signature,

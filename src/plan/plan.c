@@ -424,10 +424,26 @@ static void drop_half(struct job *job)
     job->note[0] = '\0';
 }
 
+const struct tt_row *tt_plan_row(const struct tt_plan *plan, uint32_t row)
+{
+    return row < tt_row_count ? &tt_rows[row] : plan->rows[row - tt_row_count];
+}
+
+int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const char *name)
+{
+    struct tt_row **rows = reallocarray(plan->rows, plan->row_count + 1, sizeof(struct tt_row *));
+
+    if (!rows)
+        return -ENOMEM;
+    plan->rows = rows;
+    rows[plan->row_count] = tt_row_make(like, name);
+    return rows[plan->row_count] ? (int64_t)(tt_row_count + plan->row_count++) : -ENOMEM;
+}
+
 int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count];
-    struct job job = {.plan = plan, .wanted = wanted, .row = &tt_rows[wanted->row]};
+    struct job job = {.plan = plan, .wanted = wanted, .row = tt_plan_row(plan, wanted->row)};
     int r;
 
     *function = (struct tt_plan_function){
@@ -615,6 +631,9 @@ void tt_plan_free(struct tt_plan **plan)
         free(p->functions[i].refused);
         free(p->functions[i].note);
     }
+    for (size_t i = 0; i < p->row_count; i++)
+        free(p->rows[i]);
+    free(p->rows);
     free(p->functions);
     free(p->points);
     free(p->path);

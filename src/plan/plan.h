@@ -39,7 +39,7 @@ struct tt_plan_point {
 };
 
 struct tt_plan_function {
-    uint32_t row;    /* index into tt_rows */
+    uint32_t row;    /* see tt_plan_row */
     char *symbol;    /* mangled, owned */
     char *signature; /* demangled, owned */
     uint64_t address, size;
@@ -64,8 +64,13 @@ struct tt_plan {
     size_t function_count;
     struct tt_plan_point *points;
     size_t point_count;
+    struct tt_row **rows; /* made for functions of this file; owned */
+    size_t row_count;
     double seconds; /* time taken */
 };
+
+/* The row of a function: of the catalogue, or behind those one of the plan's own. */
+const struct tt_row *tt_plan_row(const struct tt_plan *plan, uint32_t row);
 
 /*
  * Plans the file behind `fd` (read from offset 0 by pread/mmap; the descriptor stays the caller's); `path` is

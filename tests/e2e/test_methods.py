@@ -48,8 +48,6 @@ PLUG = [
     ("ping", "", "", ""),
 ]
 PLUG_FAIL = [("read", "spare", "", "")]
-# what the test's own plan of the file says cannot be covered
-LEFT_OUT = {"Plug.is_current_allowed"}
 FAILING = {"Lab.read_broken", "Lab.read_channel_7", "Lab.Fail", "Plug.read_spare"}
 
 
@@ -80,7 +78,7 @@ def method_spans(spans, pid):
 
 def check_methods(spans, server, noted):
     """Each note has its span, in the same order in the same thread, and no span is without a note."""
-    want = by_thread((tid, m) for tid, m in noted if m not in LEFT_OUT)
+    want = by_thread(noted)
     got = by_thread((int(s.attrs["thread.id"]), s.name) for s in method_spans(spans, server.pid))
     truth.same([m for t in want.values() for m in t], [m for t in got.values() for m in t], "method spans")
     equal(sorted(got), sorted(want), "threads")

@@ -60,8 +60,9 @@ static void check_plan(const struct tt_plan *plan, const uint8_t *data, size_t s
 
         if (!point->length || point->offset > size || point->length > size - point->offset ||
             memcmp(data + point->offset, point->bytes, point->length) || !point->emulated ||
-            point->function >= plan->function_count || point->point.function >= tt_row_count ||
-            !tt_rows[point->point.function].overrides)
+            point->function >= plan->function_count ||
+            point->point.function >= tt_row_count + plan->row_count ||
+            !tt_plan_row(plan, point->point.function)->overrides)
             abort();
         for (size_t j = 0; j < i; j++) {
             if (plan->points[j].offset == point->offset)
