@@ -52,6 +52,17 @@
         .argument = {OF(1), {TT_FIELD_COMMAND, TT_VALUE_COMMAND_NAME, 0}},
     },
 
+    {
+        /* Commands made of a function without argument and result: the class is cppTango's own. */
+        .library = TT_LIBRARY_TANGO,
+        .role = TT_ROLE_METHOD,
+        .detail = TT_DETAIL_METHODS,
+        .foreign = true,
+        .name = "{class}.{command}",
+        .signature = {"Tango::TemplCommand::execute(Tango::DeviceImpl*, CORBA::Any const&)"},
+        .argument = {OF(1), {TT_FIELD_COMMAND, TT_VALUE_COMMAND_NAME, 0}},
+    },
+
     /* ---- the device ----------------------------------------------------------------------------------- */
     {
         METHOD("Tango::DeviceImpl::always_executed_hook()"),

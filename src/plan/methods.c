@@ -301,12 +301,18 @@ static int add_function(struct scan *scan, struct method *method, unsigned hops)
     return jump.target ? add_direct(scan, method, &jump, hops) : add_virtual(scan, method, &jump, hops);
 }
 
-/* cppTango's own inline functions lie in every file that uses them. */
+/* cppTango's own inline functions lie in every file that uses them. Its templates are the user's: commands
+ * made of a function (TemplCommandInOut<..>). */
 static bool is_tango(const struct tt_elf *elf, uint64_t address)
 {
     const struct tt_elf_symbol *symbol = tt_elf_symbol_at(elf, address);
+    _cleanup_free_ char *function = NULL;
 
-    return symbol && (!strncmp(symbol->name, "_ZN5Tango", 9) || !strncmp(symbol->name, "_ZNK5Tango", 10));
+    if (!symbol ||
+        (strncmp(symbol->name, "_ZN5Tango", 9) != 0 && strncmp(symbol->name, "_ZNK5Tango", 10) != 0))
+        return false;
+    function = tt_demangle(symbol->name);
+    return !function || strcspn(function, "<") > strcspn(function, "(");
 }
 
 static int add_slots(struct scan *scan, uint32_t table)

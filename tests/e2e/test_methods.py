@@ -27,6 +27,8 @@ LAB = [
     ("read", "channel_1", "", ""),
     ("read", "channel_2", "", ""),
     ("command", "Add", "double", "1.5"),
+    ("command", "Half", "double", "1.5"),
+    ("command", "Reset", "void", ""),
     ("state", "", "", ""),
     ("status", "", "", ""),
     ("ping", "", "", ""),

@@ -24,6 +24,8 @@ public:
   Tango::DevState dev_state() override;
   Tango::ConstDevString dev_status() override;
   void add_dynamic();
+  Tango::DevDouble half(Tango::DevDouble value);
+  void reset();
   Tango::DevDouble level = 1, values[8] = {0, 1, 2, 3, 4, 5, 6, 7};
   std::string text;
   long reads = 0;
@@ -163,6 +165,16 @@ CORBA::Any *Fail::execute(Tango::DeviceImpl *, const CORBA::Any &in) {
   return nullptr;
 }
 
+// Commands made of a function of the device, by cppTango's templates.
+Tango::DevDouble Lab::half(Tango::DevDouble value) {
+  note("Lab.Half");
+  return value / 2;
+}
+void Lab::reset() {
+  note("Lab.Reset");
+  reads = 0;
+}
+
 // What was noted so far goes into the file that is named, and is forgotten.
 class Dump : public Tango::Command {
 public:
@@ -195,6 +207,11 @@ void LabClass::command_factory() {
   command_list.push_back(new Add());
   command_list.push_back(new Fail());
   command_list.push_back(new Dump());
+  using Function = Tango::DevDouble (Tango::DeviceImpl::*)(Tango::DevDouble);
+  command_list.push_back(
+      new Tango::TemplCommandInOut<Tango::DevDouble, Tango::DevDouble>("Half", static_cast<Function>(&Lab::half)));
+  command_list.push_back(
+      new Tango::TemplCommand("Reset", static_cast<void (Tango::DeviceImpl::*)()>(&Lab::reset)));
 }
 void LabClass::attribute_factory(std::vector<Tango::Attr *> &list) {
   list.push_back(new LevelAttr());
