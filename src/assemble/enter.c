@@ -212,9 +212,10 @@ static void fill_from_marker(struct marker *marker, struct tt_span *span)
 /* A call made inside a request belongs to the device that makes it. */
 static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
 {
-    bool server = parent->row->role == TT_ROLE_SERVER && parent->device;
-    const char *device = server ? parent->device : parent->owner_device;
-    const char *class_name = server ? parent->class_name : parent->owner_class;
+    bool served = (parent->row->role == TT_ROLE_SERVER || parent->row->role == TT_ROLE_METHOD) &&
+                  parent->device;
+    const char *device = served ? parent->device : parent->owner_device;
+    const char *class_name = served ? parent->class_name : parent->owner_class;
     if (device)
         span->owner_device = tt_arena_copy(&span->arena, device, strlen(device));
     if (class_name)

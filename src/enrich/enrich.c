@@ -119,7 +119,8 @@ static const struct tt_otel_scope *scope_of(const struct tt_process *process)
  * request is being served, everything else to the process. */
 static int add_owner(struct tt_enricher *enricher, const struct tt_span *span, struct tt_otel_span *out)
 {
-    bool server = span->row->role == TT_ROLE_SERVER || span->row->role == TT_ROLE_UPCALL;
+    bool server = span->row->role == TT_ROLE_SERVER || span->row->role == TT_ROLE_UPCALL ||
+                  span->row->role == TT_ROLE_METHOD;
     const char *device = server && span->device ? span->device : span->owner_device;
     const char *class_name = server && span->device ? span->class_name : span->owner_class;
     _cleanup_(tt_process_put) struct tt_process *process = enricher->find(enricher->context, span->tgid,
@@ -177,7 +178,7 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     struct tt_build build;
 
     tt_build_start(&build, &out->arena);
-    out->name = span->row->name;
+    out->name = tt_fill_name(&out->arena, span);
     if (tt_fill_is_bare(span) && span->operation && *span->operation)
         out->name = tt_convert_copy(&out->arena, span->operation, TT_ATTR_LENGTH);
     if (tt_fill_is_code(span))

@@ -153,11 +153,11 @@ static void print_function(const struct tt_plan *plan, const struct tt_plan_func
     if (!all_points && !state)
         return;
     printf("%s  (%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature,
-           role_name(tt_rows[function->row].role), function->address, function->size);
+           role_name(tt_plan_row(plan, function->row)->role), function->address, function->size);
     if (state)
         printf("    %s: %s\n", state, function->refused);
-    if (state && tt_rows[function->row].substitute)
-        printf("    left to %s\n", tt_rows[function->row].substitute);
+    if (state && tt_plan_row(plan, function->row)->substitute)
+        printf("    left to %s\n", tt_plan_row(plan, function->row)->substitute);
     if (function->note)
         printf("    note: %s\n", function->note);
     for (uint32_t i = 0; all_points && i < function->count; i++)
@@ -244,7 +244,7 @@ static void point_to_json(const struct tt_plan_point *point, struct tt_json *jso
 static void function_to_json(const struct tt_plan *plan, const struct tt_plan_function *function,
                              struct tt_json *json)
 {
-    const struct tt_row *row = &tt_rows[function->row];
+    const struct tt_row *row = tt_plan_row(plan, function->row);
 
     tt_json_object(json, NULL);
     tt_json_string(json, "name", row->name);
