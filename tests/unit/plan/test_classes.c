@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "plan/classes.h"
 #include "plan/plan.h"
+#include "plan/source.h"
 
 #define ALTERNATIVES 3
 
@@ -327,6 +328,8 @@ static void classes_are_found_however_it_is_linked(void **state)
         memset(truth.seen, 0, sizeof(truth.seen));
         compare(again, builds[i].partly, &truth, builds[i].name);
         fd = open_file("stripped");
+        assert_true(tt_source_matches(fd, &plan->source));
+        assert_false(tt_source_matches(fd, &again->source));
         assert_int_equal(tt_plan_probe(fd, holds), 0);
         assert_true(holds[TT_HOLDS_CLASSES]);
         close(fd);
