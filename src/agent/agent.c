@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/agent.h"
+#include "agent/publish.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,12 +107,16 @@ static void record_event(void *context, const void *data, size_t size)
     struct tt_event event = {0};
     const struct tt_row *row = NULL;
 
+    if (size >= sizeof(event))
+        memcpy(&event, data, sizeof(event));
     if (glimpse(agent, data, size)) { /* a recording has the process itself, by its own rules of privacy */
         tt_pipeline_event(agent->pipeline, data, size);
+        event.size = sizeof(event);
+        event.fields = 0;
+        tt_recorder_event(agent->recorder, &event, sizeof(event), NULL);
         return;
     }
     if (size >= sizeof(event)) {
-        memcpy(&event, data, sizeof(event));
         row = tt_attach_row(agent->attach, event.point);
         if (tt_recorder_wants_process(agent->recorder, event.tgid)) {
             struct tt_process *process = find_process(agent, event.tgid, event.time);
@@ -316,6 +321,7 @@ static int start_recording(struct tt_agent *agent)
 
 int tt_agent_start(struct tt_agent *agent)
 {
+    const struct tt_publisher_ops publish = {tt_agent_snapshot, tt_agent_ready, agent};
     struct tt_collector_ops ops = {.event = on_event, .tick = on_tick, .context = agent};
     int error = agent->options->record ? start_recording(agent) : 0;
 
@@ -332,7 +338,7 @@ int tt_agent_start(struct tt_agent *agent)
     tt_follow_scan(agent->follow);
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(now_ns() - agent->started) / 1e9;
-    return 0;
+    return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
 }
 
 struct dumping {
@@ -379,8 +385,10 @@ void tt_agent_stop(struct tt_agent *agent)
     pthread_mutex_lock(&agent->lock);
     tt_attach_detach(agent->attach);
     pthread_mutex_unlock(&agent->lock);
+    tt_publisher_stop(agent->publisher); /* it asks the collecting thread */
     tt_collector_free(&agent->collector);
     stop_pipeline(agent);
+    tt_publisher_finish(agent->publisher);
     tt_pipeline_stop(agent->pipeline, FLUSH_MS);
 }
 
@@ -390,6 +398,7 @@ void tt_agent_free(struct tt_agent **agent)
 
     if (!a)
         return;
+    tt_publisher_free(&a->publisher);
     tt_collector_free(&a->collector);
     tt_attach_free(&a->attach);
     tt_follow_free(&a->follow);

@@ -14,6 +14,7 @@
 #include "agent/recorder.h"
 #include "attach/attach.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "collect/collect.h"
 #include "correlate/clock.h"
 #include "discover/process.h"
@@ -22,6 +23,8 @@
 
 struct tt_options;
 struct tt_follow;
+struct tt_publisher;
+struct tt_snapshot;
 struct tt_tree;
 
 struct tt_agent {
@@ -34,15 +37,16 @@ struct tt_agent {
     struct tt_follow *follow;
     struct tt_pipeline *pipeline;
     struct tt_collector *collector;
-    struct tt_recorder *recorder; /* NULL: nothing is recorded */
-    uint64_t seed;                /* of ids; 0: random */
-    struct tt_unix_clock clock;   /* collecting thread */
-    struct tt_tree *tree;         /* strace mode: processes of the command; NULL otherwise */
-    bool all;                     /* strace mode: show the whole host */
-    pthread_mutex_t lock;         /* attach and follow: main thread and control thread */
-    int wake;                     /* eventfd: the lease thread wants a retry */
-    uint64_t started;             /* CLOCK_MONOTONIC ns */
-    double ready_seconds;         /* start to ready */
+    struct tt_recorder *recorder;   /* NULL: nothing is recorded */
+    struct tt_publisher *publisher; /* of metrics; NULL: none are asked for */
+    uint64_t seed;                  /* of ids; 0: random */
+    struct tt_unix_clock clock;     /* collecting thread */
+    struct tt_tree *tree;           /* strace mode: processes of the command; NULL otherwise */
+    bool all;                       /* strace mode: show the whole host */
+    pthread_mutex_t lock;           /* attach and follow: main thread and control thread */
+    int wake;                       /* eventfd: the lease thread wants a retry */
+    uint64_t started;               /* CLOCK_MONOTONIC ns */
+    double ready_seconds;           /* start to ready */
 };
 
 /* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other
@@ -87,6 +91,10 @@ int tt_follow_fd(const struct tt_follow *follow);
 void tt_follow_read(struct tt_follow *follow);
 /* Once a second: retries, the slow scan. */
 void tt_follow_tick(struct tt_follow *follow);
+
+/* observe.c: metrics, and is the agent ready? For tt_publisher_ops, from any thread. */
+struct tt_snapshot *tt_agent_snapshot(void *context);
+bool tt_agent_ready(void *context, struct tt_text *why);
 
 struct tt_follow_stats {
     uint64_t lost;     /* side-band events lost (a scan follows) */

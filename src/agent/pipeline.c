@@ -121,15 +121,33 @@ static void on_span(void *context, struct tt_span *span)
 
     pipeline->spans++;
     pipeline->hidden += !wanted;
-    if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always)) {
+    if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always &&
+                    !pipeline->metrics)) {
         tt_span_free(&span);
         return;
     }
     out = tt_enrich(pipeline->enricher, &span);
     if (!out)
         return;
+    if (!pipeline->started)
+        pipeline->started = out->start;
+    if (pipeline->metrics)
+        tt_metrics_span(pipeline->metrics, out);
     tt_sampler_span(pipeline->sampler, out);
     tt_otel_span_put(&out);
+}
+
+/* Native telemetry shows it: counted like all others, and not exported. */
+static void on_hidden(void *context, struct tt_span *span)
+{
+    struct tt_pipeline *pipeline = context;
+    bool counted = pipeline->metrics && is_wanted(pipeline, span);
+    struct tt_otel_span *out = counted ? tt_enrich(pipeline->enricher, &span) : NULL;
+
+    if (out)
+        tt_metrics_span(pipeline->metrics, out);
+    tt_otel_span_put(&out);
+    tt_span_free(&span);
 }
 
 /* ---- the way ---- */
@@ -150,6 +168,8 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
     tt_sampler_tick(pipeline->sampler, now);
     tt_enricher_tick(pipeline->enricher, now);
     tt_activity_tick(pipeline->activity);
+    if (pipeline->metrics)
+        tt_metrics_tick(pipeline->metrics, now);
 }
 
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
@@ -201,6 +221,25 @@ void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms)
 }
 
 /* ---- construction ---- */
+
+static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o)
+{
+    const struct tt_metrics_config config = {
+        .series = o->metrics_series,
+        .device = o->metrics_device,
+        .attribute = o->metrics_attribute,
+        .spans = o->metrics_spans,
+        .graph = (enum tt_metrics_graph)o->metrics_graph,
+        .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
+        .exemplars = o->metrics_exemplars,
+    };
+
+    if (!o->metrics_listen && !o->metrics_file && !o->metrics_exports.count)
+        return 0;
+    pipeline->metrics = tt_metrics_new(&config);
+    pipeline->own = tt_enricher_own_resource(pipeline->enricher, o->service_name);
+    return pipeline->metrics && pipeline->own ? 0 : -ENOMEM;
+}
 
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is. */
 #define FULL_URL "otlp-traces:"
@@ -325,6 +364,7 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
         .native = config->options->native != TT_NATIVE_IGNORE,
         .native_server = is_native_server,
         .native_client = native_client,
+        .native_hidden = on_hidden,
         .native_context = pipeline,
     };
     struct tt_assembler_ops ops;
@@ -358,6 +398,8 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     made->enrich_always = config->enrich_always;
     error = make_stages(made, config);
     if (!error)
+        error = make_metrics(made, config->options);
+    if (!error)
         error = make_exporters(made, config);
     if (error) {
         tt_pipeline_free(&made);
@@ -379,6 +421,8 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
     for (size_t i = 0; i < p->exporter_count; i++)
         tt_exporter_free(&p->exporters[i]);
     tt_encoder_free(&p->encoder);
+    tt_metrics_free(&p->metrics);
+    tt_otel_resource_put(&p->own);
     tt_enricher_free(&p->enricher);
     tt_activity_free(&p->activity);
     free(p);

@@ -16,6 +16,7 @@
 #include "discover/process.h"
 #include "enrich/enrich.h"
 #include "export/export.h"
+#include "metrics/metrics.h"
 #include "sample/sample.h"
 
 #define TT_EXPORTERS_MAX 8
@@ -65,6 +66,9 @@ struct tt_pipeline {
     struct tt_assembler *assembler;
     struct tt_correlator *correlator;
     struct tt_enricher *enricher;
+    struct tt_metrics *metrics;   /* NULL: none are made */
+    struct tt_otel_resource *own; /* the agent's, for metrics */
+    uint64_t started;             /* of the first span, unix ns; 0: there was none yet */
     struct tt_sampler *sampler;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;

@@ -8,6 +8,8 @@
 #include <uthash.h>
 
 #include "agent/agent.h"
+#include "agent/measure.h"
+#include "agent/publish.h"
 #include "agent/recorder.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -29,6 +31,7 @@ struct tt_replay {
     struct tt_recording_reader *reader;
     struct tt_recording_meta meta;
     struct tt_pipeline *pipeline;
+    struct tt_publisher *publisher; /* of metrics; NULL: none are asked for */
     struct tt_replay_stats stats;
     double speed;
     uint64_t wall; /* CLOCK_MONOTONIC of the first event's replay */
@@ -413,10 +416,21 @@ static int make_pipeline(struct tt_replay *replay)
     return tt_pipeline_new(&config, &replay->pipeline);
 }
 
+static struct tt_snapshot *take_snapshot(void *context)
+{
+    struct tt_replay *replay = context;
+    struct tt_snapshot *snapshot = tt_pipeline_snapshot(replay->pipeline, 0);
+
+    if (snapshot)
+        tt_pipeline_measure_exporters(replay->pipeline, snapshot);
+    return snapshot;
+}
+
 int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *reader, double speed,
                   struct tt_replay **replay)
 {
     struct tt_replay *made = calloc(1, sizeof(*made));
+    struct tt_publisher_ops publish = {.take = take_snapshot};
     int error = -ENOMEM;
 
     if (!made) {
@@ -431,6 +445,9 @@ int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *
         error = read_meta(made);
     if (!error)
         error = make_pipeline(made);
+    publish.context = made;
+    if (!error)
+        error = tt_publisher_new(options, &publish, false, &made->publisher);
     if (error) {
         tt_replay_free(&made);
         return error;
@@ -453,6 +470,7 @@ void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
 
 void tt_replay_stop(struct tt_replay *replay)
 {
+    tt_publisher_finish(replay->publisher);
     tt_pipeline_stop(replay->pipeline, replay->options->otlp_timeout + STOP_EXTRA_MS);
 }
 
@@ -502,6 +520,7 @@ void tt_replay_free(struct tt_replay **replay)
 
     if (!r)
         return;
+    tt_publisher_free(&r->publisher);
     tt_pipeline_free(&r->pipeline);
     HASH_ITER(hh, r->pids, k, next)
     remove_known(r, k);

@@ -148,7 +148,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* the other side of the call, set by correlate when joined */
     bool has_peer;
     uint32_t peer_tgid;
-    const char *peer_class, *peer_device; /* CLIENT: of the server that answered; in the arena */
+    /* CLIENT: of the server that answered; SERVER: of the device that called, "" where it was none. In the
+     * arena; NULL: not known. */
+    const char *peer_class, *peer_device;
 
     /* CLIENT and INTERNAL spans made while a request is served: device and class of the enclosing SERVER
      * span, whose resource they get (as native does). In the arena; NULL: outside any request, or not known.

@@ -425,9 +425,8 @@ static char *default_control(enum tt_command command, char *const environment[])
     return path;
 }
 
-static int add_export(struct tt_options *options, char *text)
+static int add_to_list(struct tt_list *list, char *text)
 {
-    struct tt_list *list = &options->exports;
     char **items = text ? reallocarray(list->items, list->count + 2, sizeof(*items)) : NULL;
 
     if (!items) {
@@ -470,6 +469,28 @@ static void drop_none(struct tt_list *list)
     list->items[kept] = NULL;
 }
 
+static int complete_metrics(struct tt_options *options)
+{
+    struct tt_list *list = &options->metrics_exports;
+    int err = 0;
+
+    if (!list->count && options->otlp_metrics_endpoint)
+        err = add_to_list(list, strdup("otlp"));
+    if (list->count)
+        drop_none(list);
+    for (size_t i = 0; i < list->count && !err; i++) {
+        if (strcmp(list->items[i], "otlp") != 0 ||
+            !(options->otlp_metrics_endpoint || options->otlp_endpoint))
+            continue;
+        free(list->items[i]);
+        list->items[i] = options->otlp_metrics_endpoint
+                             ? tt_format("otlp-metrics:%s", options->otlp_metrics_endpoint)
+                             : tt_format("otlp:%s", options->otlp_endpoint);
+        err = list->items[i] ? 0 : -ENOMEM;
+    }
+    return err;
+}
+
 static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
 {
     int err = 0;
@@ -480,9 +501,9 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
     if (!options->control)
         return -ENOMEM;
     if (!options->exports.count) {
-        err = add_export(options, strdup("console"));
+        err = add_to_list(&options->exports, strdup("console"));
         if (!err && (options->otlp_endpoint || options->otlp_traces_endpoint))
-            err = add_export(options, strdup("otlp"));
+            err = add_to_list(&options->exports, strdup("otlp"));
     }
     if (!err)
         drop_none(&options->exports);
@@ -493,7 +514,7 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
         options->exports.items[i] = otlp_target(options);
         err = options->exports.items[i] ? 0 : -ENOMEM;
     }
-    return err;
+    return err ? err : complete_metrics(options);
 }
 
 int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[],

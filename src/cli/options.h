@@ -30,6 +30,9 @@ enum tt_command {
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
 enum tt_native { TT_NATIVE_JOIN, TT_NATIVE_IGNORE, TT_NATIVE_SKIP };
+enum tt_graph { TT_OPTION_GRAPH_NO, TT_OPTION_GRAPH_CLASS, TT_OPTION_GRAPH_DEVICE };
+enum tt_option_temporality { TT_OPTION_CUMULATIVE, TT_OPTION_DELTA, TT_OPTION_LOWMEMORY };
+enum tt_buckets { TT_BUCKETS_EXPLICIT, TT_BUCKETS_EXPONENTIAL };
 enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
 
 struct tt_list {
@@ -76,6 +79,19 @@ struct tt_options {
     enum tt_compression otlp_compression;
     char *otlp_certificate, *otlp_client_certificate, *otlp_client_key; /* PEM files */
     char *resource_attributes; /* key=value,key=value, percent-encoded */
+
+    /* Metrics. */
+    char *metrics_listen;           /* ADDRESS:PORT; NULL: no HTTP server */
+    char *metrics_file;             /* NULL: none */
+    struct tt_list metrics_exports; /* specifications for tt_points_new */
+    char *otlp_metrics_endpoint;    /* used as it is */
+    enum tt_option_temporality metrics_temporality;
+    bool metrics_spans, metrics_device, metrics_attribute, metrics_exemplars;
+    enum tt_graph metrics_graph;
+    enum tt_buckets metrics_buckets;
+    unsigned metrics_series;
+    unsigned metrics_interval; /* ms */
+    char *service_name;        /* the agent's own; never NULL after parsing */
 
     /* Console. */
     bool all_roots;

@@ -10,7 +10,9 @@
 #include "base/cleanup.h"
 #include "cli/options_internal.h"
 #include "export/export.h"
+#include "export/points.h"
 #include "export/url.h"
+#include "http/httpd.h"
 #include "query/query.h"
 #include "sample/rules.h"
 
@@ -20,6 +22,7 @@
 #define GROUP_EXPORT  "Where spans go"
 #define GROUP_SAMPLE  "Sampling"
 #define GROUP_OTLP    "OTLP"
+#define GROUP_METRICS "Metrics"
 #define GROUP_CONSOLE "Console"
 #define GROUP_AGENT   "The agent"
 #define GROUP_CALL    "This invocation"
@@ -40,6 +43,10 @@ static const char *const samplers[] = {"always_on",
                                        "parentbased_traceidratio",
                                        NULL};
 static const char *const flights[] = {"any", "errors", "timeout", "request", NULL}; /* enum tt_flight_on */
+static const char *const temporalities[] = {"cumulative", "delta", "lowmemory",
+                                            NULL};                      /* enum tt_option_temporality */
+static const char *const graphs[] = {"no", "class", "device", NULL};    /* enum tt_graph */
+static const char *const buckets[] = {"explicit", "exponential", NULL}; /* enum tt_buckets */
 static const char *const compressions[] = {"none", "gzip", NULL};
 
 /* ---- values that only their users can judge: asked before anything starts ---- */
@@ -120,6 +127,64 @@ static const char *translate_exporter(const char *variable, const char *value)
     if (!strcmp(variable, "OTEL_SDK_DISABLED"))
         return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
     return !strncmp(value, "file", 4) ? "?" : value;
+}
+
+static int check_metrics_export(const char *value, char **error)
+{
+    return !strcmp(value, EXPORT_NONE) ? 0 : tt_points_check(value, error);
+}
+
+/* A list; what of it is another option's, or nothing that we do, is left out. */
+static const char *translate_metrics_exporter(const char *variable, const char *value)
+{
+    static const char *const known[] = {"otlp", "none", "prometheus", "console"};
+    bool otlp = false;
+
+    if (!strcmp(variable, "OTEL_SDK_DISABLED"))
+        return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
+    for (size_t length; *value; value += length + (value[length] == ',')) {
+        size_t i = 0;
+
+        length = strcspn(value, ",");
+        while (i < TT_ARRAY_SIZE(known) &&
+               (strlen(known[i]) != length || strncasecmp(value, known[i], length) != 0))
+            i++;
+        if (i == TT_ARRAY_SIZE(known))
+            return "?";
+        otlp |= !i;
+    }
+    return otlp ? "otlp" : EXPORT_NONE;
+}
+
+static const char *translate_temporality(const char *variable, const char *value)
+{
+    for (size_t i = 0; temporalities[i]; i++) {
+        if (!strcasecmp(value, temporalities[i]))
+            return temporalities[i];
+    }
+    return value;
+}
+
+/* Its default address; OTEL_EXPORTER_PROMETHEUS_HOST and _PORT are not looked at. */
+static const char *translate_prometheus(const char *variable, const char *value)
+{
+    return strcasestr(value, "prometheus") ? "127.0.0.1:9464" : NULL;
+}
+
+static const char *translate_histogram(const char *variable, const char *value)
+{
+    return !strcasecmp(value, "base2_exponential_bucket_histogram") ? "exponential"
+           : !strcasecmp(value, "explicit_bucket_histogram")        ? "explicit"
+                                                                    : "?";
+}
+
+/* Which calls may be exemplars is not for us to choose by whether they are sampled: they are chosen before.
+ */
+static const char *translate_exemplars(const char *variable, const char *value)
+{
+    return !strcasecmp(value, "always_off")                                       ? "no"
+           : !strcasecmp(value, "always_on") || !strcasecmp(value, "trace_based") ? "yes"
+                                                                                  : "?";
 }
 
 const struct option tt_option_table[] = {
@@ -437,8 +502,155 @@ const struct option tt_option_table[] = {
      .commands = EXPORTING,
      .standard = {"OTEL_RESOURCE_ATTRIBUTES"},
      .help =
-         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's. OTEL_SERVICE_NAME is not used: it would be the agent's own name, and services "
-         "here are the traced programs"},
+         "Added to every resource: key=value,key=value with values percent-encoded; overrides nothing of tangotrace's"},
+
+    {.name = "metrics-listen",
+     .type = OPTION_TEXT,
+     FIELD(metrics_listen),
+     .value = "ADDRESS:PORT",
+     .group = GROUP_METRICS,
+     .commands = TT_COMMAND_RUN,
+     .initial_text = "no port is opened",
+     .standard = {"OTEL_METRICS_EXPORTER"},
+     .check = tt_httpd_check,
+     .translate = translate_prometheus,
+     .help =
+         "Serve /metrics (Prometheus), /healthz and /readyz there. Without an address: 127.0.0.1; [::]:9464 and *:9464 "
+         "are every address of the host, for everybody to read names of devices and programs"},
+    {.name = "metrics-file",
+     .type = OPTION_TEXT,
+     FIELD(metrics_file),
+     .value = "FILE",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .help =
+         "Write the same metrics to FILE as text, every --metrics-interval and at the end, in place of the file before: "
+         "for the textfile collector of node_exporter"},
+    {.name = "metrics-export",
+     .type = OPTION_LIST,
+     FIELD(metrics_exports),
+     .value = "TARGET",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial_text = "none; otlp where --otlp-metrics-endpoint is set",
+     .standard = {"OTEL_SDK_DISABLED", "OTEL_METRICS_EXPORTER"},
+     .check = check_metrics_export,
+     .translate = translate_metrics_exporter,
+     .help =
+         "Send metrics to otlp or otlp:URL (OTLP/HTTP; /v1/metrics is appended), or append them to file:PATH (OTLP JSON, one "
+         "request per line), every --metrics-interval and at the end. May be given several times. OTEL_METRICS_EXPORTER=prometheus "
+         "means --metrics-listen 127.0.0.1:9464"},
+    {.name = "otlp-metrics-endpoint",
+     .type = OPTION_TEXT,
+     FIELD(otlp_metrics_endpoint),
+     .value = "URL",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
+     .standard = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"},
+     .help =
+         "URL for metrics, used as it is; before --otlp-endpoint. Headers, certificates, time-out and compression are "
+         "those of traces"},
+    {.name = "metrics-temporality",
+     .type = OPTION_CHOICE,
+     FIELD(metrics_temporality),
+     .value = "KIND",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "cumulative",
+     .choices = temporalities,
+     .standard = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"},
+     .translate = translate_temporality,
+     .help =
+         "What is sent by OTLP: counts since the start, or (delta) since the last that was accepted; lowmemory: delta but for the "
+         "agent's own figures. Prometheus refuses delta"},
+    {.name = "metrics-interval",
+     .type = OPTION_DURATION,
+     FIELD(metrics_interval),
+     .value = "TIME",
+     .group = GROUP_METRICS,
+     .commands = TT_COMMAND_RUN,
+     .initial = "60s",
+     .min = 100,
+     .max = 86400000,
+     .standard = {"OTEL_METRIC_EXPORT_INTERVAL"},
+     .help = "How often metrics are sent and written (ms, s, m; without a unit: ms)"},
+    {.name = "metrics-spans",
+     .type = OPTION_BOOL,
+     FIELD(metrics_spans),
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "no",
+     .help =
+         "Also make traces_spanmetrics_*, as Tempo's metrics-generator makes them of spans. Not where a generator gets "
+         "our spans: every sum would be double"},
+    {.name = "metrics-graph",
+     .type = OPTION_CHOICE,
+     FIELD(metrics_graph),
+     .value = "NODES",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "no",
+     .choices = graphs,
+     .help =
+         "Also make traces_service_graph_*, as Tempo's metrics-generator makes them: nodes are device classes and "
+         "programs, or devices. Not where a generator gets our spans: every sum would be double"},
+    {.name = "metrics-device",
+     .type = OPTION_BOOL,
+     FIELD(metrics_device),
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "no",
+     .help = "Label the metrics of calls with the device, too"},
+    {.name = "metrics-attribute",
+     .type = OPTION_BOOL,
+     FIELD(metrics_attribute),
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "no",
+     .help = "Label the metrics of calls that read or write one attribute with its name, too"},
+    {.name = "metrics-series",
+     .type = OPTION_COUNT,
+     FIELD(metrics_series),
+     .value = "SERIES",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "20000",
+     .min = 64,
+     .max = 1000000,
+     .help =
+         "Most series that are kept. What is above is counted as _OTHER, first instead of device and attribute, then of "
+         "all names; a series that was not used for 10 minutes makes room"},
+    {.name = "metrics-buckets",
+     .type = OPTION_CHOICE,
+     FIELD(metrics_buckets),
+     .value = "KIND",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "explicit",
+     .choices = buckets,
+     .standard = {"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"},
+     .translate = translate_histogram,
+     .help = "Histograms as they are sent by OTLP; the text for Prometheus has explicit buckets always"},
+    {.name = "metrics-exemplars",
+     .type = OPTION_BOOL,
+     FIELD(metrics_exemplars),
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "yes",
+     .standard = {"OTEL_METRICS_EXEMPLAR_FILTER"},
+     .translate = translate_exemplars,
+     .help = "With each histogram the trace of a call that failed or was slow of late"},
+    {.name = "service-name",
+     .type = OPTION_TEXT,
+     FIELD(service_name),
+     .value = "NAME",
+     .group = GROUP_METRICS,
+     .commands = EXPORTING,
+     .initial = "tangotrace",
+     .standard = {"OTEL_SERVICE_NAME"},
+     .help = "service.name of the agent itself in the metrics; never that of a traced program"},
 
     {.name = "filter",
      .letter = 'f',

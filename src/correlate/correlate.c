@@ -290,6 +290,8 @@ static void span_open(void *context, struct tt_span *span)
                                   : NULL;
     if (native && parent->kind == TT_SPAN_CLIENT)
         tt_correlate_hide(correlator, parent, native, span->context.span_id);
+    if (span->collocated && parent->kind == TT_SPAN_CLIENT)
+        tt_correlate_set_peers(span, span->tgid, parent);
     unsigned depth = parent->depth + 1;
     struct tt_trace *trace = tt_trace_find(parent->trace, &depth);
     parent->used = true;
@@ -321,6 +323,24 @@ static void limit_pending(struct tt_correlator *correlator)
     }
 }
 
+/* Left to native telemetry. */
+static void close_hidden(struct tt_correlator *correlator, struct tt_span *span)
+{
+    const struct tt_correlator_config *config = &correlator->config;
+    unsigned depth = 0;
+    struct tt_trace *own = span->trace, *trace = tt_trace_find(own, &depth);
+    tt_correlate_drop_link(correlator, span);
+    memcpy(span->trace_id, trace->id, sizeof(span->trace_id));
+    span->unix_offset = trace->unix_offset;
+    span->root_tgid = trace->root_tgid;
+    span->trace = NULL;
+    tt_trace_put(&correlator->traces, own);
+    if (config->native_hidden)
+        config->native_hidden(config->native_context, span);
+    else
+        tt_span_free(&span);
+}
+
 static void span_close(void *context, struct tt_span *span)
 {
     struct tt_correlator *correlator = context;
@@ -344,9 +364,7 @@ static void span_close(void *context, struct tt_span *span)
         return;
     }
     if (span->hidden) {
-        tt_correlate_drop_link(correlator, span);
-        tt_trace_put(&correlator->traces, span->trace);
-        tt_span_free(&span);
+        close_hidden(correlator, span);
         return;
     }
     tt_correlate_settle(correlator, span);

@@ -28,6 +28,9 @@ struct tt_correlator_config {
     bool (*native_server)(void *context,
                           uint32_t tgid); /* does it emit native SERVER spans itself? NULL = none */
     void (*native_client)(void *context, uint32_t tgid); /* one is seen to send contexts; NULL = not told */
+    /* Gets finished spans that native telemetry has itself, with its ids, and owns them; NULL: they are gone.
+     */
+    void (*native_hidden)(void *context, struct tt_span *span);
     void *native_context;
 };
 

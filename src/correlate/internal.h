@@ -55,6 +55,9 @@ void tt_correlate_give_up_servers(struct tt_correlator *correlator, const struct
 void tt_correlate_join(struct tt_correlator *correlator, struct tt_request *client,
                        struct tt_request *server);
 
+/* Both sides of a request are known: they learn of each other. `client` is NULL once it has ended. */
+void tt_correlate_set_peers(struct tt_span *server, uint32_t client_tgid, struct tt_span *client);
+
 /* Whether a span at `depth` of a trace, with `more` spans, would go beyond its caps. */
 bool tt_correlate_beyond_caps(const struct tt_correlator *correlator, const struct tt_trace *trace,
                               unsigned depth, unsigned more, uint64_t time);

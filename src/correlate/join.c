@@ -160,19 +160,25 @@ bool tt_correlate_beyond_caps(const struct tt_correlator *correlator, const stru
            (time > trace->begin && time - trace->begin > config->max_age_ns);
 }
 
-static void set_peers(struct tt_span *server, const struct tt_request *client)
+static const char *copy(struct tt_span *span, const char *text)
+{
+    return text ? tt_arena_copy(&span->arena, text, strlen(text)) : NULL;
+}
+
+void tt_correlate_set_peers(struct tt_span *server, uint32_t client_tgid, struct tt_span *client)
 {
     server->has_peer = true;
-    server->peer_tgid = client->tgid;
-    struct tt_span *span = client->span;
-    if (!span || span->has_peer)
+    server->peer_tgid = client_tgid;
+    if (!client)
         return;
-    span->has_peer = true;
-    span->peer_tgid = server->tgid;
-    if (server->class_name)
-        span->peer_class = tt_arena_copy(&span->arena, server->class_name, strlen(server->class_name));
-    if (server->device)
-        span->peer_device = tt_arena_copy(&span->arena, server->device, strlen(server->device));
+    server->peer_class = client->owner_class ? copy(server, client->owner_class) : "";
+    server->peer_device = copy(server, client->owner_device);
+    if (client->has_peer)
+        return;
+    client->has_peer = true;
+    client->peer_tgid = server->tgid;
+    client->peer_class = copy(client, server->class_name);
+    client->peer_device = copy(client, server->device);
 }
 
 void tt_correlate_set_split(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *from,
@@ -198,7 +204,7 @@ void tt_correlate_hide(struct tt_correlator *correlator, struct tt_span *span, s
 static void meet(struct tt_correlator *correlator, struct tt_request *client, struct tt_request *server)
 {
     if (server->span)
-        set_peers(server->span, client);
+        tt_correlate_set_peers(server->span, client->tgid, client->span);
     /* Its own context could not be read (asynchronous calls). */
     if (client->span && client->span->kind == TT_SPAN_CLIENT)
         tt_correlate_hide(correlator, client->span, server->trace, server->span_id);
@@ -222,7 +228,7 @@ void tt_correlate_join(struct tt_correlator *correlator, struct tt_request *clie
         return;
     }
 
-    set_peers(span, client);
+    tt_correlate_set_peers(span, client->tgid, client->span);
     struct tt_trace *whole = tt_trace_get(into);
     tt_trace_get(under);
     if (tt_correlate_beyond_caps(correlator, into, depth, under->spans, span->start)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "catalogue/attributes.h"
 #include "enrich/fill.h"
 #include "enrich/resource.h"
 #include "enrich/convert.h"
@@ -58,6 +59,11 @@ void tt_enricher_free(struct tt_enricher **enricher)
 void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now)
 {
     tt_resources_tick(enricher->resources, now);
+}
+
+struct tt_otel_resource *tt_enricher_own_resource(const struct tt_enricher *enricher, const char *name)
+{
+    return tt_resources_own(enricher->resources, name);
 }
 
 uint64_t tt_enricher_failures(const struct tt_enricher *enricher)
@@ -150,6 +156,47 @@ static void add_identity(const struct tt_span *span, struct tt_otel_span *out)
         out->end = out->start;
 }
 
+/* The other side is no device, or none whose class is known: its program. NULL: not known. */
+static const char *peer_program(struct tt_enricher *enricher, const struct tt_span *span,
+                                struct tt_otel_span *out)
+{
+    _cleanup_(tt_process_put) struct tt_process *process = NULL;
+    const char *program;
+
+    if (!span->has_peer)
+        return NULL;
+    process = enricher->find(enricher->context, span->peer_tgid, span->start);
+    /* A call that had ended before it was joined may have been any device's of that server. */
+    if (!process || (span->kind == TT_SPAN_SERVER && !span->peer_class && process->server))
+        return NULL;
+    program = tt_resource_program(&out->arena, process);
+    return program ? tt_convert_copy(&out->arena, program, TT_ATTR_LENGTH) : NULL;
+}
+
+static int add_peer(struct tt_enricher *enricher, const struct tt_span *span, struct tt_otel_span *out)
+{
+    const struct tt_otel_attribute *service;
+
+    if (span->kind != TT_SPAN_CLIENT && span->kind != TT_SPAN_SERVER)
+        return 0;
+    out->peer_seen = span->has_peer;
+    if (span->peer_device) {
+        out->peer_device = tt_convert_copy(&out->arena, span->peer_device, TT_ATTR_LENGTH);
+        if (!out->peer_device)
+            return -1;
+    }
+    if (span->kind == TT_SPAN_SERVER) { /* who called: the device whose request was being served then */
+        bool device = span->peer_class && *span->peer_class;
+
+        out->peer = device ? tt_convert_copy(&out->arena, span->peer_class, TT_ATTR_LENGTH)
+                           : peer_program(enricher, span, out);
+        return 0;
+    }
+    service = tt_otel_find(out->attributes, out->attribute_count, tt_attr_rows[TT_ATTR_PEER_SERVICE].key);
+    out->peer = service ? service->value.string : peer_program(enricher, span, out);
+    return 0;
+}
+
 /* To the call that a reply answers, and to what would have been the parent where a trace was split. */
 static int add_links(const struct tt_span *span, struct tt_otel_span *out)
 {
@@ -206,7 +253,8 @@ struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **sp
         return NULL;
     }
     add_identity(in, out);
-    if (add_text(in, out) || add_links(in, out) || add_owner(enricher, in, out)) {
+    if (add_text(in, out) || add_links(in, out) || add_owner(enricher, in, out) ||
+        add_peer(enricher, in, out)) {
         enricher->failures++;
         tt_otel_span_put(&out);
     }

@@ -31,4 +31,7 @@ struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **sp
 /* Forgets interned resources that nobody used for a while. */
 void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now);
 
+/* The agent's own resource, a new reference: `name` is its service.name. NULL when out of memory. */
+struct tt_otel_resource *tt_enricher_own_resource(const struct tt_enricher *enricher, const char *name);
+
 uint64_t tt_enricher_failures(const struct tt_enricher *enricher);

@@ -50,6 +50,7 @@ struct tt_otel_resource {
     size_t attribute_count;
     const char *service_name; /* shortcuts into the attributes, for the console; never NULL */
     const char *instance;     /* device, or host:pid of a client */
+    const char *class_name;   /* of the device; NULL: not known, or no device */
     bool is_client;           /* a client's resource, not a device's */
 };
 
@@ -93,6 +94,10 @@ struct tt_otel_span {
     bool top;            /* no span of this host is above it: the last of its trace to end here */
     bool native;         /* native telemetry began the trace .. */
     bool unsampled;      /* .. and does not record it itself */
+    /* For metrics, exported by nobody. The other side of a CLIENT or SERVER span: class of the device, or
+     * name of the program, and the device; NULL: not known. */
+    const char *peer, *peer_device;
+    bool peer_seen; /* there is a span of that side, too */
     struct tt_arena arena;
 };
 

@@ -195,8 +195,7 @@ static const char *server_name(const struct tt_process *process, const char *dev
     return !process || process->server || !device ? (process ? process->server : NULL) : process->serves_as;
 }
 
-/* service.name of what is no device: the server's executable, the script or the program. */
-static const char *program(struct tt_arena *arena, const struct tt_process *process)
+const char *tt_resource_program(struct tt_arena *arena, const struct tt_process *process)
 {
     if (process && process->server) {
         const char *slash = strchr(process->server, '/');
@@ -215,7 +214,7 @@ static void build_service(const struct tt_resources *resources, struct tt_build 
                           struct tt_otel_resource *resource, const struct tt_process *process, uint32_t pid,
                           const char *device, const char *class_name)
 {
-    const char *name = class_name ? class_name : program(build->arena, process);
+    const char *name = class_name ? class_name : tt_resource_program(build->arena, process);
     struct tt_arena *arena = build->arena;
 
     resource->service_name = name ? tt_convert_copy(arena, name, TT_ATTR_LENGTH) : NULL;
@@ -223,6 +222,7 @@ static void build_service(const struct tt_resources *resources, struct tt_build 
         resource->instance = tt_convert_copy(arena, device, TT_ATTR_LENGTH);
     else
         resource->instance = tt_arena_printf(arena, "%s:%u", resources->host, pid);
+    resource->class_name = class_name ? resource->service_name : NULL;
     resource->is_client = !device && !(process && process->server);
     if (!resource->service_name || !resource->instance) {
         build->failed = true;
@@ -275,18 +275,14 @@ static void build_process(const struct tt_resources *resources, struct tt_build 
     tt_build_string(build, TT_ATTR_PROCESS_CGROUP, process->cgroup);
 }
 
-static void build_rest(const struct tt_resources *resources, struct tt_build *build,
-                       const struct tt_process *process, uint32_t pid, const char *device)
+/* What all resources of this host have. */
+static void build_host(const struct tt_resources *resources, struct tt_build *build, const char *sdk_language)
 {
-    tt_build_int(build, TT_ATTR_TANGO_PROCESS_ID, pid);
-    tt_build_int(build, TT_ATTR_PROCESS_PID, pid);
-    if (process)
-        build_process(resources, build, process, device);
     tt_build_string(build, TT_ATTR_HOST_NAME, resources->host);
     tt_build_string(build, TT_ATTR_HOST_ARCH, resources->arch); /* copied: a resource may outlive it */
     tt_build_ready(build, TT_ATTR_OS_TYPE, "linux");
     tt_build_ready(build, TT_ATTR_SDK_NAME, "tangotrace");
-    tt_build_ready(build, TT_ATTR_SDK_LANGUAGE, language(process));
+    tt_build_ready(build, TT_ATTR_SDK_LANGUAGE, sdk_language);
     tt_build_ready(build, TT_ATTR_SDK_VERSION, TT_VERSION);
     tt_build_ready(build, TT_ATTR_DISTRO_NAME, "tangotrace");
     tt_build_ready(build, TT_ATTR_DISTRO_VERSION, TT_VERSION);
@@ -299,6 +295,38 @@ static void build_rest(const struct tt_resources *resources, struct tt_build *bu
         else
             build->failed = true;
     }
+}
+
+static void build_rest(const struct tt_resources *resources, struct tt_build *build,
+                       const struct tt_process *process, uint32_t pid, const char *device)
+{
+    tt_build_int(build, TT_ATTR_TANGO_PROCESS_ID, pid);
+    tt_build_int(build, TT_ATTR_PROCESS_PID, pid);
+    if (process)
+        build_process(resources, build, process, device);
+    build_host(resources, build, language(process));
+}
+
+/* No pid: it is the same after a restart. */
+struct tt_otel_resource *tt_resources_own(const struct tt_resources *resources, const char *name)
+{
+    struct tt_otel_resource *resource = tt_otel_resource_new();
+    struct tt_build build;
+
+    if (!resource)
+        return NULL;
+    tt_build_start(&build, &resource->arena);
+    resource->service_name = tt_convert_copy(&resource->arena, name, TT_ATTR_LENGTH);
+    resource->instance = tt_convert_copy(&resource->arena, resources->host, TT_ATTR_LENGTH);
+    tt_build_ready(&build, TT_ATTR_SERVICE_NAMESPACE, "tango");
+    tt_build_ready(&build, TT_ATTR_SERVICE_NAME, resource->service_name);
+    tt_build_ready(&build, TT_ATTR_SERVICE_INSTANCE, resource->instance);
+    build_host(resources, &build, "cpp");
+    resource->attributes = tt_build_finish(&build);
+    resource->attribute_count = build.count;
+    if (build.failed || !resource->service_name || !resource->instance)
+        tt_otel_resource_put(&resource);
+    return resource;
 }
 
 static struct tt_otel_resource *make(const struct tt_resources *resources, const struct tt_process *process,

@@ -30,5 +30,12 @@ struct tt_otel_resource *tt_resources_get(struct tt_resources *resources, struct
 /* Forgets what was not used for TT_RESOURCES_UNUSED. */
 void tt_resources_tick(struct tt_resources *resources, uint64_t now);
 
+/* The agent's own, a new reference: `name` is its service.name. NULL when out of memory. */
+struct tt_otel_resource *tt_resources_own(const struct tt_resources *resources, const char *name);
+
+/* service.name of what is no device: the server's executable, the script or the program. NULL when out of
+ * memory. */
+const char *tt_resource_program(struct tt_arena *arena, const struct tt_process *process);
+
 /* Number of resources remembered. */
 size_t tt_resources_count(const struct tt_resources *resources);

@@ -96,6 +96,7 @@ int tt_host_consume(struct tt_host *host, tt_host_event_fn event, void *context)
 {
     host->event = event;
     host->event_context = context;
+    tt_ring_measure(host);
     return ring_buffer__consume(host->ring);
 }
 
@@ -168,6 +169,8 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
         made->ring = ring_buffer__new(bpf_map__fd(made->bpf->maps.ring), ring_event, made, NULL);
         if (!made->ring)
             error = tt_err(-errno, "cannot map the ring buffer: %s", strerror(errno));
+        else if (tt_ring_map(made, bpf_map__fd(made->bpf->maps.ring)))
+            tt_debug("how full the ring buffer is cannot be told");
     }
     if (error) {
         tt_host_free(&made);
@@ -183,6 +186,7 @@ void tt_host_free(struct tt_host **host)
 
     if (!h)
         return;
+    tt_ring_unmap(h);
     ring_buffer__free(h->ring);
     if (h->single)
         probe_bpf__destroy(h->single);

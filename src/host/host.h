@@ -46,6 +46,8 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host);
 void tt_host_free(struct tt_host **host);
 const struct tt_host_features *tt_host_features(const struct tt_host *host);
 size_t tt_host_ring_size(const struct tt_host *host);
+/* Bytes in the ring buffer before it was read last, and the most that there ever were; from any thread. */
+void tt_host_ring_use(const struct tt_host *host, uint64_t *used, uint64_t *peak);
 
 /* Describes points first .. first + count - 1. */
 int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count);

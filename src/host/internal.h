@@ -12,7 +12,9 @@ struct tt_host {
     struct ring_buffer *ring;
     struct tt_host_features features;
     size_t ring_size;
-    int cpus; /* possible CPUs: per-CPU maps have that many values */
+    const uint64_t *ring_consumer, *ring_producer; /* positions, in the kernel's pages; NULL: not mapped */
+    uint64_t ring_used, ring_peak;                 /* before it was read last; most of all times */
+    int cpus;                                      /* possible CPUs: per-CPU maps have that many values */
     bool multi;
     int single_fd; /* the program for single uprobes where `multi` is on but its pid filter is broken, else -1
                     */
@@ -20,6 +22,11 @@ struct tt_host {
     tt_host_event_fn event;   /* of the tt_host_consume that runs */
     void *event_context;
 };
+
+/* ring.c: 0 or a negative errno. Measured before each reading, by the one who reads. */
+int tt_ring_map(struct tt_host *host, int fd);
+void tt_ring_unmap(struct tt_host *host);
+void tt_ring_measure(struct tt_host *host);
 
 /* Index of the point that the self-test uses. */
 #define TT_SELFTEST_POINT (TT_MAX_POINTS - 1)

@@ -1,7 +1,8 @@
 """Throughput of `tangotrace replay` on one CPU: a recording of mixed calls (C++ client in 4 threads, three servers) goes
 through the pipeline with different exporters; spans per second by elapsed and by CPU time, best of some runs, memory.
 
-none: assemble, correlate and enrich, spans thrown away; null: with the exporter's queue and thread; file: OTLP JSON.
+none: assemble, correlate and enrich, spans thrown away; metrics: the same, counted; null: with the exporter's queue and
+thread; file: OTLP JSON.
 usage: replay.py [--calls N] [--runs N] [--recording FILE] [--out build/bench-replay.json]
 """
 import argparse
@@ -24,7 +25,9 @@ from test_calls import plan_for, system  # noqa: E402
 
 CPU = 0
 TARGET = 200000  # spans/s on one core
-CASES = ["none", "null", "file:/dev/null"]
+METRICS = ["--metrics-file", "/dev/null"]
+CASES = [("none", []), ("metrics", METRICS), ("Tempo's metrics", METRICS + ["--metrics-spans", "--metrics-graph", "class"]),
+         ("null", []), ("file:/dev/null", [])]
 
 
 def record(bed, calls):
@@ -40,11 +43,12 @@ def record(bed, calls):
     return path
 
 
-def replay(path, export):
+def replay(path, export, options):
     """One run: spans, seconds elapsed and of CPU, kB."""
     reading, writing = os.pipe()
     start = time.monotonic()
-    proc = subprocess.Popen(["taskset", "-c", str(CPU), BINARY, "replay", path, "--export", export],
+    proc = subprocess.Popen(["taskset", "-c", str(CPU), BINARY, "replay", path, "--export",
+                             "none" if options else export] + options,
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
     os.close(writing)
     with os.fdopen(reading) as f:
@@ -59,8 +63,8 @@ def replay(path, export):
             "cpu": usage.ru_utime + usage.ru_stime, "kb": usage.ru_maxrss}
 
 
-def measure(path, export, runs):
-    done = [replay(path, export) for _ in range(runs)]
+def measure(path, export, options, runs):
+    done = [replay(path, export, options) for _ in range(runs)]
     best = {key: min(d[key] for d in done) for key in ("seconds", "cpu")}
     return dict(done[0], export=export, kb=max(d["kb"] for d in done), **best)
 
@@ -76,7 +80,7 @@ def main():
     try:
         path = given.recording or record(bed, given.calls)
         size = os.path.getsize(path)
-        results = [measure(path, export, given.runs) for export in CASES]
+        results = [measure(path, export, options, given.runs) for export, options in CASES]
     finally:
         bed.close()
     with open(given.out, "w") as f:
@@ -87,6 +91,8 @@ def main():
     for r in results:
         print("%-16s %12.0f %12.0f %10.2f %10.1f" % (re.sub(":.*", "", r["export"]), r["spans"] / r["seconds"],
               r["spans"] / r["cpu"], r["cpu"] * 1e6 / r["spans"], r["kb"] / 1024))
+    for r in results[1:3]:
+        print("%s: %.0f ns per span" % (r["export"], (r["cpu"] - results[0]["cpu"]) * 1e9 / r["spans"]))
     rate = results[0]["spans"] / results[0]["cpu"]
     print("target without export: %d spans/s on one core: %s" % (TARGET, "reached" if rate >= TARGET else "MISSED"))
     print("%s written" % os.path.relpath(given.out, os.getcwd()))

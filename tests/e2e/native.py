@@ -126,13 +126,13 @@ class System:
         return parts.Client(self.bed, [calls], python=telemetry_python(self.client_build), witness=False,
                             flags=["--linger", str(FLUSH_SECONDS)] if kw.get("gate") else [], **kw)
 
-    def run(self, calls, mode):
+    def run(self, calls, mode, options=()):
         # Before anything is looked at: proxies made, the Leader's own proxy too.
         warm_up = self.at("leader", [("command", "TurnFollowerOn", "void", "")]) or calls[:1]
         self.client(warm_up, name="warm-up").finish()
         client = self.client(calls, gate=True, env=self.client_env)
         pids = [client.pid] + [s.pid for s in self.servers]  # whatever else runs on this host
-        agent = Agent(self.bed, "--native", mode, *[a for p in pids for a in ("--select", "pid:%d" % p)])
+        agent = Agent(self.bed, "--native", mode, *options, *[a for p in pids for a in ("--select", "pid:%d" % p)])
         client.release()
         self.log = client.finish()
         if self.client_build in SUITES:

@@ -27,9 +27,12 @@ service:
 DECODE = """
 import sys
 from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-for path in sys.argv[1:]:
-    request = ExportTraceServiceRequest()
+if sys.argv[1] == "metrics":
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest as Request
+else:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as Request
+for path in sys.argv[2:]:
+    request = Request()
     with open(path, "rb") as f:
         data = f.read()
     if request.ParseFromString(data) != len(data):
@@ -117,10 +120,10 @@ class Capture:
         self.server.shutdown()
         self.server.server_close()
 
-    def decoded(self):
+    def decoded(self, signal="traces"):
         """The accepted bodies as dicts in OTLP JSON form, read by the independent classes."""
         beds.need(beds.VENV_PYTHON, "run deploy/bootstrap demo")
-        done = subprocess.run([beds.VENV_PYTHON, "-c", DECODE] + self.accepted, stdout=subprocess.PIPE,
+        done = subprocess.run([beds.VENV_PYTHON, "-c", DECODE, signal] + self.accepted, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, universal_newlines=True)
         check(done.returncode == 0, "the independent decoder refuses a body", done.stderr[-2000:])
         return [json.loads(line) for line in done.stdout.splitlines()]

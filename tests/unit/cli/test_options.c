@@ -277,6 +277,60 @@ static void test_opentelemetry(void **state)
     tt_log_set_level(TT_LOG_INFO);
 }
 
+static void test_metrics(void **state)
+{
+    struct tt_options o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1"));
+
+    assert_int_equal(o.metrics_exports.count, 0); /* a collector of traces need not take metrics */
+    assert_null(o.metrics_listen);
+    assert_int_equal(o.metrics_series, 20000);
+    assert_int_equal(o.metrics_interval, 60000);
+    assert_string_equal(o.service_name, "tangotrace");
+    assert_true(o.metrics_exemplars && !o.metrics_spans && o.metrics_graph == TT_OPTION_GRAPH_NO);
+    tt_options_free(&o);
+
+    o = parse(
+        ARGS(),
+        ARGS("OTEL_METRICS_EXPORTER=otlp,prometheus", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1",
+             "OTEL_METRIC_EXPORT_INTERVAL=5000", "OTEL_SERVICE_NAME=hutch",
+             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=DELTA",
+             "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram",
+             "OTEL_METRICS_EXEMPLAR_FILTER=always_off"));
+    assert_int_equal(o.metrics_exports.count, 1);
+    assert_string_equal(o.metrics_exports.items[0], "otlp:http://c:1");
+    assert_string_equal(o.metrics_listen, "127.0.0.1:9464");
+    assert_int_equal(o.metrics_interval, 5000);
+    assert_string_equal(o.service_name, "hutch");
+    assert_int_equal(o.metrics_temporality, TT_OPTION_DELTA);
+    assert_int_equal(o.metrics_buckets, TT_BUCKETS_EXPONENTIAL);
+    assert_false(o.metrics_exemplars);
+    tt_options_free(&o);
+
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://m:2/x"));
+    assert_string_equal(o.metrics_exports.items[0], "otlp-metrics:http://m:2/x");
+    tt_options_free(&o);
+    o = parse(ARGS("--metrics-export", "otlp"), ARGS());
+    assert_string_equal(o.metrics_exports.items[0], "otlp");
+    tt_options_free(&o);
+    o = parse(ARGS("--metrics-export", "file:/x", "--metrics-export", "otlp:http://c:3"),
+              ARGS("OTEL_METRICS_EXPORTER=none", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://m:2/x"));
+    assert_int_equal(o.metrics_exports.count, 2);
+    assert_string_equal(o.metrics_exports.items[1], "otlp:http://c:3");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_METRICS_EXPORTER=none", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://m:2/x"));
+    assert_int_equal(o.metrics_exports.count, 0);
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_SDK_DISABLED=true", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://m:2/x"));
+    assert_int_equal(o.metrics_exports.count, 0);
+    tt_options_free(&o);
+    refused(TT_COMMAND_RUN, ARGS("--metrics-export", "file:-"), ARGS(),
+            "option --metrics-export: \"file:-\": metrics go to otlp, otlp:URL or file:PATH");
+    refused(TT_COMMAND_RUN, ARGS("--metrics-listen", "localhost"), ARGS(),
+            "option --metrics-listen: \"localhost\" is not ADDRESS:PORT, as in 127.0.0.1:9464");
+    refused(TT_COMMAND_RUN, ARGS("--metrics-series", "10"), ARGS(),
+            "option --metrics-series: \"10\" is out of range, 64 to 1000000 is possible");
+}
+
 static void test_errors(void **state)
 {
     refused(TT_COMMAND_RUN, ARGS("--ring-siz", "1"), NO_ENV,
@@ -452,10 +506,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),      cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_precedence),    cmocka_unit_test(test_environment_lists),
-        cmocka_unit_test(test_opentelemetry), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_yaml),          cmocka_unit_test(test_deep_yaml),
-        cmocka_unit_test(test_print_config),  cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_opentelemetry), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_errors),        cmocka_unit_test(test_yaml),
+        cmocka_unit_test(test_deep_yaml),     cmocka_unit_test(test_print_config),
+        cmocka_unit_test(test_reference),     cmocka_unit_test(test_help),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

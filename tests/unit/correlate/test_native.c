@@ -4,7 +4,7 @@
 
 static struct events e;
 static bool server_is_native;
-static unsigned told;
+static unsigned told, hidden;
 
 static bool native_server(void *context, uint32_t tgid)
 {
@@ -17,6 +17,19 @@ static void native_client(void *context, uint32_t tgid)
     told++;
 }
 
+/* What is left to native has native's ids. */
+static void native_hidden(void *context, struct tt_span *span)
+{
+    const uint8_t trace_id[16] = {[15] = 7};
+
+    assert_memory_equal(span->trace_id, trace_id, sizeof(trace_id));
+    assert_true(span->hidden && span->unix_offset);
+    if (span->kind == TT_SPAN_CLIENT)
+        assert_int_equal(span->tgid, 10);
+    hidden++;
+    tt_span_free(&span);
+}
+
 static const struct tt_correlator_stats *joins(void)
 {
     return tt_correlator_stats(e.correlator);
@@ -24,8 +37,10 @@ static const struct tt_correlator_stats *joins(void)
 
 static void begin(bool adopt)
 {
-    struct tt_correlator_config config = {
-        .native = adopt, .native_server = native_server, .native_client = native_client};
+    struct tt_correlator_config config = {.native = adopt,
+                                          .native_server = native_server,
+                                          .native_client = native_client,
+                                          .native_hidden = native_hidden};
     events_free(&e);
     events_init_correlated(&e, &config);
 }
@@ -33,7 +48,7 @@ static void begin(bool adopt)
 static int setup(void **state)
 {
     server_is_native = false;
-    told = 0;
+    told = hidden = 0;
     begin(true);
     return 0;
 }
@@ -104,6 +119,7 @@ static void client_only(void **state)
         assert_int_equal(joins()->native_hidden, 1);
     }
     assert_int_equal(told, 2);
+    assert_int_equal(hidden, 2);
 }
 
 static void both(void **state)
@@ -115,6 +131,7 @@ static void both(void **state)
         assert_int_equal(e.count, 0);
         assert_int_equal(joins()->native_hidden, 2);
     }
+    assert_int_equal(hidden, 4);
 }
 
 static void ignored(void **state)

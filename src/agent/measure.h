@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* measure.h: the figures of the pipeline and of the agent as metrics, from the same numbers as `status`. */
+#pragma once
+
+#include <stddef.h>
+
+#include "agent/pipeline.h"
+#include "metrics/snapshot.h"
+
+/* One figure of a struct: where it lies, and what it is called. Rows of one name follow each other. */
+struct tt_measure {
+    size_t offset; /* of a uint64_t */
+    const char *name, *unit, *help;
+    enum tt_metric_type type;
+    const char *key, *value; /* label, or NULL */
+};
+
+#define TT_MEASURE(_type, _field, ...)                                                                       \
+    {                                                                                                        \
+        .offset = offsetof(struct _type, _field), __VA_ARGS__                                                \
+    }
+
+void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows, size_t count,
+                    const void *from);
+
+/* The same for one row, of one component among several (OpenTelemetry's otel.component.*). */
+void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measure *row, const void *from,
+                             const char *component_type, const char *component_name);
+
+/* Metrics of the spans and figures of the pipeline; on the feeding thread. `time` as for tt_metrics_snapshot.
+ * NULL: no metrics are made, or out of memory. */
+struct tt_snapshot *tt_pipeline_snapshot(struct tt_pipeline *pipeline, uint64_t time);
+/* Figures of the exporters, which belong to no thread. */
+void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "agent/publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/measure.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/options.h"
+#include "export/points.h"
+#include "export/ratelog.h"
+#include "http/httpd.h"
+#include "metrics/expose.h"
+
+#define DESTINATIONS_MAX 8
+#define STOP_MS          5000  /* longest wait for receivers at the end */
+#define WRITE_MANY       65536 /* bytes collected before they are written */
+
+struct tt_publisher {
+    struct tt_publisher_ops ops;
+    const struct tt_options *options;
+    struct tt_httpd *httpd;
+    struct tt_points *destinations[DESTINATIONS_MAX];
+    size_t destination_count;
+    atomic_int scrapes;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+    struct tt_ratelog failures;
+};
+
+/* ---- snapshots ---- */
+
+#define POINTS(field, ...) TT_MEASURE(tt_points_stats, field, __VA_ARGS__)
+#define EXPORTED                                                                                             \
+    "otel.sdk.exporter.metric_data_point.exported", "{data_point}",                                          \
+        "Points of metrics for which export has ended, well or not", TT_METRIC_COUNTER, "error.type"
+
+static const struct tt_measure points_rows[] = {
+    POINTS(exported, EXPORTED, ""),
+    POINTS(dropped_refused, EXPORTED, "rejected"),
+    POINTS(dropped_timeout, EXPORTED, "timeout"),
+    POINTS(dropped_error, EXPORTED, "_OTHER"),
+};
+
+static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
+{
+    for (size_t d = 0; d < publisher->destination_count; d++) {
+        const char *name = tt_points_name(publisher->destinations[d]);
+        bool otlp = !strncmp(name, "otlp:", strlen("otlp:"));
+        struct tt_points_stats stats;
+
+        tt_points_get_stats(publisher->destinations[d], &stats);
+        for (size_t i = 0; i < TT_ARRAY_SIZE(points_rows); i++)
+            tt_measure_add_labelled(snapshot, &points_rows[i], &stats,
+                                    otlp ? "otlp_http_metric_exporter" : "otlp_json_file_metric_exporter",
+                                    name);
+    }
+}
+
+static struct tt_snapshot *take(const struct tt_publisher *publisher)
+{
+    struct tt_snapshot *snapshot = publisher->ops.take(publisher->ops.context);
+
+    if (snapshot)
+        add_destinations(publisher, snapshot);
+    if (snapshot && snapshot->failed)
+        tt_snapshot_free(&snapshot);
+    return snapshot;
+}
+
+/* ---- the file ---- */
+
+static int write_all(int fd, struct tt_text *text)
+{
+    for (size_t done = 0; done < text->size;) {
+        ssize_t n = write(fd, text->data + done, text->size - done);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    text->size = 0;
+    return text->failed ? -ENOMEM : 0;
+}
+
+static int write_snapshot(int fd, const struct tt_snapshot *snapshot)
+{
+    _cleanup_(tt_expose_end) struct tt_expose expose = {.snapshot = snapshot, .format = TT_EXPOSE_TEXT};
+    _cleanup_(tt_text_free) struct tt_text text = {0};
+    bool more;
+
+    do {
+        int error;
+
+        more = tt_expose_next(&expose, &text);
+        error = !more || text.size >= WRITE_MANY || text.failed ? write_all(fd, &text) : 0;
+        if (error)
+            return error;
+    } while (more);
+    return 0;
+}
+
+/* Whoever reads it sees the old file or the new one, whole. A pipe or a device stays what it is. */
+static int replace_file(const char *path, const struct tt_snapshot *snapshot)
+{
+    _cleanup_free_ char *temporary = tt_format("%s.new", path);
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    int error;
+
+    if (!temporary)
+        return -ENOMEM;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return fd < 0 ? -errno : write_snapshot(fd, snapshot);
+    }
+    unlink(temporary);
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -errno;
+    error = write_snapshot(fd, snapshot);
+    if (!error && rename(temporary, path))
+        error = -errno;
+    if (error)
+        unlink(temporary);
+    return error;
+}
+
+/* One snapshot to all who want it. */
+static void publish(struct tt_publisher *publisher)
+{
+    const char *path = publisher->options->metrics_file;
+    _cleanup_(tt_snapshot_free) struct tt_snapshot *snapshot = NULL;
+    int error;
+
+    if (!path && !publisher->destination_count)
+        return;
+    snapshot = take(publisher);
+    error = snapshot ? (path ? replace_file(path, snapshot) : 0) : -ENOMEM;
+    if (error)
+        tt_ratelog_warn(&publisher->failures, TT_RATELOG_S, "cannot write the metrics%s%s: %s",
+                        path ? " to " : "", path ? path : "", strerror(-error));
+    for (size_t i = 0; snapshot && i < publisher->destination_count; i++)
+        tt_points_send(publisher->destinations[i], snapshot);
+}
+
+static int open_destinations(struct tt_publisher *publisher)
+{
+    const struct tt_options *o = publisher->options;
+    const struct tt_points_config config = {
+        .headers = o->otlp_headers,
+        .certificate = o->otlp_certificate,
+        .client_certificate = o->otlp_client_certificate,
+        .client_key = o->otlp_client_key,
+        .timeout_ms = o->otlp_timeout,
+        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
+        .temporality = (enum tt_temporality)o->metrics_temporality,
+    };
+
+    if (o->metrics_exports.count > DESTINATIONS_MAX)
+        return tt_err(-E2BIG, "more than %d --metrics-export: leave some out", DESTINATIONS_MAX);
+    for (size_t i = 0; i < o->metrics_exports.count; i++) {
+        _cleanup_free_ char *why = NULL;
+        const char *spec = o->metrics_exports.items[i];
+        int error = tt_points_new(spec, &config, &publisher->destinations[i], &why);
+
+        if (error)
+            return tt_err(error == -ENOMEM ? error : -EINVAL, "--metrics-export %s: %s", spec,
+                          why ? why : strerror(-error));
+        publisher->destination_count++;
+    }
+    return 0;
+}
+
+static void *work(void *argument)
+{
+    struct tt_publisher *publisher = argument;
+    uint64_t interval = publisher->options->metrics_interval * TT_NS_PER_MS, next = tt_now_ns() + interval;
+
+    pthread_mutex_lock(&publisher->lock);
+    while (!publisher->stopping) {
+        const struct timespec until = {.tv_sec = (time_t)(next / TT_NS_PER_S),
+                                       .tv_nsec = (long)(next % TT_NS_PER_S)};
+
+        pthread_cond_timedwait(&publisher->wake, &publisher->lock, &until);
+        if (publisher->stopping || tt_now_ns() < next)
+            continue;
+        pthread_mutex_unlock(&publisher->lock);
+        publish(publisher);
+        next += interval;
+        if (next < tt_now_ns()) /* it took longer: no catching up */
+            next = tt_now_ns() + interval;
+        pthread_mutex_lock(&publisher->lock);
+    }
+    pthread_mutex_unlock(&publisher->lock);
+    return NULL;
+}
+
+/* ---- pages ---- */
+
+struct scrape {
+    struct tt_publisher *publisher;
+    struct tt_snapshot *snapshot;
+    struct tt_expose expose;
+};
+
+static bool more_metrics(void *state, struct tt_text *piece)
+{
+    return tt_expose_next(&((struct scrape *)state)->expose, piece);
+}
+
+static void end_scrape(void *state)
+{
+    struct scrape *scrape = state;
+
+    tt_expose_end(&scrape->expose);
+    tt_snapshot_free(&scrape->snapshot);
+    atomic_fetch_sub(&scrape->publisher->scrapes, 1);
+    free(scrape);
+}
+
+static void refuse(struct tt_httpd_reply *reply, const char *why)
+{
+    reply->status = 503;
+    tt_text_puts(&reply->body, why);
+}
+
+static void serve_metrics(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    struct tt_publisher *publisher = context;
+    struct scrape *scrape;
+
+    if (atomic_fetch_add(&publisher->scrapes, 1) >= TT_PUBLISH_SCRAPES) {
+        atomic_fetch_sub(&publisher->scrapes, 1);
+        refuse(reply, "others are being answered\n");
+        return;
+    }
+    scrape = calloc(1, sizeof(*scrape));
+    if (!scrape) {
+        atomic_fetch_sub(&publisher->scrapes, 1);
+        refuse(reply, "out of memory\n");
+        return;
+    }
+    scrape->publisher = publisher;
+    scrape->snapshot = take(publisher);
+    if (!scrape->snapshot) {
+        end_scrape(scrape);
+        refuse(reply, "out of memory\n");
+        return;
+    }
+    scrape->expose.snapshot = scrape->snapshot;
+    scrape->expose.format = tt_expose_accepted(request->accept);
+    reply->content_type = tt_expose_content_type(scrape->expose.format);
+    reply->more = more_metrics;
+    reply->done = end_scrape;
+    reply->state = scrape;
+}
+
+/* Alive: this thread answers. */
+static void serve_health(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    tt_text_puts(&reply->body, "ok\n");
+}
+
+static void serve_ready(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    const struct tt_publisher *publisher = context;
+
+    if (!publisher->ops.ready(publisher->ops.context, &reply->body))
+        reply->status = 503;
+}
+
+static const struct tt_httpd_route routes[] = {
+    {"/metrics", serve_metrics}, {"/healthz", serve_health}, {"/readyz", serve_ready}, {0}};
+
+static void start_server(struct tt_publisher *publisher)
+{
+    _cleanup_free_ char *why = NULL;
+    int error = tt_httpd_new(publisher->options->metrics_listen, routes, publisher, &publisher->httpd, &why);
+
+    if (error)
+        tt_warn("no metrics page: %s; tracing goes on", why ? why : strerror(-error));
+    else
+        tt_info("metrics at http://%s/metrics", tt_httpd_address(publisher->httpd));
+}
+
+/* ---- life ---- */
+
+/* Signals are the main thread's. */
+static int start_thread(struct tt_publisher *publisher)
+{
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&publisher->thread, NULL, work, publisher);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    publisher->running = !error;
+    return -error;
+}
+
+int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,
+                     struct tt_publisher **publisher)
+{
+    struct tt_publisher *made;
+    pthread_condattr_t attributes;
+    int error;
+
+    *publisher = NULL;
+    if (!options->metrics_listen && !options->metrics_file && !options->metrics_exports.count)
+        return 0;
+    made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->ops = *ops;
+    made->options = options;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    error = open_destinations(made);
+    if (!error && live && options->metrics_listen)
+        start_server(made);
+    if (!error && live && (options->metrics_file || made->destination_count))
+        error = start_thread(made);
+    if (error) {
+        tt_publisher_free(&made);
+        return error;
+    }
+    *publisher = made;
+    return 0;
+}
+
+void tt_publisher_stop(struct tt_publisher *publisher)
+{
+    if (!publisher)
+        return;
+    tt_httpd_free(&publisher->httpd);
+    if (!publisher->running)
+        return;
+    pthread_mutex_lock(&publisher->lock);
+    publisher->stopping = true;
+    pthread_cond_signal(&publisher->wake);
+    pthread_mutex_unlock(&publisher->lock);
+    /* For what is on its way now, and the last numbers. */
+    for (size_t i = 0; i < publisher->destination_count; i++)
+        tt_points_stop(publisher->destinations[i], tt_now_ns() + STOP_MS * TT_NS_PER_MS);
+    pthread_join(publisher->thread, NULL);
+    publisher->running = false;
+}
+
+void tt_publisher_finish(struct tt_publisher *publisher)
+{
+    if (publisher)
+        publish(publisher);
+}
+
+void tt_publisher_free(struct tt_publisher **publisher)
+{
+    struct tt_publisher *p = TAKE_PTR(*publisher);
+
+    if (!p)
+        return;
+    tt_publisher_stop(p);
+    for (size_t i = 0; i < p->destination_count; i++)
+        tt_points_free(&p->destinations[i]);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
