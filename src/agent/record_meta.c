@@ -160,7 +160,19 @@ static const struct tt_row *find_row(const struct tt_tag *name, const struct tt_
     return best;
 }
 
-int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row)
+/* A row that was made for a file: functions of device classes, or those that a user asked for. */
+static struct tt_row *make_row(const struct tt_tag *name, const struct tt_tag *role)
+{
+    _cleanup_free_ char *text = NULL;
+
+    if (!name->size || !is_text(role, role_name(TT_ROLE_METHOD)))
+        return NULL;
+    text = tt_tag_text(name);
+    return text ? tt_row_make_method(text) : NULL;
+}
+
+int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row,
+                           struct tt_row **made)
 {
     struct tt_tag field, name = {0}, role = {0}, signatures[TT_ROW_SIGNATURES];
     struct tt_tags fields = tt_tags_of(data, size);
@@ -180,7 +192,10 @@ int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const
     if (index >= TT_MAX_POINTS)
         return -EINVAL;
     *point = (uint32_t)index;
+    *made = NULL;
     *row = find_row(&name, &role, signatures, count);
+    if (!*row)
+        *row = *made = make_row(&name, &role);
     return 0;
 }
 

@@ -44,8 +44,10 @@ void tt_recording_put_process(struct tt_text *out, const struct tt_process *proc
 struct tt_process *tt_recording_get_process(const void *data, size_t size);
 
 void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt_row *row);
-/* 0: *point and *row, NULL where this catalogue has no such row; -EINVAL. */
-int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row);
+/* 0: *point and *row, NULL where this catalogue has no such row; -EINVAL. A method that it does not have is a
+ * row of the recording's own: then it is *made, too, the caller's (free). */
+int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row,
+                           struct tt_row **made);
 
 /* A place in a program's source. The first time with its number and all else, then with the number alone. */
 void tt_recording_put_code(struct tt_text *out, uint64_t number, const struct tt_span_code *code);

@@ -38,6 +38,7 @@ struct tt_replay {
     /* the world */
     struct known *pids, *recent;
     const struct tt_row *rows[TT_MAX_POINTS];
+    struct tt_row *made[TT_MAX_POINTS]; /* of these, the recording's own */
     bool defined[TT_MAX_POINTS];
     struct tt_recorded_code *codes; /* by number - 1; CODES_MAX of them, or NULL */
     struct tt_recorded_code unnumbered;
@@ -250,10 +251,16 @@ static bool take_clock(struct tt_replay *replay, const struct tt_record *record)
 static bool take_point(struct tt_replay *replay, const struct tt_record *record)
 {
     const struct tt_row *row;
+    struct tt_row *made;
     uint32_t point;
 
-    if (tt_recording_get_point(record->data, record->size, &point, &row))
+    if (tt_recording_get_point(record->data, record->size, &point, &row, &made))
         return false;
+    if (replay->made[point]) { /* defined twice; spans of the first may be open */
+        free(made);
+        return false;
+    }
+    replay->made[point] = made;
     replay->stats.unknown_rows += !row;
     replay->defined[point] = true;
     replay->rows[point] = row;
@@ -521,6 +528,8 @@ void tt_replay_free(struct tt_replay **replay)
         free_code(&r->codes[i]);
     free(r->codes);
     free_code(&r->unnumbered);
+    for (size_t i = 0; i < TT_MAX_POINTS; i++)
+        free(r->made[i]);
     tt_tree_free(&r->tree);
     tt_recording_meta_free(&r->meta);
     tt_recording_reader_free(&r->reader);

@@ -50,13 +50,21 @@ static void take_snapshot(struct tt_agent *agent, struct snapshot *s)
 }
 
 static const struct tt_figure attach_figures[] = {
-    TT_FIGURE(tt_attach_stats, processes),     TT_FIGURE(tt_attach_stats, files),
-    TT_FIGURE(tt_attach_stats, plans),         TT_FIGURE(tt_attach_stats, plans_cached),
-    TT_FIGURE(tt_attach_stats, plans_refused), TT_FIGURE(tt_attach_stats, points),
-    TT_FIGURE(tt_attach_stats, links),         TT_FIGURE(tt_attach_stats, failures),
-    TT_FIGURE(tt_attach_stats, unverified),    TT_FIGURE(tt_attach_stats, foreign),
-    TT_FIGURE(tt_attach_stats, lease_breaks),  TT_FIGURE(tt_attach_stats, stale),
-    TT_FIGURE(tt_attach_stats, waiting),       {0},
+    TT_FIGURE(tt_attach_stats, processes),
+    TT_FIGURE(tt_attach_stats, files),
+    TT_FIGURE(tt_attach_stats, plans),
+    TT_FIGURE(tt_attach_stats, plans_cached),
+    TT_FIGURE(tt_attach_stats, plans_methods),
+    TT_FIGURE(tt_attach_stats, plans_refused),
+    TT_FIGURE(tt_attach_stats, points),
+    TT_FIGURE(tt_attach_stats, links),
+    TT_FIGURE(tt_attach_stats, failures),
+    TT_FIGURE(tt_attach_stats, unverified),
+    TT_FIGURE(tt_attach_stats, foreign),
+    TT_FIGURE(tt_attach_stats, lease_breaks),
+    TT_FIGURE(tt_attach_stats, stale),
+    TT_FIGURE(tt_attach_stats, waiting),
+    {0},
 };
 
 static const struct tt_figure follow_figures[] = {

@@ -249,9 +249,9 @@ static void fill_from_marker(struct marker *marker, struct tt_span *span)
 /* A call made inside a request belongs to the device that makes it. */
 static void inherit_owner(struct tt_span *span, const struct tt_span *parent)
 {
-    bool server = tt_row_is_devices(parent->row) && parent->device;
-    const char *device = server ? parent->device : parent->owner_device;
-    const char *class_name = server ? parent->class_name : parent->owner_class;
+    bool served = tt_row_is_devices(parent->row) && parent->device;
+    const char *device = served ? parent->device : parent->owner_device;
+    const char *class_name = served ? parent->class_name : parent->owner_class;
     if (device)
         span->owner_device = tt_arena_copy(&span->arena, device, strlen(device));
     if (class_name)

@@ -179,8 +179,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 /* Is a span of the row one of the device that it names, rather than of the caller? */
 static inline bool tt_row_is_devices(const struct tt_row *row)
 {
-    return row->role == TT_ROLE_SERVER || row->role == TT_ROLE_POLL || row->role == TT_ROLE_PUSH ||
-           row->role == TT_ROLE_LIFE;
+    return row->role == TT_ROLE_SERVER || row->role == TT_ROLE_METHOD || row->role == TT_ROLE_POLL ||
+           row->role == TT_ROLE_PUSH || row->role == TT_ROLE_LIFE;
 }
 
 /* Copies what is known of names (device, command, attributes, text) where `to` knows nothing. */

@@ -96,8 +96,9 @@ static void drop_broken(struct tt_attach *attach, struct member *m)
     pthread_mutex_unlock(&attach->files.lock);
 }
 
+/* `bases`: for the functions of device classes in it; NULL: for those of the libraries. */
 static int attach_mapped(struct tt_attach *attach, struct member *m, const struct tt_process *process,
-                         const struct tt_mapped_file *map)
+                         const struct tt_mapped_file *map, const struct tt_bases *bases)
 {
     struct tt_file *file;
     int fd, error;
@@ -105,7 +106,7 @@ static int attach_mapped(struct tt_attach *attach, struct member *m, const struc
     fd = tt_host_open_mapped(process->pid, map->start, map->end);
     if (fd < 0)
         return fd;
-    error = tt_files_get(&attach->files, attach->host, fd, map->path, &file, &attach->plans);
+    error = tt_files_get(&attach->files, attach->host, fd, map->path, bases, &file, &attach->plans);
     if (error || !file->planned || !file->planned->plan->point_count)
         return error;
     return tt_attach_link_file(attach, m, file, process, map);
@@ -117,6 +118,35 @@ static bool has_library(const struct tt_mapped_file *map)
         if (map->library[i])
             return true;
     return false;
+}
+
+/* Of the cppTango that the process maps; NULL: none that tells anything. */
+static const struct tt_bases *bases_of(struct tt_attach *attach, const struct tt_process *process)
+{
+    const struct tt_bases *bases = NULL;
+
+    for (size_t i = 0; i < process->file_count && !bases; i++) {
+        const struct tt_mapped_file *map = &process->files[i];
+        _cleanup_close_ int fd = -1;
+
+        if (!map->library[TT_LIBRARY_TANGO])
+            continue;
+        fd = tt_host_open_mapped(process->pid, map->start, map->end);
+        if (fd >= 0)
+            bases = tt_files_bases(&attach->files, fd, map->path);
+    }
+    return bases;
+}
+
+/* What is probed of one mapped file: libraries, and device classes. */
+static int attach_file(struct tt_attach *attach, struct member *m, const struct tt_process *process,
+                       const struct tt_mapped_file *map)
+{
+    int error = has_library(map) ? attach_mapped(attach, m, process, map, NULL) : 0;
+    const struct tt_bases *bases = map->library[TT_HOLDS_CLASSES] ? bases_of(attach, process) : NULL;
+    int methods = bases ? attach_mapped(attach, m, process, map, bases) : 0;
+
+    return error ? error : methods;
 }
 
 int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
@@ -150,8 +180,7 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
-        int result = has_library(&process->files[i]) ? attach_mapped(attach, m, process, &process->files[i])
-                                                     : 0;
+        int result = attach_file(attach, m, process, &process->files[i]);
 
         if (result && process->files[i].library[TT_LIBRARY_GREENLET]) {
             __atomic_store_n(&process->switches_stacks, true, __ATOMIC_RELAXED);
@@ -210,6 +239,7 @@ void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats
     stats->points = attach->files.next_point;
     stats->plans = attach->plans.made;
     stats->plans_cached = attach->plans.cached;
+    stats->plans_methods = attach->plans.methods;
     stats->plans_refused = attach->plans.refused;
     stats->plan_seconds = attach->plans.seconds;
     pthread_mutex_unlock(&attach->files.lock);

@@ -28,6 +28,7 @@ struct tt_attach_stats {
     uint64_t files;         /* linked inode-wide or by pid, now */
     uint64_t plans;         /* made since start */
     uint64_t plans_cached;  /* read from the disk since start */
+    uint64_t plans_methods; /* made since start, of device classes: these are not kept on the disk */
     uint64_t plans_refused; /* on the disk, but damaged, or others could have written them */
     uint64_t points;        /* of all plans that are linked */
     uint64_t links;         /* now */

@@ -10,23 +10,25 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-static struct tt_file *find_file(struct tt_files *files, const struct stat *st)
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
-        if (f->device == st->st_dev && f->inode == st->st_ino && f->size == st->st_size &&
-            f->modified.tv_sec == st->st_mtim.tv_sec && f->modified.tv_nsec == st->st_mtim.tv_nsec &&
-            !f->broken)
+        if (f->bases == bases && f->device == st->st_dev && f->inode == st->st_ino &&
+            f->size == st->st_size && f->modified.tv_sec == st->st_mtim.tv_sec &&
+            f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
             return f;
     return NULL;
 }
 
 /* The same plan, made of another copy of the file. A build id would not do: what patchelf or strip left keeps
- * it. */
-static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan)
+ * it. One file can have two plans made of the same bytes: that of its classes belongs to the cppTango beside
+ * it, too. */
+static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan,
+                                       const struct tt_bases *bases)
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
-        if (!memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)) &&
-            p->plan->omni == plan->omni)
+        if (p->bases == bases && p->plan->omni == plan->omni &&
+            !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)))
             return p;
     return NULL;
 }
@@ -48,10 +50,11 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
-        points[i].detail = tt_point_level(files, &plan->points[i]);
+        points[i].detail = tt_point_level(files, plan, &plan->points[i]);
         if (points[i].detail < TT_DETAILS)
             planned->count[points[i].detail]++;
-        __atomic_store_n(&files->rows[planned->first + i], &tt_rows[points[i].function], __ATOMIC_RELEASE);
+        __atomic_store_n(&files->rows[planned->first + i], tt_plan_row(plan, points[i].function),
+                         __ATOMIC_RELEASE);
     }
     files->next_point += (uint32_t)plan->point_count;
     return tt_host_set_points(host, planned->first, points, plan->point_count);
@@ -64,13 +67,29 @@ static bool is_overlay(int fd)
     return fstatfs(fd, &fs) || fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
+static int make_plan(struct tt_file *file, struct tt_plan **plan, uint64_t *made)
+{
+    _cleanup_free_ char *why = NULL;
+    int error = file->bases ? tt_plan_methods(file->fd, file->path, file->bases, plan, &why)
+                            : tt_plan_file(file->fd, file->path, plan, &why);
+
+    if (error && error != -ENOENT)
+        return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
+    *made += !error;
+    return error;
+}
+
 /* Of a file that is known, from the disk; else by planning it. -ENOENT: nothing there to probe. */
 static int get_plan(struct tt_files *files, struct tt_file *file, struct tt_plan **plan,
                     struct tt_plan_counts *counts)
 {
-    _cleanup_free_ char *why = NULL;
-    int error = files->cache ? tt_plan_cache_load(files->cache, file->fd, file->path, plan) : -ENOENT;
+    int error;
 
+    /* The plan of device classes is made of two files, and has rows of its own: the cache knows a plan by one
+     * file, and has one of each. */
+    if (file->bases)
+        return make_plan(file, plan, &counts->methods);
+    error = files->cache ? tt_plan_cache_load(files->cache, file->fd, file->path, plan) : -ENOENT;
     if (!error) {
         counts->cached++;
         return 0;
@@ -82,11 +101,7 @@ static int get_plan(struct tt_files *files, struct tt_file *file, struct tt_plan
                 : error == -EINVAL ? "damaged"
                                    : strerror(-error));
     }
-    error = tt_plan_file(file->fd, file->path, plan, &why);
-    if (error && error != -ENOENT)
-        return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
-    counts->made += !error;
-    return error;
+    return make_plan(file, plan, &counts->made);
 }
 
 static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file,
@@ -103,10 +118,11 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
      * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
      * gets a point. */
-    file->may_be_wide = (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
+    file->may_be_wide = !file->bases &&
+                        (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
                          plan->library[TT_LIBRARY_DYNAMIC]) &&
                         !is_overlay(file->fd);
-    planned = find_planned(files, plan);
+    planned = find_planned(files, plan, file->bases);
     if (planned) {
         tt_plan_free(&plan);
         file->planned = planned;
@@ -118,6 +134,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
         return -ENOMEM;
     }
     planned->plan = plan;
+    planned->bases = file->bases;
     planned->unkept = counts->made > made;
     error = describe_points(files, host, planned);
     if (error) {
@@ -132,7 +149,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
 }
 
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 struct tt_file **file, struct tt_plan_counts *counts)
+                 const struct tt_bases *bases, struct tt_file **file, struct tt_plan_counts *counts)
 {
     struct tt_file *made;
     struct stat st;
@@ -140,7 +157,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
 
     if (fstat(fd, &st))
         return -errno;
-    made = find_file(files, &st);
+    made = find_file(files, &st, bases);
     if (made) {
         close(fd);
         *file = made;
@@ -154,6 +171,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
         free(made);
         return -ENOMEM;
     }
+    made->bases = bases;
     made->id = ++files->next_id;
     made->device = st.st_dev;
     made->inode = st.st_ino;
@@ -167,6 +185,36 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     pthread_mutex_unlock(&files->lock);
     *file = made;
     return error;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+const struct tt_bases *tt_files_bases(struct tt_files *files, int fd, const char *path)
+{
+    _cleanup_free_ char *why = NULL;
+    struct tt_tango *tango;
+    struct stat st;
+    int error;
+
+    if (fstat(fd, &st))
+        return NULL;
+    for (tango = files->tangos; tango; tango = tango->next)
+        if (same_file(&tango->st, &st))
+            return tango->bases;
+    tango = calloc(1, sizeof(*tango));
+    if (!tango)
+        return NULL;
+    tango->st = st;
+    error = tt_bases_read(fd, path, &tango->bases, &why);
+    if (error && error != -ENOENT)
+        tt_warn("%s: methods of device classes cannot be found: %s", path, why ? why : strerror(-error));
+    tango->next = files->tangos;
+    files->tangos = tango;
+    return tango->bases;
 }
 
 bool tt_file_matches(const struct tt_file *file)
@@ -214,6 +262,11 @@ void tt_files_clear(struct tt_files *files)
         tt_cleanup_close(&f->fd);
         free(f->path);
         free(f);
+    }
+    for (struct tt_tango *t = files->tangos, *next; t; t = next) {
+        next = t->next;
+        tt_bases_free(&t->bases);
+        free(t);
     }
     for (struct tt_planned *p = files->plans, *next; p; p = next) {
         next = p->next;

@@ -18,9 +18,10 @@
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
-    uint32_t first;           /* point indices first .. first + plan->point_count - 1 */
-    size_t count[TT_DETAILS]; /* points of each level: what is linked together */
-    bool unkept;              /* made now: to be put into the cache */
+    const struct tt_bases *bases; /* as of its files */
+    uint32_t first;               /* point indices first .. first + plan->point_count - 1 */
+    size_t count[TT_DETAILS];     /* points of each level: what is linked together */
+    bool unkept;                  /* made now: to be put into the cache */
 };
 
 struct tt_file {
@@ -30,8 +31,11 @@ struct tt_file {
     ino_t inode;
     off_t size;
     struct timespec modified;
-    int fd;                     /* -1 once the file is given up */
-    char *path;                 /* as the process named it, for messages */
+    int fd;     /* -1 once the file is given up */
+    char *path; /* as the process named it, for messages */
+    /* What is planned there: the functions of device classes, beside the cppTango of these; NULL: those of
+     * the libraries. A file that has both has two entries. */
+    const struct tt_bases *bases;
     struct tt_planned *planned; /* NULL: nothing to probe there */
     bool may_be_wide;           /* exports cppTango, or is libomniORB */
     bool leased, waiting;
@@ -50,14 +54,23 @@ struct tt_file {
 /* Where plans came from. */
 struct tt_plan_counts {
     uint64_t made, cached; /* planned now, read from the cache */
+    uint64_t methods;      /* planned now, of device classes: these are not kept */
     uint64_t refused;      /* files of the cache that were not to be trusted or damaged */
     double seconds;
+};
+
+/* A cppTango, and what it tells of its classes. */
+struct tt_tango {
+    struct tt_tango *next;
+    struct stat st;         /* identity */
+    struct tt_bases *bases; /* NULL: nothing */
 };
 
 struct tt_files {
     struct tt_plan_cache *cache; /* NULL: none */
     struct tt_file *list;
     struct tt_planned *plans;
+    struct tt_tango *tangos;
     uint64_t next_id;
     uint32_t next_point;
     bool without_logs;
@@ -68,9 +81,10 @@ struct tt_files {
 };
 
 /* The level of detail from which on a point is linked; TT_DETAILS: never. */
-static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan_point *point)
+static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan *plan,
+                                      const struct tt_plan_point *point)
 {
-    bool off = files->without_logs && tt_rows[point->point.function].role == TT_ROLE_LOG;
+    bool off = files->without_logs && tt_plan_row(plan, point->point.function)->role == TT_ROLE_LOG;
 
     return off ? TT_DETAILS : point->point.detail;
 }
@@ -79,7 +93,11 @@ static inline unsigned tt_point_level(const struct tt_files *files, const struct
  * to the kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said
  * once). */
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 struct tt_file **file, struct tt_plan_counts *counts);
+                 const struct tt_bases *bases, struct tt_file **file, struct tt_plan_counts *counts);
+
+/* What the open file `fd` (stays the caller's), a cppTango, tells of its classes; read once. NULL: nothing.
+ */
+const struct tt_bases *tt_files_bases(struct tt_files *files, int fd, const char *path);
 
 /* Warns and does without where the directory cannot be used. */
 void tt_files_set_cache(struct tt_files *files, const char *directory);

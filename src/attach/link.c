@@ -70,7 +70,7 @@ static int link_points(struct tt_attach *attach, struct tt_file *file, enum tt_d
     if (!offsets || !cookies)
         return -ENOMEM;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (tt_point_level(&attach->files, &plan->points[i]) != level)
+        if (tt_point_level(&attach->files, plan, &plan->points[i]) != level)
             continue;
         offsets[count] = plan->points[i].offset;
         cookies[count++] = file->planned->first + i;
@@ -109,7 +109,7 @@ static size_t count_breakpoints(const struct tt_files *files, const struct tt_pl
 
     *missing = 0;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (!mapped[i] || tt_point_level(files, &plan->points[i]) != level)
+        if (!mapped[i] || tt_point_level(files, plan, &plan->points[i]) != level)
             continue;
         if (bytes[i] == BREAKPOINT && plan->points[i].bytes[0] != BREAKPOINT)
             there++;

@@ -25,6 +25,7 @@ enum tt_library {
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
     TT_HOLDS_PYTANGO,                  /* PyTango's extension */
+    TT_HOLDS_CLASSES,                  /* classes derived from cppTango's: device servers, plug-ins */
     TT_HOLDS,
 };
 
@@ -120,14 +121,18 @@ enum tt_value {
     TT_VALUE_WORK_USEC,
     TT_VALUE_WORK_PERIOD,
     TT_VALUE_WORK_PERIOD_MS,
-    TT_VALUE_EVENT_COUNTER, /* this = ZmqCallInfo: its ctr */
-    TT_VALUE_U32_AT,        /* 32-bit scalar by reference */
-    TT_VALUE_PY_TYPE,       /* Python object: its type */
-    TT_VALUE_PY_VERSION,    /* Python object: tp_version_tag of its type */
-    TT_VALUE_PY_SELF,       /* bound method: the object */
-    TT_VALUE_PY_FUNCTION,   /* bound method: the function */
-    TT_VALUE_PY_CODE,       /* bound method: the function's code */
-    TT_VALUE_PY_CODE_39,    /* the same in Python 3.9 */
+    TT_VALUE_EVENT_COUNTER,  /* this = ZmqCallInfo: its ctr */
+    TT_VALUE_U32_AT,         /* 32-bit scalar by reference */
+    TT_VALUE_PY_TYPE,        /* Python object: its type */
+    TT_VALUE_PY_VERSION,     /* Python object: tp_version_tag of its type */
+    TT_VALUE_PY_SELF,        /* bound method: the object */
+    TT_VALUE_PY_FUNCTION,    /* bound method: the function */
+    TT_VALUE_PY_CODE,        /* bound method: the function's code */
+    TT_VALUE_PY_CODE_39,     /* the same in Python 3.9 */
+    TT_VALUE_ATTR_NAME,      /* Attr: name, of the attribute's description in the class */
+    TT_VALUE_ATTRIBUTE_NAME, /* Attribute or WAttribute by reference: name, of the device's own */
+    TT_VALUE_COMMAND_NAME,   /* Tango::Command: name */
+    TT_VALUE_CLASS_NAME,     /* DeviceClass: name */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */
@@ -159,7 +164,8 @@ struct tt_row {
     enum tt_library library;
     enum tt_role role;
     enum tt_detail detail; /* the least level at which it is probed; 0: always */
-    const char *name;      /* of the span: the qualified function, without arguments */
+    const char *name; /* of the span: the qualified function, without arguments; "{class}", "{attribute}" and
+                         "{command}" stand for names that are read in each call */
     const char
         *verb; /* of tango.operation.name: "read", "write", "write_read", "command", "ping", .. ("command" is
                   replaced by the command's name, the others are followed by the attribute name or count) */
@@ -173,7 +179,9 @@ struct tt_row {
     bool cleanup; /* what it calls last only tidies up: it may be taken to end before that */
     bool sret; /* returns an object in memory: the result pointer takes the first register, this the second */
     unsigned char usual[TT_USUALS]; /* how often it is called in one of these */
-    bool foreign; /* runs code of others (callbacks, methods): a stack may switch inside it */
+    bool foreign;   /* runs code of others (callbacks, methods): a stack may switch inside it */
+    bool overrides; /* not the function itself, but those of user classes that take its place (found by RTTI)
+                     */
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };
@@ -183,6 +191,12 @@ extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
 /* Of the span of the code that calls; none of tt_rows. */
 extern const struct tt_row tt_caller_row;
+
+/* A row of a file's own: like another one, with a name of its own. In one piece of memory (free); NULL when
+ * out of it. */
+struct tt_row *tt_row_make(const struct tt_row *like, const char *name);
+/* The same for a method of which no more is known than its name (recordings). */
+struct tt_row *tt_row_make_method(const char *name);
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

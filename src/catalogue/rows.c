@@ -14,6 +14,7 @@ const struct tt_row tt_rows[] = {
 #include "catalogue/rows_life.h"
 #include "catalogue/rows_orb.h"
 #include "catalogue/rows_python.h"
+#include "catalogue/rows_method.h"
 };
 
 const struct tt_row tt_caller_row = {.library = TT_LIBRARY_PYTHON, .role = TT_ROLE_CALLER, .name = "caller"};

@@ -27,7 +27,8 @@ static const char introduction[] =
     "it has a CONSUMER below that. Heartbeats are no spans.\n"
     "* **Name.** The C++ function, `Tango::DeviceProxy::read_attribute`, as native 10.3 writes it. What was done stands "
     "in `tango.operation.name`: `Arm`, `read ExposureTime`, `read 12 attributes`. A request that none of the functions "
-    "below stands for is named by its GIOP operation (`_is_a`).\n"
+    "below stands for is named by its GIOP operation (`_is_a`). Methods of C++ device classes are called after class and "
+    "purpose, with the names that each call shows: `TangoTest.read_double_scalar`, `TangoTest.DevDouble`.\n"
     "* **Python.** The methods of PyTango devices are INTERNAL spans below their request, named by their qualified name "
     "(`Basler.read_ExposureTime`), scope `tango.python.server`. Only functions of the user's, not PyTango's own; of a "
     "decorated one, the function inside. A call of a Python program says by `code.*` which of its functions calls; a call "
@@ -144,15 +145,20 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_PUSH] = "PRODUCER",
         [TT_ROLE_RECEIVE] = "CONSUMER, below its PRODUCER",
         [TT_ROLE_LIFE] = "INTERNAL",
+        [TT_ROLE_METHOD] = "INTERNAL",
         [TT_ROLE_CATCH] = NULL,
         [TT_ROLE_SWITCH] = NULL,
     };
 
+    if (row->library == TT_LIBRARY_PYTHON) /* Python's own: the spans are of what it calls */
+        return NULL;
     return (size_t)row->role < TT_ARRAY_SIZE(kinds) ? kinds[row->role] : NULL;
 }
 
 static const char *title_of(const struct tt_row *row)
 {
+    if (row->role == TT_ROLE_METHOD)
+        return "the span's name";
     if (!row->verb || !*row->verb)
         return "the GIOP operation";
     return strcmp(row->verb, "command") ? row->verb : "the command's name";

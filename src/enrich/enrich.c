@@ -225,7 +225,7 @@ static int add_text(const struct tt_span *span, struct tt_otel_span *out)
     struct tt_build build;
 
     tt_build_start(&build, &out->arena);
-    out->name = span->row->name;
+    out->name = tt_fill_name(&out->arena, span);
     if (tt_fill_is_bare(span) && span->operation && *span->operation)
         out->name = tt_convert_copy(&out->arena, span->operation, TT_ATTR_LENGTH);
     if (tt_fill_is_code(span))

@@ -48,6 +48,43 @@ static bool means_all(const char *name)
     return !strcmp(name, "All attributes") || !strcmp(name, "All attributes_3");
 }
 
+/* The text that a part of a row's name in braces stands for; NULL: it is not known. */
+static const char *part_of(const struct tt_span *span, const char *part, size_t size)
+{
+    if (size == 5 && !strncmp(part, "class", size))
+        return span->class_name ? span->class_name : span->owner_class;
+    if (size == 7 && !strncmp(part, "command", size))
+        return span->command;
+    return size == 9 && !strncmp(part, "attribute", size) && span->attribute_count ? span->attributes[0]
+                                                                                   : NULL;
+}
+
+const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span)
+{
+    const char *at = span->row->name;
+    char text[512];
+    size_t used = 0;
+
+    if (span->row->role != TT_ROLE_METHOD)
+        return at;
+    while (*at && used + 1 < sizeof(text)) {
+        const char *end = *at == '{' ? strchr(at, '}') : NULL, *part;
+
+        if (!end) {
+            text[used++] = *at++;
+            continue;
+        }
+        part = part_of(span, at + 1, (size_t)(end - at - 1));
+        at = end + 1;
+        if (!part && !used && *at == '.') /* a class that is not known is left out */
+            at++;
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%.200s", part ? part : used ? "?" : "");
+        used = used < sizeof(text) ? used : sizeof(text) - 1;
+    }
+    text[used] = '\0';
+    return tt_convert_copy(arena, text, TT_ATTR_LENGTH);
+}
+
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
 {
     const char *verb = span->row->verb, *single = single_attribute(span);
@@ -56,7 +93,8 @@ const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span)
 
     if (tt_fill_is_code(span))
         return tt_convert_copy(arena, span->code.name, TT_ATTR_LENGTH);
-
+    if (span->row->role == TT_ROLE_METHOD)
+        return tt_fill_name(arena, span);
     if (!verb || !*verb || is_command(span->row) || tt_fill_is_bare(span)) {
         if (span->command && *span->command)
             return tt_convert_copy(arena, span->command, TT_ATTR_LENGTH);

@@ -16,6 +16,9 @@ bool tt_fill_is_bare(const struct tt_span *span);
 /* Does it stand for code that is no function of the catalogue: a method, a caller? */
 bool tt_fill_is_code(const struct tt_span *span);
 
+/* The span's name: the row's, with what stands in braces filled in. As the title below. */
+const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span);
+
 /* tango.operation.name, in the arena or static; NULL when out of memory. */
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span);
 

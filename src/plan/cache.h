@@ -12,6 +12,7 @@
  *    hands is not used; it costs the time to plan anew, and is replaced.
  *  - attach/ compares the bytes of every point with the file's each time, under the lease, as for a plan that
  *    was just made.
+ * Plans of libraries and the like (tt_plan_file) only, not those of device classes (tt_plan_methods).
  * Bounded in number and bytes: what was not used for the longest time goes first.
  */
 #pragma once

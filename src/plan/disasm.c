@@ -91,36 +91,6 @@ static int branch_target(const ZydisDecodedInstruction *zi, const ZydisDecodedOp
     return 0;
 }
 
-static int set_kind(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, const uint8_t *bytes,
-                    struct tt_insn *insn)
-{
-    bool direct = zi->operand_count && op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
-
-    switch (zi->meta.category) {
-    case ZYDIS_CATEGORY_RET:
-        insn->kind = TT_INSN_RET;
-        return 0;
-    case ZYDIS_CATEGORY_UNCOND_BR:
-        insn->kind = direct ? TT_INSN_JMP : TT_INSN_JMP_INDIRECT;
-        return direct ? branch_target(zi, op, insn) : 0;
-    case ZYDIS_CATEGORY_CALL:
-        insn->stores = true;
-        insn->kind = direct ? TT_INSN_CALL : TT_INSN_CALL_INDIRECT;
-        insn->writes |= tt_insn_call_clobbers();
-        return direct ? branch_target(zi, op, insn) : 0;
-    case ZYDIS_CATEGORY_COND_BR:
-        insn->kind = TT_INSN_JCC;
-        /* jrcxz and loop have no condition code; they are not emulated, so none is asked for */
-        insn->condition = insn->length == 6 ? bytes[1] & 15 : bytes[0] & 15;
-        return direct ? branch_target(zi, op, insn) : -EINVAL;
-    default:
-        if (zi->mnemonic == ZYDIS_MNEMONIC_UD2 || zi->mnemonic == ZYDIS_MNEMONIC_HLT ||
-            zi->mnemonic == ZYDIS_MNEMONIC_INT3)
-            insn->kind = TT_INSN_STOP;
-        return 0;
-    }
-}
-
 /* Base register of a plain [base + disp] operand, else TT_REG_NONE. */
 static uint8_t plain_base(const ZydisDecodedOperand *operand)
 {
@@ -237,6 +207,43 @@ static void note_effect(const ZydisDecodedInstruction *zi, const ZydisDecodedOpe
         break;
     default:
         break;
+    }
+}
+
+static int set_kind(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op, const uint8_t *bytes,
+                    struct tt_insn *insn)
+{
+    bool direct = zi->operand_count && op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+
+    switch (zi->meta.category) {
+    case ZYDIS_CATEGORY_RET:
+        insn->kind = TT_INSN_RET;
+        return 0;
+    case ZYDIS_CATEGORY_UNCOND_BR:
+        insn->kind = direct ? TT_INSN_JMP : TT_INSN_JMP_INDIRECT;
+        if (direct)
+            return branch_target(zi, op, insn);
+        /* where the address comes from, though it goes nowhere else */
+        if (whole(&op[0]) != TT_REG_NONE)
+            set_effect(insn, TT_EFFECT_MOVE, TT_REG_NONE, whole(&op[0]), 0);
+        else if (plain_base(&op[0]) != TT_REG_NONE)
+            set_effect(insn, TT_EFFECT_LOAD, TT_REG_NONE, plain_base(&op[0]), op[0].mem.disp.value);
+        return 0;
+    case ZYDIS_CATEGORY_CALL:
+        insn->stores = true;
+        insn->kind = direct ? TT_INSN_CALL : TT_INSN_CALL_INDIRECT;
+        insn->writes |= tt_insn_call_clobbers();
+        return direct ? branch_target(zi, op, insn) : 0;
+    case ZYDIS_CATEGORY_COND_BR:
+        insn->kind = TT_INSN_JCC;
+        /* jrcxz and loop have no condition code; they are not emulated, so none is asked for */
+        insn->condition = insn->length == 6 ? bytes[1] & 15 : bytes[0] & 15;
+        return direct ? branch_target(zi, op, insn) : -EINVAL;
+    default:
+        if (zi->mnemonic == ZYDIS_MNEMONIC_UD2 || zi->mnemonic == ZYDIS_MNEMONIC_HLT ||
+            zi->mnemonic == ZYDIS_MNEMONIC_INT3)
+            insn->kind = TT_INSN_STOP;
+        return 0;
     }
 }
 

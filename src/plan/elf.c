@@ -15,13 +15,6 @@
 #define SIZE_MAX_ (4ull << 30) /* larger files are refused */
 #define LOADS_MAX 64
 
-/* What PT_DYNAMIC says; addresses are virtual, 0 = absent. */
-struct dynamic {
-    uint64_t symtab, strtab, strsz, hash, gnu_hash, soname;
-    uint64_t rela, relasz, jmprel, pltrelsz;
-    bool has_soname;
-};
-
 /* ---- bytes ---------------------------------------------------------------------------------------- */
 
 static int load_chunk(struct tt_elf *elf, uint64_t chunk)
@@ -148,6 +141,7 @@ static int read_header(struct tt_elf *elf, Elf64_Ehdr *header, const char **why)
     *why = "program header entries of an unknown size";
     if (header->e_phentsize != sizeof(Elf64_Phdr))
         return -EINVAL;
+    elf->fixed = header->e_type == ET_EXEC;
     return 0;
 }
 
@@ -160,8 +154,11 @@ static int add_load(struct tt_elf *elf, const Elf64_Phdr *phdr, const char **why
     if (phdr->p_offset > elf->size || phdr->p_filesz > elf->size - phdr->p_offset)
         return -EINVAL;
     *why = "a segment that reaches beyond the address space";
-    if (__builtin_add_overflow(phdr->p_vaddr, phdr->p_filesz, &end))
+    if (__builtin_add_overflow(phdr->p_vaddr, phdr->p_filesz, &end) ||
+        __builtin_add_overflow(phdr->p_vaddr, phdr->p_memsz, &end))
         return -EINVAL;
+    if (end > elf->highest)
+        elf->highest = end;
     if (phdr->p_filesz)
         elf->loads[elf->load_count++] = (struct tt_elf_load){
             .offset = phdr->p_offset,
@@ -235,8 +232,9 @@ static int read_segments(struct tt_elf *elf, const Elf64_Ehdr *header, Elf64_Phd
     return elf->load_count ? 0 : -EINVAL;
 }
 
-static int read_dynamic(struct tt_elf *elf, const Elf64_Phdr *phdr, struct dynamic *dynamic, const char **why)
+static int read_dynamic(struct tt_elf *elf, const Elf64_Phdr *phdr, const char **why)
 {
+    struct tt_elf_dynamic *dynamic = &elf->dynamic;
     struct {
         int64_t tag;
         uint64_t *value;
@@ -244,7 +242,7 @@ static int read_dynamic(struct tt_elf *elf, const Elf64_Phdr *phdr, struct dynam
         {DT_SYMTAB, &dynamic->symtab},     {DT_STRTAB, &dynamic->strtab}, {DT_STRSZ, &dynamic->strsz},
         {DT_HASH, &dynamic->hash},         {DT_RELA, &dynamic->rela},     {DT_RELASZ, &dynamic->relasz},
         {DT_GNU_HASH, &dynamic->gnu_hash}, {DT_JMPREL, &dynamic->jmprel}, {DT_PLTRELSZ, &dynamic->pltrelsz},
-        {DT_SONAME, &dynamic->soname},
+        {DT_SONAME, &dynamic->soname},     {DT_RELR, &dynamic->relr},     {DT_RELRSZ, &dynamic->relrsz},
     };
     const uint8_t *table = tt_elf_bytes(elf, phdr->p_offset, phdr->p_filesz);
 
@@ -269,20 +267,14 @@ static int read_dynamic(struct tt_elf *elf, const Elf64_Phdr *phdr, struct dynam
 
 /* ---- symbols -------------------------------------------------------------------------------------- */
 
-/* A string table that ends in NUL, so that every offset below its size is a C string. */
-struct strings {
-    const char *data;
-    uint64_t size;
-};
-
-static struct strings make_strings(const uint8_t *data, uint64_t size)
+static struct tt_elf_strings make_strings(const uint8_t *data, uint64_t size)
 {
     while (data && size && data[size - 1])
         size--;
-    return (struct strings){(const char *)data, data ? size : 0};
+    return (struct tt_elf_strings){(const char *)data, data ? size : 0};
 }
 
-static const char *string_at(const struct strings *strings, uint64_t offset)
+static const char *string_at(const struct tt_elf_strings *strings, uint64_t offset)
 {
     return offset < strings->size ? strings->data + offset : NULL;
 }
@@ -332,19 +324,42 @@ static uint64_t count_hash(struct tt_elf *elf, uint64_t address)
 }
 
 /* The few exported data that are asked for. */
-static void note_object(struct tt_elf *elf, const Elf64_Sym *symbol, const char *name)
+static void note_object(struct tt_elf *elf, const struct tt_elf_symbol *object)
 {
-    if (symbol->st_shndx == SHN_UNDEF || !name)
-        return;
-    if (!strcmp(name, "_PyRuntime"))
-        elf->python_runtime = symbol->st_value;
-    else if (!strcmp(name, "Py_Version"))
-        elf->python_version = symbol->st_value;
+    if (!strcmp(object->name, "_PyRuntime"))
+        elf->python_runtime = object->address;
+    else if (!strcmp(object->name, "Py_Version"))
+        elf->python_version = object->address;
 }
 
-/* Appends the defined functions of a symbol table. */
+/* Types of cppTango by their type descriptions. */
+static bool is_tango_type(const char *name)
+{
+    return !strncmp(name, "_ZTIN5Tango", 11);
+}
+
+static bool is_table(const Elf64_Sym *symbol, const char *name)
+{
+    return ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT &&
+           (is_tango_type(name) || !strncmp(name, "_ZTVN5Tango", 11));
+}
+
+static int add_table(struct tt_elf *elf, const struct tt_elf_symbol *table)
+{
+    if (elf->table_count % 64 == 0) {
+        struct tt_elf_symbol *tables = reallocarray(elf->tables, elf->table_count + 64, sizeof(*tables));
+
+        if (!tables)
+            return -ENOMEM;
+        elf->tables = tables;
+    }
+    elf->tables[elf->table_count++] = *table;
+    return 0;
+}
+
+/* Appends what is wanted of a symbol table: defined functions, and tables. */
 static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
-                       const struct strings *strings, bool dynamic)
+                       const struct tt_elf_strings *strings, bool dynamic)
 {
     struct tt_elf_symbol *symbols = reallocarray(elf->symbols, elf->symbol_count + count + 1,
                                                  sizeof(*symbols));
@@ -353,35 +368,75 @@ static int add_symbols(struct tt_elf *elf, const uint8_t *table, uint64_t count,
         return -ENOMEM;
     elf->symbols = symbols;
     for (uint64_t i = 0; i < count; i++) {
-        const char *name;
+        struct tt_elf_symbol found = {.dynamic = dynamic};
         Elf64_Sym symbol;
 
         memcpy(&symbol, table + i * sizeof(symbol), sizeof(symbol));
-        if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && dynamic)
-            note_object(elf, &symbol, string_at(strings, symbol.st_name));
-        if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF || !symbol.st_value)
+        found.name = string_at(strings, symbol.st_name);
+        found.address = symbol.st_value;
+        found.size = symbol.st_size;
+        if (!found.name || !*found.name)
             continue;
-        name = string_at(strings, symbol.st_name);
-        if (!name || !*name)
+        elf->tango_types |= is_tango_type(found.name);
+        if (symbol.st_shndx == SHN_UNDEF || !symbol.st_value)
             continue;
-        elf->symbols[elf->symbol_count++] = (struct tt_elf_symbol){name, symbol.st_value, symbol.st_size,
-                                                                   dynamic};
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC)
+            elf->symbols[elf->symbol_count++] = found;
+        else if (is_table(&symbol, found.name) && add_table(elf, &found) < 0)
+            return -ENOMEM;
+        else if (ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && dynamic)
+            note_object(elf, &found);
     }
     return 0;
 }
 
-static int read_dynamic_symbols(struct tt_elf *elf, const struct dynamic *dynamic,
-                                const struct strings *strings, uint64_t *count, const char **why)
+/* Highest symbol index that a table of relocations uses, plus one. Where nothing is exported, the hash table
+ * does not tell of the symbols that are only imported. */
+static uint64_t count_relocated(struct tt_elf *elf, uint64_t address, uint64_t size)
 {
+    const uint8_t *table = address ? tt_elf_at(elf, address, size) : NULL;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; table && i < size / sizeof(Elf64_Rela); i++) {
+        Elf64_Rela rela;
+
+        memcpy(&rela, table + i * sizeof(rela), sizeof(rela));
+        if (ELF64_R_SYM(rela.r_info) >= count)
+            count = ELF64_R_SYM(rela.r_info) + 1;
+    }
+    return count;
+}
+
+static uint64_t count_used(struct tt_elf *elf)
+{
+    uint64_t plain = count_relocated(elf, elf->dynamic.rela, elf->dynamic.relasz),
+             plt = count_relocated(elf, elf->dynamic.jmprel, elf->dynamic.pltrelsz);
+
+    return plain > plt ? plain : plt;
+}
+
+static uint64_t count_hashed(struct tt_elf *elf)
+{
+    return elf->dynamic.gnu_hash ? count_gnu_hash(elf, elf->dynamic.gnu_hash)
+                                 : count_hash(elf, elf->dynamic.hash);
+}
+
+static int read_dynamic_symbols(struct tt_elf *elf, const char **why)
+{
+    struct tt_elf_dynamic *dynamic = &elf->dynamic;
+    uint64_t count = count_hashed(elf), used = count_used(elf);
     const uint8_t *table;
 
-    *count = dynamic->gnu_hash ? count_gnu_hash(elf, dynamic->gnu_hash) : count_hash(elf, dynamic->hash);
-    table = tt_elf_at(elf, dynamic->symtab, *count * sizeof(Elf64_Sym));
+    elf->strings = make_strings(tt_elf_at(elf, dynamic->strtab, dynamic->strsz), dynamic->strsz);
+    if (used > count && tt_elf_at(elf, dynamic->symtab, used * sizeof(Elf64_Sym)))
+        count = used;
+    table = tt_elf_at(elf, dynamic->symtab, count * sizeof(Elf64_Sym));
     *why = "dynamic symbol table outside the file";
-    if (*count && !table)
+    if (count && !table)
         return -EINVAL;
+    dynamic->symbol_count = count;
     *why = "out of memory";
-    return *count ? add_symbols(elf, table, *count, strings, true) : 0;
+    return count ? add_symbols(elf, table, count, &elf->strings, true) : 0;
 }
 
 /* .symtab, for executables that export nothing. Its absence or damage only means that there are none. */
@@ -394,7 +449,7 @@ static int read_static_symbols(struct tt_elf *elf, const Elf64_Ehdr *header)
     for (unsigned i = 0; i < header->e_shnum; i++) {
         const uint8_t *symbols, *bytes;
         Elf64_Shdr section, linked;
-        struct strings strings;
+        struct tt_elf_strings strings;
 
         memcpy(&section, table + i * sizeof(section), sizeof(section));
         if (section.sh_type != SHT_SYMTAB || section.sh_link >= header->e_shnum)
@@ -431,15 +486,13 @@ static int compare_slots(const void *a, const void *b)
 }
 
 /* Words that a relocation binds to a symbol: slots of the PLT and the GOT. */
-static int add_slots(struct tt_elf *elf, uint64_t address, uint64_t size, const struct dynamic *dynamic,
-                     uint64_t symbol_count, const struct strings *strings)
+static int add_slots(struct tt_elf *elf, uint64_t address, uint64_t size)
 {
     const uint8_t *table = address ? tt_elf_at(elf, address, size) : NULL;
-    const uint8_t *symbols = tt_elf_at(elf, dynamic->symtab, symbol_count * sizeof(Elf64_Sym));
-    uint64_t count = size / sizeof(Elf64_Rela);
+    uint64_t count = size / sizeof(Elf64_Rela), value;
     struct tt_elf_slot *slots;
 
-    if (!table || !symbols || !count)
+    if (!table || !elf->dynamic.symbol_count || !count)
         return 0;
     slots = reallocarray(elf->slots, elf->slot_count + count, sizeof(*slots));
     if (!slots)
@@ -447,40 +500,57 @@ static int add_slots(struct tt_elf *elf, uint64_t address, uint64_t size, const 
     elf->slots = slots;
     for (uint64_t i = 0; i < count; i++) {
         const char *name;
-        Elf64_Sym symbol;
         Elf64_Rela rela;
 
         memcpy(&rela, table + i * sizeof(rela), sizeof(rela));
         if (ELF64_R_TYPE(rela.r_info) != R_X86_64_JUMP_SLOT && ELF64_R_TYPE(rela.r_info) != R_X86_64_GLOB_DAT)
             continue;
-        if (ELF64_R_SYM(rela.r_info) >= symbol_count)
-            continue;
-        memcpy(&symbol, symbols + ELF64_R_SYM(rela.r_info) * sizeof(symbol), sizeof(symbol));
-        name = string_at(strings, symbol.st_name);
+        name = tt_elf_dynamic_symbol(elf, ELF64_R_SYM(rela.r_info), &value);
         if (name)
             slots[elf->slot_count++] = (struct tt_elf_slot){rela.r_offset, name};
     }
     return 0;
 }
 
+static int compare_tables(const void *a, const void *b)
+{
+    const struct tt_elf_symbol *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : (int)y->dynamic - (int)x->dynamic;
+}
+
+static void find_tango_library(struct tt_elf *elf, const Elf64_Phdr *phdr)
+{
+    const uint8_t *table = tt_elf_bytes(elf, phdr->p_offset, phdr->p_filesz);
+
+    for (uint64_t i = 0; table && i + sizeof(Elf64_Dyn) <= phdr->p_filesz; i += sizeof(Elf64_Dyn)) {
+        const char *name;
+        Elf64_Dyn entry;
+
+        memcpy(&entry, table + i, sizeof(entry));
+        if (entry.d_tag == DT_NULL)
+            return;
+        name = entry.d_tag == DT_NEEDED ? string_at(&elf->strings, entry.d_un.d_val) : NULL;
+        if (name && !strncmp(name, "libtango", 8))
+            elf->tango_library = name;
+    }
+}
+
 static int read_tables(struct tt_elf *elf, const Elf64_Ehdr *header, const Elf64_Phdr *phdr,
                        bool symbols_only, const char **why)
 {
-    struct dynamic dynamic = {0};
-    struct strings strings = {0};
-    uint64_t count = 0;
     int r;
 
     if (phdr->p_type == PT_DYNAMIC) {
-        r = read_dynamic(elf, phdr, &dynamic, why);
+        r = read_dynamic(elf, phdr, why);
+        if (r >= 0)
+            r = read_dynamic_symbols(elf, why);
         if (r < 0)
             return r;
-        strings = make_strings(tt_elf_at(elf, dynamic.strtab, dynamic.strsz), dynamic.strsz);
-        r = read_dynamic_symbols(elf, &dynamic, &strings, &count, why);
-        if (r < 0)
-            return r;
-        if (dynamic.has_soname)
-            elf->soname = string_at(&strings, dynamic.soname);
+        find_tango_library(elf, phdr);
+        if (elf->dynamic.has_soname)
+            elf->soname = string_at(&elf->strings, elf->dynamic.soname);
     }
     *why = "out of memory";
     elf->program |= phdr->p_type != PT_DYNAMIC;
@@ -489,11 +559,13 @@ static int read_tables(struct tt_elf *elf, const Elf64_Ehdr *header, const Elf64
         return r;
     if (elf->symbol_count)
         qsort(elf->symbols, elf->symbol_count, sizeof(*elf->symbols), compare_symbols);
+    if (elf->table_count)
+        qsort(elf->tables, elf->table_count, sizeof(*elf->tables), compare_tables);
     if (symbols_only)
         return 0;
-    r = add_slots(elf, dynamic.jmprel, dynamic.pltrelsz, &dynamic, count, &strings);
+    r = add_slots(elf, elf->dynamic.jmprel, elf->dynamic.pltrelsz);
     if (r >= 0)
-        r = add_slots(elf, dynamic.rela, dynamic.relasz, &dynamic, count, &strings);
+        r = add_slots(elf, elf->dynamic.rela, elf->dynamic.relasz);
     if (r >= 0 && elf->slot_count)
         qsort(elf->slots, elf->slot_count, sizeof(*elf->slots), compare_slots);
     return r;
@@ -526,6 +598,7 @@ void tt_elf_close(struct tt_elf *elf)
     free(elf->loaded);
     free(elf->loads);
     free(elf->symbols);
+    free(elf->tables);
     free(elf->slots);
     *elf = (struct tt_elf){.fd = -1};
 }
@@ -540,6 +613,38 @@ const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t 
             return &elf->symbols[i];
     }
     return NULL;
+}
+
+const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value)
+{
+    const uint8_t *bytes;
+    Elf64_Sym symbol;
+
+    *value = 0;
+    if (index >= elf->dynamic.symbol_count)
+        return NULL;
+    bytes = tt_elf_at(elf, elf->dynamic.symtab + index * sizeof(symbol), sizeof(symbol));
+    if (!bytes)
+        return NULL;
+    memcpy(&symbol, bytes, sizeof(symbol));
+    if (symbol.st_shndx != SHN_UNDEF)
+        *value = symbol.st_value;
+    return string_at(&elf->strings, symbol.st_name);
+}
+
+const struct tt_elf_symbol *tt_elf_table(const struct tt_elf *elf, const char *name)
+{
+    size_t low = 0, high = elf->table_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (strcmp(elf->tables[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < elf->table_count && !strcmp(elf->tables[low].name, name) ? &elf->tables[low] : NULL;
 }
 
 const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address)

@@ -29,6 +29,20 @@ struct tt_elf_slot { /* a word the dynamic linker fills with the address of a sy
     const char *name;
 };
 
+/* What PT_DYNAMIC says; addresses are virtual, 0 = absent. */
+struct tt_elf_dynamic {
+    uint64_t symtab, strtab, strsz, hash, gnu_hash, soname;
+    uint64_t rela, relasz, jmprel, pltrelsz, relr, relrsz;
+    uint64_t symbol_count;
+    bool has_soname;
+};
+
+/* A string table that ends in NUL, so that every offset below its size is a C string. */
+struct tt_elf_strings {
+    const char *data;
+    uint64_t size;
+};
+
 struct tt_elf {
     int fd;
     uint64_t size;
@@ -39,7 +53,11 @@ struct tt_elf {
 
     struct tt_elf_load *loads;
     size_t load_count;
-    uint64_t eh_frame_hdr; /* virtual address, 0 = none */
+    uint64_t highest; /* address behind the last byte in memory, .bss included */
+    bool fixed;       /* loaded at these very addresses (ET_EXEC) */
+    struct tt_elf_dynamic dynamic;
+    struct tt_elf_strings strings; /* of the dynamic symbols */
+    uint64_t eh_frame_hdr;         /* virtual address, 0 = none */
     uint64_t eh_frame_hdr_size;
 
     struct tt_elf_symbol *symbols; /* defined functions, by address, then name */
@@ -47,8 +65,13 @@ struct tt_elf {
     struct tt_elf_slot *slots; /* by address */
     size_t slot_count;
     uint64_t python_runtime, python_version; /* addresses of _PyRuntime and Py_Version, 0 = not exported */
-    bool program;       /* has an interpreter or no dynamic section: not a shared library */
-    const char *soname; /* or NULL */
+    struct tt_elf_symbol *tables; /* virtual tables and type descriptions of namespace Tango ("_ZTV..,
+                                     _ZTI..") that are defined here, by name */
+    size_t table_count;
+    bool tango_types;          /* knows one of cppTango's types, defined here or not */
+    bool program;              /* has an interpreter or no dynamic section: not a shared library */
+    const char *soname;        /* or NULL */
+    const char *tango_library; /* that it was linked with ("libtango.so.9"), or NULL */
     uint8_t build_id[32];
     size_t build_id_size;
 };
@@ -75,5 +98,9 @@ bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *si
 
 /* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);
+/* The nth dynamic symbol: its name, or NULL; *value: its address if it is defined here, else 0. */
+const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value);
+/* A virtual table or type description by its symbol, or NULL. */
+const struct tt_elf_symbol *tt_elf_table(const struct tt_elf *elf, const char *name);
 /* The symbol whose address the word at `address` gets, or NULL. */
 const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address);

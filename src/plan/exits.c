@@ -122,9 +122,11 @@ static int walk_back(struct tt_flow *flow, struct walk *walk, uint32_t ret, bool
     return 0;
 }
 
-/* Exits of one ret: those found on the way back, or the ret itself where that is allowed and needed. */
+/* Exits of one ret, or jump: those found on the way back, or the ret itself where that is allowed and needed.
+ */
 static int add_ret(struct tt_flow *flow, struct walk *walk, struct exits *exits, uint32_t ret, bool step)
 {
+    bool tail = flow->insns[ret].insn.kind != TT_INSN_RET;
     int r = walk_back(flow, walk, ret, step);
 
     if (r < 0)
@@ -132,7 +134,7 @@ static int add_ret(struct tt_flow *flow, struct walk *walk, struct exits *exits,
     if (walk->failed && step)
         return add_exit(exits, ret, TT_EDGE_NEXT, false);
     for (size_t i = 0; i < walk->found.count; i++) {
-        r = add_exit(exits, walk->found.array[i].insn, walk->found.array[i].edges, false);
+        r = add_exit(exits, walk->found.array[i].insn, walk->found.array[i].edges, tail);
         if (r < 0)
             return r;
     }
@@ -164,8 +166,20 @@ static int add_tails(struct tt_flow *flow, struct exits *exits)
     return bad;
 }
 
+/* An indirect jump that leaves the function. */
+static int add_jump(struct tt_flow *flow, struct walk *walk, struct exits *exits, uint32_t jump,
+                    enum tt_exits_how how)
+{
+    if (how == TT_EXITS_STEP)
+        return add_exit(exits, jump, TT_EDGE_TAKEN, true);
+    if (how == TT_EXITS_JUMPS)
+        return add_ret(flow, walk, exits, jump, false);
+    tt_flow_problem(flow, "indirect tail jump at 0x%llx", (unsigned long long)flow->insns[jump].insn.address);
+    return 1;
+}
+
 /* Rets and indirect jumps out. */
-static int add_others(struct tt_flow *flow, struct walk *walk, struct exits *exits, bool step)
+static int add_others(struct tt_flow *flow, struct walk *walk, struct exits *exits, enum tt_exits_how how)
 {
     int bad = 0, r;
 
@@ -178,21 +192,17 @@ static int add_others(struct tt_flow *flow, struct walk *walk, struct exits *exi
             tt_flow_problem(flow, "ret at 0x%llx is not reached", (unsigned long long)insn->address);
             bad = 1;
         }
-        if (insn->kind == TT_INSN_RET && flow->insns[i].live) {
-            r = add_ret(flow, walk, exits, i, step);
-            if (r < 0)
-                return r;
-            bad |= r;
-        }
-        if (insn->kind == TT_INSN_JMP_INDIRECT && flow->insns[i].live && !flow->insns[i].table &&
-            !tt_flow_cfa(flow, i, &cfa) && cfa.reg == TT_REG_RSP && cfa.offset == 8) {
-            r = step ? add_exit(exits, i, TT_EDGE_TAKEN, true) : 0;
-            if (r < 0)
-                return r;
-            if (!step)
-                tt_flow_problem(flow, "indirect tail jump at 0x%llx", (unsigned long long)insn->address);
-            bad |= !step;
-        }
+        if (!flow->insns[i].live)
+            continue;
+        r = 0;
+        if (insn->kind == TT_INSN_RET)
+            r = add_ret(flow, walk, exits, i, how == TT_EXITS_STEP);
+        else if (insn->kind == TT_INSN_JMP_INDIRECT && !flow->insns[i].table && !tt_flow_cfa(flow, i, &cfa) &&
+                 cfa.reg == TT_REG_RSP && cfa.offset == 8)
+            r = add_jump(flow, walk, exits, i, how);
+        if (r < 0)
+            return r;
+        bad |= r;
     }
     return bad;
 }
@@ -204,7 +214,7 @@ static int compare_exits(const void *a, const void *b)
     return x->insn < y->insn ? -1 : x->insn > y->insn;
 }
 
-int tt_flow_exits(struct tt_flow *flow, bool step, struct tt_flow_exit **exits, size_t *count)
+int tt_flow_exits(struct tt_flow *flow, enum tt_exits_how how, struct tt_flow_exit **exits, size_t *count)
 {
     _cleanup_free_ uint32_t *stack = calloc(flow->insn_count + 1, sizeof(*stack));
     _cleanup_free_ uint32_t *seen = calloc(flow->insn_count + 1, sizeof(*seen));
@@ -213,7 +223,7 @@ int tt_flow_exits(struct tt_flow *flow, bool step, struct tt_flow_exit **exits, 
     int bad = *flow->problems != '\0', r = -ENOMEM;
 
     if (stack && seen)
-        r = add_others(flow, &walk, &all, step);
+        r = add_others(flow, &walk, &all, how);
     bad |= r > 0;
     if (r >= 0)
         r = add_tails(flow, &all);

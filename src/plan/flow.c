@@ -83,13 +83,9 @@ static bool at_return_address(const struct tt_flow *flow, uint32_t insn)
     return tt_flow_cfa(flow, insn, &cfa) == 0 && cfa.reg == TT_REG_RSP && cfa.offset == 8;
 }
 
-const char *tt_flow_target_name(struct tt_elf *elf, uint64_t target)
+const char *tt_flow_plt_name(struct tt_elf *elf, uint64_t target)
 {
-    const struct tt_elf_symbol *symbol = tt_elf_symbol_at(elf, target);
-
-    if (symbol)
-        return symbol->name;
-    /* a PLT entry: [endbr64] jmp *slot(%rip) */
+    /* [endbr64] jmp *slot(%rip) */
     for (int i = 0; i < 2; i++) {
         uint64_t rest = tt_elf_rest(elf, target);
         const uint8_t *bytes = rest ? tt_elf_at(elf, target, rest < 16 ? rest : 16) : NULL;
@@ -104,6 +100,13 @@ const char *tt_flow_target_name(struct tt_elf *elf, uint64_t target)
         target += insn.length;
     }
     return NULL;
+}
+
+const char *tt_flow_target_name(struct tt_elf *elf, uint64_t target)
+{
+    const struct tt_elf_symbol *symbol = tt_elf_symbol_at(elf, target);
+
+    return symbol ? symbol->name : tt_flow_plt_name(elf, target);
 }
 
 /* Functions that never come back: behind a call of one there is no path. Only a prefix where it tells enough.

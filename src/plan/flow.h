@@ -76,16 +76,26 @@ struct tt_flow_exit {
 int tt_flow_build(struct tt_elf *elf, uint64_t start, struct tt_flow *flow, char *why, size_t why_size);
 void tt_flow_free(struct tt_flow *flow);
 
+enum tt_exits_how {
+    TT_EXITS_PLAIN,
+    TT_EXITS_STEP,  /* the ret itself, or an indirect jump, where there is no emulated instruction but a call
+                     */
+    TT_EXITS_JUMPS, /* an indirect jump to another function is left at, too, as early as a ret would be */
+};
+
 /*
  * All exits: from each ret back to the nearest emulated instruction on every path, and direct jumps to other
- * functions. `step` allows the ret itself (or an indirect jump) where there is none but a call. *exits is the
- * caller's (free). What could not be covered is appended to flow->problems; returns 0 if there was nothing, 1
- * if there was something, or a negative errno.
+ * functions. *exits is the caller's (free). What could not be covered is appended to flow->problems; returns
+ * 0 if there was nothing, 1 if there was something, or a negative errno.
  */
-int tt_flow_exits(struct tt_flow *flow, bool step, struct tt_flow_exit **exits, size_t *count);
+int tt_flow_exits(struct tt_flow *flow, enum tt_exits_how how, struct tt_flow_exit **exits, size_t *count);
 
 /* Number of live ways to the instruction besides falling into it from the one before. */
 unsigned tt_flow_other_ways(const struct tt_flow *flow, uint32_t insn);
+
+/* Is it sure that the call comes back? If not, what follows may be another path's, and the callee one that
+ * never returns. */
+bool tt_flow_comes_back(const struct tt_flow *flow, uint32_t call);
 
 /* CFA before the instruction; as tt_cfi_cfa. */
 int tt_flow_cfa(const struct tt_flow *flow, uint32_t insn, struct tt_cfa *cfa);
@@ -95,5 +105,8 @@ int64_t tt_flow_find(const struct tt_flow *flow, uint64_t address);
 
 /* Name behind a direct call or jump target: symbol or the PLT's; NULL if unknown. */
 const char *tt_flow_target_name(struct tt_elf *elf, uint64_t target);
+
+/* Name of the function whose PLT entry lies at `target`; NULL if it is none. */
+const char *tt_flow_plt_name(struct tt_elf *elf, uint64_t target);
 
 void tt_flow_problem(struct tt_flow *flow, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -87,7 +87,7 @@ static bool fits(const struct marks *marks, const struct tt_layout *layout)
     return true;
 }
 
-static const struct tt_layout *find_layout(const struct tt_elf *elf)
+const struct tt_layout *tt_identity_layout(const struct tt_elf *elf)
 {
     struct marks marks = {0};
 
@@ -139,6 +139,6 @@ int tt_identify(struct tt_plan *plan, const struct tt_elf *elf, const char *path
         return -ENOMEM;
     memcpy(plan->build_id, elf->build_id, elf->build_id_size);
     plan->build_id_size = elf->build_id_size;
-    plan->layout = find_layout(elf);
+    plan->layout = tt_identity_layout(elf);
     return tt_identify_by_name(plan, elf->fd, path);
 }

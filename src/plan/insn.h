@@ -13,7 +13,8 @@ enum tt_insn_kind {
     TT_INSN_OTHER,
     TT_INSN_RET,
     TT_INSN_JMP,           /* to `target` */
-    TT_INSN_JMP_INDIRECT,  /* through `memory` (rip-relative), a register or other memory */
+    TT_INSN_JMP_INDIRECT,  /* through `memory` (rip-relative), a register or other memory (told as effect MOVE
+                              or  LOAD, without dst) */
     TT_INSN_JCC,           /* to `target` where `condition` holds, else on */
     TT_INSN_CALL,          /* of `target` */
     TT_INSN_CALL_INDIRECT, /* through `memory`, a register or other memory */

@@ -12,6 +12,7 @@
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
+#include "plan/function.h"
 #include "plan/identity.h"
 #include "plan/match.h"
 #include "plan/source.h"
@@ -20,13 +21,12 @@
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
 #define TEXT_MAX    768
 
-#define ARGUMENT_REGS 6 /* arguments in registers */
-
 /* One function in the making. */
 struct job {
     struct tt_plan *plan;
+    const struct tt_function *wanted;
     const struct tt_row *row;
-    uint32_t row_index, function; /* index into tt_rows, into plan->functions */
+    uint32_t function; /* index into plan->functions */
     struct tt_flow flow;
     char note[TEXT_MAX], refused[TEXT_MAX];
     bool again; /* the entry point lies in a loop */
@@ -137,7 +137,7 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
     struct tt_cfa cfa;
 
     *point = (struct tt_point){
-        .condition = TT_COND_ALWAYS, .function = job->row_index, .detail = job->row->detail};
+        .condition = TT_COND_ALWAYS, .function = job->wanted->row, .detail = job->row->detail};
     if (job->row->library == TT_LIBRARY_PYTHON)
         point->flags = TT_POINT_FROM_PYTANGO;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
@@ -194,8 +194,30 @@ static void add_capture(struct job *job, struct tt_point *point, const struct tt
         point->captures++;
         return;
     }
-    if (why) /* NULL: there is nothing to capture in this build */
+    if (!why) /* there is nothing to capture in this build */
+        return;
+    /* without it the span would have no name */
+    if (job->wanted->whole && (argument->field == TT_FIELD_ATTRIBUTE || argument->field == TT_FIELD_COMMAND))
+        say(job->refused, "%s: %s not readable (%s)", where, tt_capture_field_name(argument->field), why);
+    else
         say(job->note, "%s: %s not captured (%s)", where, tt_capture_field_name(argument->field), why);
+}
+
+/* Where at `insn` the first `size` bytes lie of what the row takes for its nth argument register. */
+static struct tt_origin find_argument(const struct job *job, uint32_t insn, unsigned index, unsigned size)
+{
+    struct tt_origin start = {.reg = (uint8_t)tt_insn_argument_reg(index)}, found;
+
+    if (job->wanted->arguments && index < TT_ARGUMENT_REGS)
+        start = job->wanted->arguments[index];
+    if (start.reg == TT_REG_NONE)
+        return start;
+    found = tt_values_find(&job->flow, insn, start.reg, size);
+    /* the argument is that much behind what the register held */
+    if (found.reg != TT_REG_NONE &&
+        __builtin_add_overflow(found.off[found.derefs], start.off[0], &found.off[found.derefs]))
+        found.reg = TT_REG_NONE;
+    return found;
 }
 
 static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *point)
@@ -208,13 +230,12 @@ static void capture_arguments(struct job *job, uint32_t insn, struct tt_point *p
         if (argument->index == TT_ARGUMENT_RETURNED)
             continue;
         place = (unsigned)argument->index + (job->row->sret ? 1 : 0);
-        if (place < ARGUMENT_REGS)
-            origin = tt_values_find(&job->flow, insn, tt_insn_argument_reg(place),
-                                    argument->value == TT_VALUE_U32 ? 4 : 8);
+        if (place < TT_ARGUMENT_REGS)
+            origin = find_argument(job, insn, place, argument->value == TT_VALUE_U32 ? 4 : 8);
         else /* on the stack, above the return address (System V ABI) */
             origin = (struct tt_origin){.reg = point->cfa_reg,
                                         .derefs = 1,
-                                        .off = {point->cfa_off + 8 * (int)(place - ARGUMENT_REGS)}};
+                                        .off = {point->cfa_off + 8 * (int)(place - TT_ARGUMENT_REGS)}};
         add_capture(job, point, argument, &origin, "entry");
     }
 }
@@ -315,6 +336,12 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
                                            (uint64_t)offset_of_address(job->flow.elf, insn->address));
     struct tt_point point;
 
+    if (other && other->point.kind == TT_POINT_EXIT && job->wanted->whole &&
+        other->point.function != job->wanted->row) {
+        say(job->refused, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
+            job->plan->functions[other->function].signature);
+        return 1;
+    }
     if (other && other->point.kind == TT_POINT_EXIT) {
         say(job->note, "exit at 0x%llx is one of %s, too", (unsigned long long)insn->address,
             job->plan->functions[other->function].symbol);
@@ -324,6 +351,11 @@ static int plan_exit(struct job *job, const struct tt_flow_exit *exit)
     }
     if (other) {
         say(job->refused, "exit at 0x%llx is an entry point", (unsigned long long)insn->address);
+        return 1;
+    }
+    if (job->wanted->whole && insn->kind == TT_INSN_CALL && !tt_flow_comes_back(&job->flow, exit->insn)) {
+        say(job->refused, "exit at 0x%llx is a call that may never come back",
+            (unsigned long long)insn->address);
         return 1;
     }
     if (!describe(job, exit->insn, &point)) {
@@ -354,6 +386,13 @@ static void note_tails(struct job *job)
     }
 }
 
+static enum tt_exits_how how_of(const struct job *job)
+{
+    if (job->wanted->whole)
+        return TT_EXITS_JUMPS;
+    return job->row->seldom ? TT_EXITS_STEP : TT_EXITS_PLAIN;
+}
+
 static int plan_exits(struct job *job)
 {
     _cleanup_free_ struct tt_flow_exit *exits = NULL;
@@ -364,7 +403,7 @@ static int plan_exits(struct job *job)
     if (!job->keeps)
         return 0;
     job->flow.past_calls = job->row->cleanup;
-    r = tt_flow_exits(&job->flow, job->row->seldom, &exits, &count);
+    r = tt_flow_exits(&job->flow, how_of(job), &exits, &count);
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
     } else if (r < 0) {
@@ -381,7 +420,9 @@ static int plan_exits(struct job *job)
     note_tails(job);
     /* a shared exit is another function's point, but this one's way out all the same */
     function->entry_only = *job->refused && function->count <= 1;
-    if (!*job->refused && !count) {
+    if (!*job->refused && !count && job->wanted->whole) {
+        say(job->note, "never returns: it ends by an exception");
+    } else if (!*job->refused && !count) {
         say(job->refused, "never returns");
         function->entry_only = true;
     }
@@ -398,25 +439,52 @@ static int keep_text(char **to, const char *text)
     return *to ? 0 : -ENOMEM;
 }
 
-/* Plans one matched symbol. What cannot be planned is no failure: the function says so. */
-static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+/* Half a function is none where its spans are to be whole. */
+static void drop_half(struct job *job)
+{
+    struct tt_plan_function *function = &job->plan->functions[job->function];
+
+    if (!job->wanted->whole || !*job->refused)
+        return;
+    job->plan->point_count -= function->count;
+    function->count = 0;
+    function->entry_only = false;
+    job->note[0] = '\0';
+}
+
+const struct tt_row *tt_plan_row(const struct tt_plan *plan, uint32_t row)
+{
+    return row < tt_row_count ? &tt_rows[row] : plan->rows[row - tt_row_count];
+}
+
+int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const char *name)
+{
+    struct tt_row **rows = reallocarray(plan->rows, plan->row_count + 1, sizeof(struct tt_row *));
+
+    if (!rows)
+        return -ENOMEM;
+    plan->rows = rows;
+    rows[plan->row_count] = tt_row_make(like, name);
+    return rows[plan->row_count] ? (int64_t)(tt_row_count + plan->row_count++) : -ENOMEM;
+}
+
+int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count];
-    struct job job = {.plan = plan, .row = &tt_rows[match->row], .row_index = match->row};
+    struct job job = {.plan = plan, .wanted = wanted, .row = tt_plan_row(plan, wanted->row)};
     int r;
 
     *function = (struct tt_plan_function){
-        .row = match->row,
-        .address = match->symbol->address,
-        .size = match->symbol->size,
+        .row = wanted->row,
+        .address = wanted->address,
+        .size = wanted->size,
         .first = (uint32_t)plan->point_count,
     };
     job.function = (uint32_t)plan->function_count++;
-    function->symbol = strdup(match->symbol->name);
-    function->signature = strdup(match->signature);
+    function->symbol = strdup(wanted->symbol);
+    function->signature = strdup(wanted->signature);
     if (!function->symbol || !function->signature)
         return -ENOMEM;
-    plan->library[job.row->library] = true;
     r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
     if (r == -EINVAL)
         return keep_text(&function->refused, job.refused);
@@ -429,6 +497,7 @@ static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct 
     if (r >= 0)
         r = plan_exits(&job);
     tt_flow_free(&job.flow);
+    drop_half(&job);
     if (r >= 0)
         r = keep_text(&function->refused, job.refused);
     if (r >= 0)
@@ -442,10 +511,25 @@ static bool is_covered(const struct tt_plan *plan, const char *name)
         const struct tt_plan_function *function = &plan->functions[i];
 
         if (function->count && !function->refused && !function->entry_only &&
-            !strcmp(tt_rows[function->row].name, name))
+            !strcmp(tt_plan_row(plan, function->row)->name, name))
             return true;
     }
     return false;
+}
+
+/* Plans one matched symbol. */
+static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+{
+    const struct tt_function wanted = {
+        .row = match->row,
+        .address = match->symbol->address,
+        .size = match->symbol->size,
+        .symbol = match->symbol->name,
+        .signature = match->signature,
+    };
+
+    plan->library[tt_rows[match->row].library] = true;
+    return tt_plan_function(plan, elf, &wanted);
 }
 
 /* Where its substitute is covered it would only cost: its calls are seen there. */
@@ -455,7 +539,7 @@ static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_
     struct tt_plan_function *function = &plan->functions[plan->function_count];
 
     if (!is_covered(plan, row->substitute))
-        return plan_function(plan, elf, match);
+        return plan_match(plan, elf, match);
     *function = (struct tt_plan_function){
         .row = match->row,
         .address = match->symbol->address,
@@ -483,7 +567,7 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
     plan->functions = calloc(count, sizeof(*plan->functions));
     r = plan->functions ? 0 : -ENOMEM;
     for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? 0 : plan_function(plan, elf, &matches[i]);
+        r = tt_rows[matches[i].row].inner ? 0 : plan_match(plan, elf, &matches[i]);
     for (size_t i = 0; r >= 0 && i < count; i++)
         r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
     tt_match_free(&matches, count);
@@ -535,6 +619,13 @@ static bool has_symbol(const struct tt_elf *elf, const char *name)
     return false;
 }
 
+/* cppTango itself has no user's classes, unless it is part of a program. PyTango's extension has some, but
+ * what they do is call Python: rows_python.h. */
+static bool may_have_classes(const struct tt_elf *elf, const bool holds[TT_HOLDS])
+{
+    return elf->tango_types && (!holds[TT_LIBRARY_TANGO] || elf->program) && !holds[TT_HOLDS_PYTANGO];
+}
+
 int tt_plan_probe(int fd, bool holds[TT_HOLDS])
 {
     struct tt_match *matches = NULL;
@@ -552,6 +643,7 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
             holds[tt_rows[matches[i].row].library] = true;
         holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
         holds[TT_HOLDS_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
+        holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);
@@ -570,6 +662,9 @@ void tt_plan_free(struct tt_plan **plan)
         free(p->functions[i].refused);
         free(p->functions[i].note);
     }
+    for (size_t i = 0; i < p->row_count; i++)
+        free(p->rows[i]);
+    free(p->rows);
     free(p->functions);
     free(p->points);
     free(p->path);

@@ -12,6 +12,9 @@
  *   values    in which register an argument lies at a point
  *   captures  what the kernel is told to read there
  *   plan      all of it put together; report.c shows it
+ *   pointers  words that hold addresses (relocations); on top of them
+ *   types     and classes: the C++ classes of a server and what lies in their virtual tables
+ *   methods   their functions planned
  *   source    what of the file the plan was made from: its proof when it is met again
  *   cache     plans on disk (cache.h, for attach/)
  */
@@ -39,7 +42,7 @@ struct tt_plan_point {
 };
 
 struct tt_plan_function {
-    uint32_t row;    /* index into tt_rows */
+    uint32_t row;    /* see tt_plan_row */
     char *symbol;    /* mangled, owned */
     char *signature; /* demangled, owned */
     uint64_t address, size;
@@ -78,8 +81,13 @@ struct tt_plan {
     struct tt_plan_point *points;
     size_t point_count;
     struct tt_plan_source source;
+    struct tt_row **rows; /* made for functions of this file; owned */
+    size_t row_count;
     double seconds; /* time taken */
 };
+
+/* The row of a function: of the catalogue, or behind those one of the plan's own. */
+const struct tt_row *tt_plan_row(const struct tt_plan *plan, uint32_t row);
 
 /*
  * Plans the file behind `fd` (read from offset 0 by pread/mmap; the descriptor stays the caller's); `path` is
@@ -89,6 +97,25 @@ struct tt_plan {
  * NULL when out of memory) says why.
  */
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error);
+
+/*
+ * What a cppTango library tells of its own classes, so that those derived from them can be found in the files
+ * of device servers. 0; -ENOENT: the file holds no cppTango; another negative errno, *error as above. Lives
+ * on its own, free with tt_bases_free.
+ */
+struct tt_bases;
+int tt_bases_read(int fd, const char *path, struct tt_bases **result, char **error);
+void tt_bases_free(struct tt_bases **bases);
+
+/*
+ * Plans the functions of device classes that are in the file, for processes that map it beside the cppTango
+ * of `bases`. As tt_plan_file; -ENOENT: there are none.
+ */
+int tt_plan_methods(int fd, const char *path, const struct tt_bases *bases, struct tt_plan **result,
+                    char **error);
+
+/* Name of the cppTango library that the file was linked with ("libtango.so.9"), or NULL; the caller's. */
+char *tt_plan_needs_tango(int fd);
 
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_HOLDS]);

@@ -103,7 +103,7 @@ unsigned tt_plan_traps(const struct tt_plan *plan, enum tt_usual usual, enum tt_
 
     for (size_t i = 0; i < plan->function_count; i++) {
         const struct tt_plan_function *function = &plan->functions[i];
-        const struct tt_row *row = &tt_rows[function->row];
+        const struct tt_row *row = tt_plan_row(plan, function->row);
 
         /* of the signatures of one row a call passes one */
         if (i && plan->functions[i - 1].row == function->row && plan->functions[i - 1].count)
@@ -219,14 +219,15 @@ static void print_function(const struct tt_plan *plan, const struct tt_plan_func
 
     if (!all_points && !state)
         return;
-    printf("%s  (%s%s%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature,
-           role_name(tt_rows[function->row].role), tt_rows[function->row].detail ? ", at " : "",
-           tt_rows[function->row].detail ? tt_detail_names[tt_rows[function->row].detail] : "",
-           function->address, function->size);
+    const struct tt_row *row = tt_plan_row(plan, function->row);
+
+    printf("%s  (%s%s%s, 0x%" PRIx64 ", %" PRIu64 " bytes)\n", function->signature, role_name(row->role),
+           row->detail ? ", at " : "", row->detail ? tt_detail_names[row->detail] : "", function->address,
+           function->size);
     if (state)
         printf("    %s: %s\n", state, function->refused);
-    if (state && tt_rows[function->row].substitute)
-        printf("    left to %s\n", tt_rows[function->row].substitute);
+    if (state && tt_plan_row(plan, function->row)->substitute)
+        printf("    left to %s\n", tt_plan_row(plan, function->row)->substitute);
     if (function->note)
         printf("    note: %s\n", function->note);
     for (uint32_t i = 0; all_points && i < function->count; i++)
@@ -314,7 +315,7 @@ static void point_to_json(const struct tt_plan_point *point, struct tt_json *jso
 static void function_to_json(const struct tt_plan *plan, const struct tt_plan_function *function,
                              struct tt_json *json)
 {
-    const struct tt_row *row = &tt_rows[function->row];
+    const struct tt_row *row = tt_plan_row(plan, function->row);
 
     tt_json_object(json, NULL);
     tt_json_string(json, "name", row->name);

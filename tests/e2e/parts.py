@@ -56,11 +56,13 @@ def visible(bed, path, root):
     return shutil.copy(path, bed.path(os.path.basename(path))) if root else path
 
 
-def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True, root=None, extra=()):
+def start_server(bed, argv, instance, devices, database=None, env=None, witness=True, wait=True, root=None, extra=(),
+                 classes=False):
     """Starts a server with `devices` ("name" or "Class::name"); with a database it is registered there first.
 
     With a database, devices are called by their plain names and omniORB uses unix sockets on one host; without, by
     TCP. Both are wanted by the tests. `root`: of another system in which it runs. `extra`: further arguments.
+    `classes`: it has several.
     """
     name = os.path.basename(argv[-1]).replace(".py", "")
     log = bed.path("orb-%s-%s-%d.log" % (name, instance, len(bed.procs)))
@@ -76,7 +78,7 @@ def start_server(bed, argv, instance, devices, database=None, env=None, witness=
     else:
         port = beds.free_port()
         # TangoTest and the C++ servers have one class: their -dlist wants bare names
-        many = ",".join(d if argv[0].endswith("python3") or argv[0].endswith("python") else d.split("::")[-1] for d in devices)
+        many = ",".join(d if classes or argv[0].endswith("python3") or argv[0].endswith("python") else d.split("::")[-1] for d in devices)
         argv += ["-nodb", "-dlist", many, "-ORBendPoint", "giop:tcp:127.0.0.1:%d" % port]
         prefix, suffix = "tango://127.0.0.1:%d/" % port, "#dbase=no"
     proc = bed.start("%s-%s" % (name, instance), beds.inside(root, bed.dir, argv), full)

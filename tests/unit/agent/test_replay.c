@@ -109,10 +109,12 @@ static void metas(void **state)
     tt_recording_meta_free(&got);
 }
 
-/* Every row of the catalogue is found again, overloads of one name told apart. */
+/* Every row of the catalogue is found again, overloads of one name told apart; one that was made for a file
+ * is made again. */
 static void points(void **state)
 {
     struct tt_row strange = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::teleport"};
+    struct tt_row *own = tt_row_make_method("{class}.is_level_allowed"), *made;
     const struct tt_row *row;
     uint32_t point;
 
@@ -120,15 +122,23 @@ static void points(void **state)
         _cleanup_(tt_text_free) struct tt_text text = {0};
 
         tt_recording_put_point(&text, (uint32_t)i, &tt_rows[i]);
-        assert_int_equal(tt_recording_get_point(text.data, text.size, &point, &row), 0);
+        assert_int_equal(tt_recording_get_point(text.data, text.size, &point, &row, &made), 0);
         assert_int_equal(point, i);
-        assert_ptr_equal(row, &tt_rows[i]);
+        assert_true(row == &tt_rows[i] && !made);
     }
     _cleanup_(tt_text_free) struct tt_text text = {0};
     tt_recording_put_point(&text, 3, &strange);
-    assert_int_equal(tt_recording_get_point(text.data, text.size, &point, &row), 0);
-    assert_null(row);
-    assert_int_equal(tt_recording_get_point("", 0, &point, &row), -EINVAL);
+    assert_int_equal(tt_recording_get_point(text.data, text.size, &point, &row, &made), 0);
+    assert_true(!row && !made);
+    text.size = 0;
+    tt_recording_put_point(&text, 4, own);
+    assert_int_equal(tt_recording_get_point(text.data, text.size, &point, &row, &made), 0);
+    assert_ptr_equal(row, made);
+    assert_true(row->role == TT_ROLE_METHOD && row->foreign && row->detail == TT_DETAIL_METHODS);
+    assert_string_equal(row->name, own->name);
+    free(made);
+    free(own);
+    assert_int_equal(tt_recording_get_point("", 0, &point, &row, &made), -EINVAL);
 }
 
 /* ---- a real one ---- */

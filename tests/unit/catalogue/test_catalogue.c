@@ -28,6 +28,9 @@ static void rows_are_complete(void **state)
         assert_non_null(row->signature[0]);
         assert_true(row->library < TT_LIBRARIES);
         assert_int_equal(has_verb(row->role), row->verb != NULL);
+        /* what stands for the function of cppTango lies in a class of it, and runs a user's code */
+        assert_true(!row->overrides || (row->role == TT_ROLE_METHOD && row->foreign && !row->signature[1] &&
+                                        !strncmp(row->signature[0], "Tango::", 7)));
         assert_null(strchr(row->name, '('));
     }
 }
