@@ -441,7 +441,7 @@ int tt_probe(struct pt_regs *ctx)
                 break;
             capture(t, &p->capture[i]);
         }
-        if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER && !nested)
+        if (p->flags & TT_POINT_CALLER && p->kind == TT_POINT_ENTER && !nested && detail >= TT_CALLER_DETAIL)
             put_python_frames(t, tgid);
         break;
     }

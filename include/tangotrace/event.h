@@ -343,6 +343,8 @@ enum tt_target_state {
 #define TT_TARGET(state, detail) ((__u32)(state) | (__u32)(detail) << 8)
 #define TT_TARGET_STATE(value)   ((value)&0xff)
 #define TT_TARGET_DETAIL(value)  ((value) >> 8)
+/* The level from which on callers in Python are looked for (TT_DETAIL_METHODS). */
+#define TT_CALLER_DETAIL 1
 
 /* Per-CPU array `counters`. */
 enum tt_counter {

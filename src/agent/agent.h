@@ -73,6 +73,9 @@ void tt_agent_forget_python(struct tt_agent *agent, pid_t pid);
 /* Its frames are void: another program runs under that pid, or it is not to be traced any more. */
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
 
+/* Hits of probes, by the kernel's counters. */
+uint64_t tt_agent_traps(const uint64_t counters[TT_COUNTERS]);
+
 /* report.c: answers the control socket: "GET status", "GET list", "GET detail", "SET detail LEVEL[:PATTERN]".
  */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);

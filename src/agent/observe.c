@@ -81,19 +81,6 @@ static const struct tt_measure rows[] = {
     NUMBER(memory, "process.memory.usage", "By", "Resident memory of the agent", TT_METRIC_UPDOWN),
 };
 
-/* Hits of probes as `status` counts them: a thread's exit is no probe's. */
-static uint64_t traps_of(const uint64_t c[TT_COUNTERS])
-{
-    uint64_t traps = c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
-                     c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT];
-
-    for (int i = 1; i < TT_EVENT_TYPES; i++) {
-        if (i != TT_EVENT_THREAD_EXIT)
-            traps += c[TT_COUNTER_EVENTS + i] + c[TT_COUNTER_DROPS + i];
-    }
-    return traps;
-}
-
 static uint64_t resident_bytes(void)
 {
     _cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
@@ -171,7 +158,7 @@ struct tt_snapshot *tt_agent_snapshot(void *context)
     pthread_mutex_unlock(&agent->lock);
     tt_host_counters(agent->host, numbers.c);
     tt_host_ring_use(agent->host, &numbers.ring_used, &numbers.ring_peak);
-    numbers.traps = traps_of(numbers.c);
+    numbers.traps = tt_agent_traps(numbers.c);
     tt_pipeline_measure_exporters(agent->pipeline, taking.snapshot);
     tt_measure_add(taking.snapshot, rows, TT_ARRAY_SIZE(rows), &numbers);
     add_process(taking.snapshot, agent);

@@ -13,6 +13,21 @@
 #include "cli/list.h"
 #include "cli/options.h"
 
+uint64_t tt_agent_traps(const uint64_t c[TT_COUNTERS])
+{
+    static const uint8_t without_event[] = {TT_COUNTER_IGNORED,  TT_COUNTER_CONDITION, TT_COUNTER_INSIDE,
+                                            TT_COUNTER_DETAIL,   TT_COUNTER_NO_THREAD, TT_COUNTER_NO_POINT,
+                                            TT_COUNTER_ELSEWHERE};
+    uint64_t traps = 0;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(without_event); i++)
+        traps += c[without_event[i]];
+    for (int i = 1; i < TT_EVENT_TYPES; i++)
+        if (i != TT_EVENT_THREAD_EXIT && i != TT_EVENT_PROCESS) /* these come with no trap of their own */
+            traps += c[TT_COUNTER_EVENTS + i] + c[TT_COUNTER_DROPS + i];
+    return traps;
+}
+
 static const char *const event_names[TT_EVENT_TYPES] = {
     [TT_EVENT_ENTER] = "enter",     [TT_EVENT_EXIT] = "exit",       [TT_EVENT_CATCH] = "catch",
     [TT_EVENT_REQUEST] = "request", [TT_EVENT_UPCALL] = "upcall",   [TT_EVENT_THREAD_EXIT] = "thread_exit",
@@ -117,12 +132,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_uint(json, "total", drops);
     tt_json_object_end(json);
     tt_json_object(json, "kernel");
-    tt_json_uint(json, "traps",
-                 events + drops + c[TT_COUNTER_IGNORED] + c[TT_COUNTER_CONDITION] + c[TT_COUNTER_INSIDE] +
-                     c[TT_COUNTER_DETAIL] + c[TT_COUNTER_NO_THREAD] + c[TT_COUNTER_NO_POINT] +
-                     c[TT_COUNTER_ELSEWHERE] - c[TT_COUNTER_EVENTS + TT_EVENT_THREAD_EXIT] -
-                     c[TT_COUNTER_DROPS + TT_EVENT_THREAD_EXIT] - c[TT_COUNTER_EVENTS + TT_EVENT_PROCESS] -
-                     c[TT_COUNTER_DROPS + TT_EVENT_PROCESS]);
+    tt_json_uint(json, "traps", tt_agent_traps(c));
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
     tt_json_object_end(json);

@@ -26,3 +26,5 @@ const char *const tt_detail_names[TT_DETAILS] = {
     [TT_DETAIL_METHODS] = "methods",
     [TT_DETAIL_FULL] = "full",
 };
+
+_Static_assert(TT_CALLER_DETAIL == TT_DETAIL_METHODS, "contract with the kernel's side");

@@ -48,7 +48,7 @@ def test_rules_and_tail(bed):
              ("command", one, "NoSuchCommand", "void", ""), ("state", one, "", "", "")]
     client = parts.Client(bed, [calls * CALLS], gate=True, witness=False)
     rules = ["operation=DevVoid; exclude=yes", "device=sys/tg_test/2; ratio=1", "attribute=ampli; ratio=0"]
-    agent = Agent(bed, "--sampler", "traceidratio", "--sampler-ratio", SHARE, "--sampling-slow", "no", "--flight-recorder-on", "request",
+    agent = Agent(bed, "--detail", "rpc", "--sampler", "traceidratio", "--sampler-ratio", SHARE, "--sampling-slow", "no", "--flight-recorder-on", "request",
                   *[word for rule in rules for word in ("--sampling-rules", rule)])
     client.release()
     client.finish()
@@ -101,7 +101,7 @@ def test_polling_and_recorder(bed):
     server = parts.tangotest(bed)
     url = server.url("sys/tg_test/1")
     client = parts.Client(bed, [[("read", url, "ampli", "", "")] * 10], gate=True, witness=False)
-    agent = Agent(bed, "--sampling-background", "0", "--sampling-slow", "no", "--sampling-wait", "500ms",
+    agent = Agent(bed, "--detail", "rpc", "--sampling-background", "0", "--sampling-slow", "no", "--sampling-wait", "500ms",
                   "--flight-recorder-on", "request")
     bed.start("poll", [beds.PYTHON, "-c", POLL, server.url("dserver/TangoTest/test"), "sys/tg_test/1"]).finish()
     client.release()
@@ -133,7 +133,7 @@ def test_recorder_on_timeout(bed):
     url = slow.url("test/thrower/1")
     client = parts.Client(bed, [[("command", url, "SleepMs", "long", "400"), ("command", url, "Twice", "long", "1")]],
                           gate=True, flags=["--timeout", "100"], witness=False)
-    agent = Agent(bed, "--sampling-background", "0", "--sampling-slow", "no", "--flight-recorder-on", "timeout")
+    agent = Agent(bed, "--detail", "rpc", "--sampling-background", "0", "--sampling-slow", "no", "--flight-recorder-on", "timeout")
     bed.start("poll", [beds.PYTHON, "-c", POLL, server.url("dserver/TangoTest/test"), "sys/tg_test/1"]).finish()
     wait_for(lambda: agent.status()["sampling"]["recorder"] > 20, 20, "polls were dropped", 0.2)
     equal(agent.status()["sampling"]["dumps"], 0, "dumps before anything happened")
