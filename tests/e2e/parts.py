@@ -10,6 +10,7 @@ from harness import HERE, check, wait_for
 
 TANGOTEST = "/usr/lib/tango/TangoTest"
 TANGO_ADMIN = "/usr/bin/tango_admin"
+MARIADBD, MARIADB, MARIADB_INSTALL = "/usr/sbin/mariadbd", "/usr/bin/mariadb", "/usr/bin/mariadb-install-db"
 LEADER_FOLLOWER = os.path.join(HERE, "servers", "leader_follower.py")
 MIX_PY = os.path.join(HERE, "clients", "mix.py")
 ROOT_PROGRAMS = "/opt/tt/"  # where tests/e2e/chroot puts mix and thrower
@@ -114,18 +115,23 @@ def leader(bed, follower_server, database=None, instance="l", device="test/leade
 
 
 class Database:
-    """The Tango database of pytango-db (sqlite in memory) on a free port."""
+    """The Tango database on a free port: pytango-db (sqlite in memory), unless a subclass starts another."""
+
+    server = "PyDatabaseds/2"
 
     def __init__(self, bed):
         self.bed = bed
-        beds.need(beds.VENV_PYTHON, "run deploy/bootstrap demo")
-        port = beds.free_port()
-        self.host = "127.0.0.1:%d" % port
-        program = os.path.join(os.path.dirname(beds.VENV_PYTHON), "PyDatabaseds")
-        self.proc = bed.start("database", [program, "2", "--host", "127.0.0.1", "--port", port],
-                              {"TANGO_HOST": self.host, "PYTANGO_DATABASE_NAME": ":memory:"})
+        self.port = beds.free_port()
+        self.host = "127.0.0.1:%d" % self.port
+        self.proc = self.start()
         bed.env["TANGO_HOST"] = self.host
         wait_for(self.answers, 20, "the Tango database", 0.05)
+
+    def start(self):
+        beds.need(beds.VENV_PYTHON, "run deploy/bootstrap demo")
+        program = os.path.join(os.path.dirname(beds.VENV_PYTHON), "PyDatabaseds")
+        return self.bed.start("database", [program, "2", "--host", "127.0.0.1", "--port", self.port],
+                              {"TANGO_HOST": self.host, "PYTANGO_DATABASE_NAME": ":memory:"})
 
     def answers(self):
         check(self.proc.alive(), "the database ended", self.proc.tail())
@@ -145,6 +151,47 @@ class Database:
             "db.put_device_attribute_property(%r, {%r: {'__root_att': [%r]}})\n" % (device, name, root)
             for name, root in roots.items())
         self.bed.run("roots", [beds.PYTHON, "-c", program], {"TANGO_HOST": self.host})
+
+
+class CppDatabase(Database):
+    """The C++ DataBaseds on a MariaDB of its own: data, socket and processes are the bed's, no service is touched. It
+    listens on its socket alone."""
+
+    server = "DataBaseds/2"
+
+    def start(self):
+        package = databaseds()
+        data, socket = self.bed.path("mariadb"), self.bed.path("mariadb.sock")
+        own = ["--no-defaults", "--user=root", "--datadir=" + data]
+        self.bed.run("mariadb-install", [MARIADB_INSTALL] + own + [
+            "--skip-test-db", "--auth-root-authentication-method=normal"])
+        mariadb = self.bed.start("mariadb", [MARIADBD] + own + [
+            "--socket=" + socket, "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=32M",
+            "--performance-schema=OFF"])
+        mariadb.wait_text("ready for connections", 30)
+        self.bed.run("mariadb-schema", [MARIADB, "--no-defaults", "--socket=" + socket, "--user=root", "--execute",
+                                        "create database tango; use tango; " + schema(package)])
+        with open(self.bed.path(".my.cnf"), "w") as settings:  # in what is HOME there: DataBaseds reads group "client"
+            settings.write("[client]\nsocket=%s\n" % socket)
+        return self.bed.start("database", [
+            package + "/usr/lib/tango/DataBaseds", "2", "-ORBendPoint", "giop:tcp:" + self.host],
+            {"TANGO_HOST": self.host, "MYSQL_USER": "root", "MYSQL_DATABASE": "tango"})
+
+
+def databaseds():
+    """Where the package tango-db is unpacked."""
+    for program in (MARIADBD, MARIADB, MARIADB_INSTALL):
+        beds.need(program, "apt-get install mariadb-server-core mariadb-client-core")
+    done = subprocess.run([os.path.join(HERE, "databaseds")], stdout=subprocess.PIPE, universal_newlines=True,
+                          timeout=300, stdin=subprocess.DEVNULL)
+    check(done.returncode == 0, "tests/e2e/databaseds ended with %d" % done.returncode)
+    return done.stdout.strip()
+
+
+def schema(package):
+    """Commands that fill an empty database; the package's own names files where it would be installed."""
+    with open(package + "/usr/share/dbconfig-common/data/tango-db/install/mysql") as f:
+        return f.read().replace("/usr/share/tango-db", package + "/usr/share/tango-db")
 
 
 # ---- clients

@@ -44,11 +44,12 @@ def minus(after, before):
 
 
 def mixed_calls(bed, python, use_database, flags=(), calls=CALLS, threads=4, server_python=beds.PYTHON,
-                roots=(None, None), envs=(None, None), also=lambda spans, client, servers: None):
+                roots=(None, None), envs=(None, None), database_class=parts.Database,
+                also=lambda spans, client, servers: None):
     """`roots`, `envs`: for the client and for the servers, of other systems and beside that of the bed; `also`: what
     else must hold."""
     need_agent()
-    database = parts.Database(bed) if use_database else None
+    database = database_class(bed) if use_database else None
     servers = system(bed, database, server_python, root=roots[1], env=envs[1])
     plan = plan_for(servers, calls, threads, seed=7, python=python)
     calls = sum(map(len, plan))
@@ -86,7 +87,7 @@ def check_resources(spans, client, servers, database):
             servers[1].pid: ("Thrower", "test/thrower/1", "thrower/t"),
             servers[2].pid: ("Follower", "test/follower/1", "leader_follower/f")}
     if database:
-        want[database.proc.pid] = ("DataBase", "sys/database/2", "PyDatabaseds/2")
+        want[database.proc.pid] = ("DataBase", "sys/database/2", database.server)
     for s in spans:
         equal(s.resource.get("service.namespace"), "tango", "service.namespace")
         equal(s.resource.get("telemetry.sdk.name"), "tangotrace", "telemetry.sdk.name")

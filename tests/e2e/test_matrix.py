@@ -1,6 +1,7 @@
 """Every build with every other: clients and servers of Debian's suites and of pinned PyTango wheels, by TCP without a
-database and by unix sockets with one. Wheels come with both ABIs of std::string, other class layouts, omniORB 4.3 and no
-stack protector in it, so each cell proves the points and layouts of two builds at once.
+database and by unix sockets with one (pytango-db; the C++ DataBaseds on MariaDB in a cell of its own). Wheels come with
+both ABIs of std::string, other class layouts, omniORB 4.3 and no stack protector in it, so each cell proves the points and
+layouts of two builds at once.
 
 `make check` runs a few cells of some hundred calls that touch every build of this host on both sides; TT_MATRIX=all all of
 them, with TT_MATRIX_CALLS calls each (make check-long: 10,000), and other suites of Debian in roots of their own
@@ -9,6 +10,7 @@ them, with TT_MATRIX_CALLS calls each (make check-long: 10,000), and other suite
 import os
 
 import bed as beds
+import parts
 from agent import need_agent
 from harness import scaled
 from test_async import python_client
@@ -21,9 +23,11 @@ SUITES = tuple(os.environ.get("TT_MATRIX_SUITES", "trixie sid" if EVERY else "")
 CPP, DEBIAN = "cpp", "debian"  # the C++ client on 9.3.4; PyTango 9.3.6 on the same library
 CLIENTS = (CPP, DEBIAN) + beds.WHEELS
 SERVERS = (DEBIAN,) + beds.WHEELS
-# (client, server, with a database): every build as client and as server, both ways of transport
-FEW = ((CPP, "9.5.1", False), ("9.5.1", "10.3.1", True), ("10.0.4", "10.0.4", False), ("10.3.1", "9.5.1", False),
-       (CPP, "10.0.4", True))
+TCP, UNIX, MARIADB = "tcp", "unix", "mariadb"
+DATABASES = {TCP: None, UNIX: parts.Database, MARIADB: parts.CppDatabase}
+# (client, server, how they find each other): every build as client and as server, both ways of transport
+FEW = ((CPP, "9.5.1", TCP), ("9.5.1", "10.3.1", UNIX), ("10.0.4", "10.0.4", TCP), ("10.3.1", "9.5.1", TCP),
+       (CPP, "10.0.4", UNIX), ("10.3.1", DEBIAN, MARIADB))
 FEW_CHAINS = (("9.5.1", "10.0.4"), ("10.3.1", DEBIAN))
 
 
@@ -42,12 +46,12 @@ def root_of(build):
     return beds.suite_root(suite) if suite else None
 
 
-def cell(client, server, use_database):
+def cell(client, server, way):
     def test(bed):
         need_agent()
         python = False if parse(client)[1] == CPP else python_of(client)
-        mixed_calls(bed, python=python, use_database=use_database, calls=CALLS, server_python=python_of(server),
-                    roots=(root_of(client), root_of(server)))
+        mixed_calls(bed, python=python, use_database=way != TCP, database_class=DATABASES[way], calls=CALLS,
+                    server_python=python_of(server), roots=(root_of(client), root_of(server)))
     return test
 
 
@@ -75,20 +79,21 @@ def word(build):
 
 def cells():
     if EVERY:
-        yield from ((c, s, d) for c in CLIENTS for s in SERVERS for d in (False, True))
+        yield from ((c, s, way) for c in CLIENTS for s in SERVERS for way in (TCP, UNIX))
+        yield from ((c, s, MARIADB) for c, s in ((CPP, DEBIAN), ("10.3.1", DEBIAN), (DEBIAN, "10.0.4")))
     else:
         yield from FEW
     for suite in SUITES:
         # all servers of the suite (TangoTest, C++, PyTango) with its own clients and with others, and the other way round
         for client in (suite + "-cpp", suite + "-python", CPP, "10.3.1"):
-            yield from ((client, suite + "-python", d) for d in (False, True))
-        yield from ((suite + "-" + program, server, d) for program, server, d in (
-            ("cpp", DEBIAN, False), ("cpp", "10.0.4", True), ("python", "9.5.1", False), ("python", DEBIAN, True)))
+            yield from ((client, suite + "-python", way) for way in (TCP, UNIX))
+        yield from ((suite + "-" + program, server, way) for program, server, way in (
+            ("cpp", DEBIAN, TCP), ("cpp", "10.0.4", UNIX), ("python", "9.5.1", TCP), ("python", DEBIAN, UNIX)))
 
 
 def make_tests():
     chains = [(a, b) for a in SERVERS for b in SERVERS] if EVERY else FEW_CHAINS
-    tests = {"%s_to_%s_%s" % (word(c), word(s), "unix" if d else "tcp"): cell(c, s, d) for c, s, d in cells()}
+    tests = {"%s_to_%s_%s" % (word(c), word(s), way): cell(c, s, way) for c, s, way in cells()}
     tests.update({"chain_%s_%s" % (word(a), word(b)): chain(a, b) for a, b in chains})
     for suite in SUITES:
         tests["every_" + suite] = every_of(suite)
