@@ -376,6 +376,18 @@ static int keep_text(char **to, const char *text)
     return *to ? 0 : -ENOMEM;
 }
 
+static bool is_covered(const struct tt_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_plan_function *function = &plan->functions[i];
+
+        if (function->count && !function->refused && !function->entry_only &&
+            !strcmp(tt_rows[function->row].name, name))
+            return true;
+    }
+    return false;
+}
+
 /* Plans one matched symbol. What cannot be planned is no failure: the function says so. */
 static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
@@ -395,6 +407,10 @@ static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct 
     if (!function->symbol || !function->signature)
         return -ENOMEM;
     plan->library[job.row->library] = true;
+    if (job.row->inner && is_covered(plan, job.row->substitute)) { /* its calls are seen there */
+        say(job.refused, "only called by %s", job.row->substitute);
+        return keep_text(&function->refused, job.refused);
+    }
     r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
     if (r == -EINVAL)
         return keep_text(&function->refused, job.refused);
@@ -414,40 +430,6 @@ static int plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct 
     return r;
 }
 
-static bool is_covered(const struct tt_plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->function_count; i++) {
-        const struct tt_plan_function *function = &plan->functions[i];
-
-        if (function->count && !function->refused && !function->entry_only &&
-            !strcmp(tt_rows[function->row].name, name))
-            return true;
-    }
-    return false;
-}
-
-/* Where its substitute is covered it would only cost: its calls are seen there. */
-static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
-{
-    const struct tt_row *row = &tt_rows[match->row];
-    struct tt_plan_function *function = &plan->functions[plan->function_count];
-
-    if (!is_covered(plan, row->substitute))
-        return plan_function(plan, elf, match);
-    *function = (struct tt_plan_function){
-        .row = match->row,
-        .address = match->symbol->address,
-        .size = match->symbol->size,
-        .first = (uint32_t)plan->point_count,
-        .symbol = strdup(match->symbol->name),
-        .signature = strdup(match->signature),
-    };
-    plan->function_count++;
-    if (asprintf(&function->refused, "only called by %s", row->substitute) < 0)
-        function->refused = NULL;
-    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
-}
-
 static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
 {
     struct tt_match *matches = NULL;
@@ -460,10 +442,12 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
         return -ENOENT;
     plan->functions = calloc(count, sizeof(*plan->functions));
     r = plan->functions ? 0 : -ENOMEM;
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? 0 : plan_function(plan, elf, &matches[i]);
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
+    /* inner functions last: whether they are probed depends on the others */
+    for (int inner = 0; inner < 2; inner++) {
+        for (size_t i = 0; r >= 0 && i < count; i++)
+            if (tt_rows[matches[i].row].inner == inner)
+                r = plan_function(plan, elf, &matches[i]);
+    }
     tt_match_free(&matches, count);
     return r;
 }
