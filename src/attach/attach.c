@@ -18,6 +18,7 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
     if (!made)
         return -ENOMEM;
     made->host = host;
+    made->files.without_calls = tt_host_features(host)->shadow_stacks;
     made->retry = retry;
     made->context = context;
     pthread_mutex_init(&made->files.lock, NULL);

@@ -33,6 +33,19 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
     return NULL;
 }
 
+static void say_left_out(const struct tt_files *files, const struct tt_plan *plan)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; files->without_calls && i < plan->function_count; i++)
+        count += tt_has_calls(plan, &plan->functions[i]);
+    if (count)
+        tt_info(
+            "%s: %zu functions are not probed: it would take points on call instructions, which harm programs "
+            "with a user shadow stack, and this host has these",
+            plan->path, count);
+}
+
 /* Gives the plan's points their indices and describes them to the kernel. */
 static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
 {
@@ -57,6 +70,7 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
                          __ATOMIC_RELEASE);
     }
     files->next_point += (uint32_t)plan->point_count;
+    say_left_out(files, plan);
     return tt_host_set_points(host, planned->first, points, plan->point_count);
 }
 

@@ -74,11 +74,22 @@ struct tt_files {
     uint64_t next_id;
     uint32_t next_point;
     bool without_logs;
+    bool without_calls; /* tt_host_features.shadow_stacks */
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
     pthread_mutex_t lock;     /* never held across a system call that waits */
     pthread_cond_t linked;    /* `linking` of a file has become false */
 };
+
+/* Has the function a point on a `call`? All of its points go then: one whose exits are not all seen gives
+ * wrong spans. */
+static inline bool tt_has_calls(const struct tt_plan *plan, const struct tt_plan_function *function)
+{
+    for (uint32_t i = 0; i < function->count; i++)
+        if (plan->points[function->first + i].is_call)
+            return true;
+    return false;
+}
 
 /* The level of detail from which on a point is linked; TT_DETAILS: never. */
 static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan *plan,
@@ -86,6 +97,7 @@ static inline unsigned tt_point_level(const struct tt_files *files, const struct
 {
     bool off = files->without_logs && tt_plan_row(plan, point->point.function)->role == TT_ROLE_LOG;
 
+    off = off || (files->without_calls && tt_has_calls(plan, &plan->functions[point->function]));
     return off ? TT_DETAILS : point->point.detail;
 }
 

@@ -143,6 +143,19 @@ static void allow_descriptors(void)
         tt_debug("open files stay limited: %s", strerror(errno));
 }
 
+/* Of the first CPU: arch/x86/kernel/cpu/proc.c shows it where the CPU and the kernel have them. */
+static bool has_shadow_stacks(void)
+{
+    _cleanup_fclose_ FILE *file = fopen("/proc/cpuinfo", "re");
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
+
+    while (file && getline(&line, &size, file) > 0)
+        if (!strncmp(line, "flags", 5))
+            return strstr(line, " user_shstk");
+    return false;
+}
+
 int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
 {
     struct tt_host *made = calloc(1, sizeof(*made));
@@ -155,6 +168,7 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
     made->ring_size = config->ring_size;
     made->cpus = libbpf_num_possible_cpus();
     made->features.btf = !access("/sys/kernel/btf/vmlinux", R_OK);
+    made->features.shadow_stacks = has_shadow_stacks();
     error = made->cpus < 0 ? made->cpus : tt_keeper_new(made);
     if (!error)
         error = choose_method(made, config);

@@ -20,11 +20,13 @@ struct tt_host_features {
     bool program;      /* the probe program loads */
     bool uprobe;       /* single uprobes (perf events) attach with a cookie and fire */
     bool uprobe_multi; /* uprobe_multi links attach and fire */
-    bool multi_pid;  /* .. and with a pid they see all threads of the process (kernel commit 46ba0e49b642) */
-    bool lease;      /* read leases can be taken */
-    bool sideband;   /* process and map events by perf_event_open */
-    double trap_ns;  /* cost of one bare hit, measured; 0 if unknown */
-    char error[256]; /* first reason why something essential is missing */
+    bool multi_pid; /* .. and with a pid they see all threads of the process (kernel commit 46ba0e49b642) */
+    bool lease;     /* read leases can be taken */
+    bool sideband;  /* process and map events by perf_event_open */
+    bool shadow_stacks; /* programs may have them (/proc/cpuinfo: user_shstk): the kernel's emulation of a
+                           probed `call` does not write to them, and the return would fault */
+    double trap_ns;     /* cost of one bare hit, measured; 0 if unknown */
+    char error[256];    /* first reason why something essential is missing */
 };
 
 /* Tries everything with a child of its own; takes some 100 ms. Needs root. 0, or a negative errno if nothing

@@ -32,7 +32,7 @@ def command(*args, seconds=30, env=None):
 
 
 class Agent:
-    def __init__(self, bed, *args, export=None, ready=True, seconds=30):
+    def __init__(self, bed, *args, export=None, ready=True, seconds=30, prefix=()):
         need_agent()
         self.bed = bed
         number = sum(1 for p in bed.procs if "agent" in p.name)
@@ -47,7 +47,7 @@ class Agent:
         if ONLY_BED and not {"--select", "--exclude"} & set(args):
             argv += [word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)]
         self.started = time.monotonic()
-        self.proc = bed.start("agent", argv + list(args))
+        self.proc = bed.start("agent", list(prefix) + argv + list(args))
         self.ready_seconds = None
         if ready:
             self.wait_ready(seconds)

@@ -1,5 +1,6 @@
 """Probes that must go when their time is over, and never reach what they were not made for: programs that become others,
 files written while they are being probed, layers of overlayfs, descriptors that hold a file system, a second agent."""
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,33 @@ from test_harm import LIB_DIR, LIBRARIES, breakpoints, check_text_clean, fake_ru
 ROUNDS = scaled("TT_LINK_ROUNDS", 3)
 PROCESSES = scaled("TT_LINK_PROCESSES", 100)
 LONG = bool(os.environ.get("TT_LONG"))
+
+
+# ---- what is probed
+
+OTHER_CPU = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /proc/cpuinfo && exec "$@"']
+
+
+def test_shadow_stacks(bed):
+    """A CPU with user shadow stacks, as far as /proc says: no function that would take a point on a `call` is probed."""
+    need_agent()
+    server = parts.tangotest(bed)
+    library = next(path for _, _, _, path in procmem.text_mappings(server.pid) if "libtango.so" in path)
+    functions = json.loads(command("plan", library, "--json")[1])["functions"]
+    calls = {p["offset"] for f in functions if any(q["call"] for q in f["points"]) for p in f["points"]}
+    cpuinfo = bed.path("cpuinfo")
+    with open("/proc/cpuinfo") as real, open(cpuinfo, "w") as other:
+        other.write(real.read().replace("flags\t\t:", "flags\t\t: user_shstk", 1))
+    probed = {}
+    for name, prefix in (("this CPU", ()), ("shadow stacks", OTHER_CPU + [cpuinfo])):
+        agent = Agent(bed, prefix=prefix)
+        probed[name] = {d[1] for d in procmem.differing_bytes(server.pid, "libtango.so")}
+        said = "call instructions" in agent.proc.stderr
+        equal(said, name == "shadow stacks", "told that functions are left out")
+        agent.stop()
+        check_text_clean([server.proc])
+    check(calls & probed["this CPU"], "some points are on calls, or in functions with such", len(calls))
+    equal(probed["shadow stacks"], probed["this CPU"] - calls, "points in functions that have none on a call")
 
 
 # ---- who is probed
