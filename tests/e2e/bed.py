@@ -196,22 +196,38 @@ class Bed:
         check(not leaked, "%d breakpoints left behind, says the kernel" % len(leaked), *leaked[:5])
 
 
-def orphans(directory):
-    """Processes that we did not start ourselves but that came from this bed (children of children): killed, told."""
-    found = []
+def descendants(directory):
+    """(pid, name, command line) of the running processes that came from this bed: children, and theirs."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/environ" % pid, "rb") as f:
                 if ("HOME=" + directory).encode() not in f.read().split(b"\0"):
                     continue
             with open("/proc/%s/stat" % pid) as f:
-                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    continue
+                name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+            if rest.split()[0] == "Z":
+                continue
             with open("/proc/%s/cmdline" % pid, "rb") as f:
-                command = f.read().replace(b"\0", b" ").decode(errors="replace")
-            os.kill(int(pid), signal.SIGKILL)
-            found.append("orphan %s: %s" % (pid, command))
+                yield int(pid), name, f.read().replace(b"\0", b" ").decode(errors="replace")
         except (OSError, IndexError):
+            continue
+
+
+KEEPER_SECONDS = 60
+
+
+def orphans(directory):
+    """Processes that we did not start ourselves but that came from this bed: killed, told."""
+    # The keeper of an agent that was killed takes the probes out and ends by itself.
+    end = time.monotonic() + KEEPER_SECONDS
+    while any(name == "tt-keeper" for _, name, _ in descendants(directory)) and time.monotonic() < end:
+        time.sleep(0.02)
+    found = []
+    for pid, _, command in descendants(directory):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            found.append("orphan %d: %s" % (pid, command))
+        except OSError:
             continue
     return found
 
