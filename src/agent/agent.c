@@ -13,7 +13,7 @@
 #include "assemble/fields.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 
 static uint64_t now_ns(void)
 {

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "export/points.h"
 #include "export/ratelog.h"
 #include "http/httpd.h"

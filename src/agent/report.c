@@ -10,8 +10,8 @@
 #include "agent/agent.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/list.h"
-#include "cli/options.h"
+#include "discover/describe.h"
+#include "options/options.h"
 
 uint64_t tt_agent_traps(const uint64_t c[TT_COUNTERS])
 {
@@ -211,7 +211,7 @@ static void list_process(void *context, struct tt_process *process)
 
     l->process = process;
     tt_collector_call(l->agent->collector, look_up, l);
-    tt_list_process_json(l->json, process);
+    tt_process_json(l->json, process);
     tt_json_uint(l->json, "points", tt_attach_points_of(l->agent->attach, process->pid));
     tt_json_object(l->json, "traps_of_a_read");
     for (enum tt_detail level = 0; level < TT_DETAILS; level++)

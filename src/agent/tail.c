@@ -12,7 +12,7 @@
 #include "agent/agent.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "control/control.h"
 #include "export/console.h"
 

@@ -2,7 +2,7 @@
 /* commands.h: the commands of `tangotrace`. Each returns the exit code of the program. */
 #pragma once
 
-#include "cli/options.h"
+#include "options/options.h"
 
 enum tt_exit {
     TT_EXIT_OK = 0,

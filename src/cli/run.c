@@ -20,7 +20,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "control/control.h"
 
 /* What the agent changes for itself and COMMAND gets as it was. */

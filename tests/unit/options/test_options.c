@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "sample/sample.h"
 
 #define ARGS(...) ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})

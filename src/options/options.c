@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* options.c: from the sources (file, environment, command line) to the values. */
-#include "cli/options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 #define CONFIG_MAX (1 << 18) /* bytes of a configuration file */
 

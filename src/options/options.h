@@ -3,7 +3,7 @@
  * options.h: the one table of options, and the values it fills. The table makes the command line, the
  * environment (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config
  * and docs/options.md. Precedence: defaults < file < environment < command line. A new option is a row in
- * options_table.c and a field here.
+ * table.c and a field here.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_print.c: help, --print-config and docs/options.md, from the table. */
+/* print.c: help, --print-config and docs/options.md, from the table. */
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 #define WIDTH  100
 #define INDENT 30

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_internal.h: the option table's type, between the files options*.c. */
+/* internal.h (private to options): the table's type. */
 #pragma once
 
-#include "cli/options.h"
+#include "options/options.h"
 
 enum option_type {
     OPTION_BOOL,     /* bool; --name, --no-name, --name=yes */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_table.c: every option, as data. */
+/* table.c: every option, as data. */
 #include <errno.h>
 #include <string.h>
 #include <ctype.h>
@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 #include "export/export.h"
 #include "export/points.h"
 #include "export/url.h"
