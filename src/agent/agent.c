@@ -200,6 +200,7 @@ static int make_pipeline(struct tt_agent *agent)
         .join_wait_ns = (uint64_t)options->join_wait * 1000000u,
         .seed = agent->seed,
         .rules = tt_selection_count(options->selection) > 0,
+        .usage = true,
         .silence = tt_agent_silence,
         .silence_context = agent,
     };

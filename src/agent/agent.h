@@ -79,6 +79,8 @@ uint64_t tt_agent_traps(const uint64_t counters[TT_COUNTERS]);
 /* report.c: answers the control socket: "GET status", "GET list", "GET detail", "SET detail LEVEL[:PATTERN]".
  */
 int tt_agent_answer(void *context, const char *request, struct tt_json *json);
+/* usage.c: the same for "GET top .." and "GET clients ..": 0, -EINVAL: another request; -ENOMEM. */
+int tt_agent_answer_usage(struct tt_agent *agent, const char *request, struct tt_json *json);
 /* tail.c: "GET tail .." of the control socket: live traces, until the client hangs up. */
 int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why);
 void tt_agent_end_stream(void *context, void *stream);

@@ -114,6 +114,14 @@ static void export_span(void *context, struct tt_otel_span *span)
     tt_otel_span_put(&packed);
 }
 
+static void count_span(struct tt_pipeline *pipeline, const struct tt_otel_span *span)
+{
+    if (pipeline->metrics)
+        tt_metrics_span(pipeline->metrics, span);
+    if (pipeline->usage)
+        tt_usage_span(pipeline->usage, span);
+}
+
 static void on_span(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
@@ -124,7 +132,7 @@ static void on_span(void *context, struct tt_span *span)
     pipeline->spans++;
     pipeline->hidden += !wanted;
     if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always &&
-                    !pipeline->metrics)) {
+                    !pipeline->metrics && !pipeline->usage)) {
         tt_span_free(&span);
         return;
     }
@@ -133,8 +141,7 @@ static void on_span(void *context, struct tt_span *span)
         return;
     if (!pipeline->started)
         pipeline->started = out->start;
-    if (pipeline->metrics)
-        tt_metrics_span(pipeline->metrics, out);
+    count_span(pipeline, out);
     tt_sampler_span(pipeline->sampler, out);
     tt_otel_span_put(&out);
 }
@@ -144,12 +151,12 @@ static void on_hidden(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
     uint64_t unknown = 0;
-    bool counted = pipeline->metrics &&
+    bool counted = (pipeline->metrics || pipeline->usage) &&
                    is_wanted(pipeline, span->tgid, span->start, span->root_tgid, &span->incomplete, &unknown);
     struct tt_otel_span *out = counted ? tt_enrich(pipeline->enricher, &span) : NULL;
 
     if (out)
-        tt_metrics_span(pipeline->metrics, out);
+        count_span(pipeline, out);
     tt_otel_span_put(&out);
     tt_span_free(&span);
 }
@@ -203,6 +210,8 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
     tt_activity_tick(pipeline->activity);
     if (pipeline->metrics)
         tt_metrics_tick(pipeline->metrics, now);
+    if (pipeline->usage)
+        tt_usage_tick(pipeline->usage, now);
 }
 
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
@@ -408,9 +417,11 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     struct tt_assembler_ops ops;
 
     pipeline->activity = tt_activity_new();
+    pipeline->usage = config->usage ? tt_usage_new(0) : NULL;
     pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
     pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
-    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator)
+    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator ||
+        (config->usage && !pipeline->usage))
         return -ENOMEM;
     ops = tt_correlator_ops(pipeline->correlator);
     pipeline->assembler = tt_assembler_new(&ops, row_of, pipeline);
@@ -461,6 +472,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
         tt_exporter_free(&p->exporters[i]);
     tt_encoder_free(&p->encoder);
     tt_metrics_free(&p->metrics);
+    tt_usage_free(&p->usage);
     tt_otel_resource_put(&p->own);
     tt_enricher_free(&p->enricher);
     tt_activity_free(&p->activity);

@@ -17,6 +17,7 @@
 #include "enrich/enrich.h"
 #include "export/export.h"
 #include "metrics/metrics.h"
+#include "metrics/usage.h"
 #include "sample/sample.h"
 
 #define TT_EXPORTERS_MAX 8
@@ -57,6 +58,7 @@ struct tt_pipeline_config {
     bool whole; /* polling and events are wanted like everything else, unless the options say otherwise */
     bool wait_for_exporters;
     bool enrich_always; /* make the final spans although nobody exports them */
+    bool usage;         /* somebody may ask who asks whom */
     void (*silence)(void *context, char *buffer, size_t size); /* tt_export_config.silence */
     void *silence_context;
 };
@@ -67,6 +69,7 @@ struct tt_pipeline {
     struct tt_correlator *correlator;
     struct tt_enricher *enricher;
     struct tt_metrics *metrics;   /* NULL: none are made */
+    struct tt_usage *usage;       /* NULL: nobody asks */
     struct tt_otel_resource *own; /* the agent's, for metrics */
     uint64_t started;             /* of the first span, unix ns; 0: there was none yet */
     struct tt_sampler *sampler;

@@ -337,7 +337,7 @@ int tt_agent_answer(void *context, const char *request, struct tt_json *json)
     else if (!strncmp(request, SET_DETAIL, strlen(SET_DETAIL)))
         set_detail(json, agent, request + strlen(SET_DETAIL));
     else
-        return -EINVAL;
+        return tt_agent_answer_usage(agent, request, json);
     return json->failed ? -ENOMEM : 0;
 }
 

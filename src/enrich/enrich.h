@@ -29,6 +29,9 @@ void tt_enricher_free(struct tt_enricher **enricher);
 /* Makes the final span; consumes *span (frees it, sets NULL). NULL when out of memory (counted). */
 struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span);
 
+/* The same of a span that is still open and stays the caller's: what is known of it so far. */
+struct tt_otel_span *tt_enrich_open(struct tt_enricher *enricher, const struct tt_span *span);
+
 /* The same for a log record. */
 struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log);
 

@@ -25,7 +25,8 @@ enum tt_command {
     TT_COMMAND_CONFIG = 32,
     TT_COMMAND_REPLAY = 64,
     TT_COMMAND_TAIL = 128,
-    TT_COMMAND_ALL = 255,
+    TT_COMMAND_TOP = 256,
+    TT_COMMAND_ALL = 511,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -33,6 +34,7 @@ enum tt_native { TT_NATIVE_JOIN, TT_NATIVE_IGNORE, TT_NATIVE_SKIP };
 enum tt_graph { TT_OPTION_GRAPH_NO, TT_OPTION_GRAPH_CLASS, TT_OPTION_GRAPH_DEVICE };
 enum tt_option_temporality { TT_OPTION_CUMULATIVE, TT_OPTION_DELTA, TT_OPTION_LOWMEMORY };
 enum tt_buckets { TT_BUCKETS_EXPLICIT, TT_BUCKETS_EXPONENTIAL };
+enum tt_sort { TT_SORT_RATE, TT_SORT_P50, TT_SORT_P99, TT_SORT_ERRORS, TT_SORT_OPEN, TT_SORT_NAME, TT_SORTS };
 enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
 
 struct tt_list {
@@ -116,7 +118,10 @@ struct tt_options {
 
     /* This invocation. */
     char *config;
-    char *speed; /* replay: "max" or a factor */
+    enum tt_sort sort;  /* top .. */
+    unsigned refresh;   /* ms */
+    unsigned refreshes; /* 0: until stopped; once where the output is no terminal */
+    char *speed;        /* replay: "max" or a factor */
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */

@@ -248,8 +248,8 @@ static void reference_one(const struct option *option, struct tt_text *out)
         tt_text_puts(out, "\n");
     }
     tt_text_puts(out, "* commands:");
-    static const char *const names[] = {"run",  "list",   "status", "doctor",
-                                        "plan", "config", "replay", "tail"};
+    static const char *const names[] = {"run",    "list",   "status", "doctor", "plan",
+                                        "config", "replay", "tail",   "top"};
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
 
