@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/measure.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -217,21 +218,35 @@ static const char *component_type(const char *name)
     return "null_span_exporter";
 }
 
+struct measured {
+    struct tt_export_stats stats[TT_EXPORTERS_MAX];
+    char names[TT_EXPORTERS_MAX][256];
+    size_t count;
+};
+
+/* Those that are gone are in no metric: a dashboard shows what goes on. */
+static void measure(void *context, const struct tt_exporter_figures *figures)
+{
+    struct measured *m = context;
+
+    if (figures->gone || m->count == TT_EXPORTERS_MAX)
+        return;
+    m->stats[m->count] = figures->spans;
+    snprintf(m->names[m->count++], sizeof(m->names[0]), "%s", figures->name);
+}
+
 void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot)
 {
-    struct tt_export_stats stats[TT_EXPORTERS_MAX];
+    struct measured m = {.count = 0};
 
-    for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_stats(pipeline->exporters[i], &stats[i]);
+    tt_pipeline_each_exporter(pipeline, measure, &m);
     for (size_t r = 0; r < TT_ARRAY_SIZE(export_rows); r++) {
         const struct tt_measure *row = &export_rows[r];
         bool processor = strstr(row->name, ".processor.") != NULL;
 
-        for (size_t i = 0; i < pipeline->exporter_count; i++) {
-            const char *name = tt_exporter_name(pipeline->exporters[i]);
-
-            tt_measure_add_labelled(snapshot, row, &stats[i],
-                                    processor ? "batching_span_processor" : component_type(name), name);
-        }
+        for (size_t i = 0; i < m.count; i++)
+            tt_measure_add_labelled(snapshot, row, &m.stats[i],
+                                    processor ? "batching_span_processor" : component_type(m.names[i]),
+                                    m.names[i]);
     }
 }

@@ -184,21 +184,21 @@ static bool check(struct tt_text *why, bool good, const char *format, ...)
     return good;
 }
 
+struct readiness {
+    struct tt_text *why;
+    bool ready;
+};
+
 /* An exporter that has tried and was never heard is not ready; one that had nothing to send is. */
-static bool check_exporters(struct tt_agent *agent, struct tt_text *why)
+static void check_exporter(void *context, const struct tt_exporter_figures *figures)
 {
-    const struct tt_pipeline *pipeline = agent->pipeline;
-    bool ready = true;
+    struct readiness *r = context;
+    const struct tt_export_stats *s = &figures->spans;
 
-    for (size_t i = 0; i < pipeline->exporter_count; i++) {
-        struct tt_export_stats s;
-
-        tt_exporter_stats(pipeline->exporters[i], &s);
-        ready &= check(why, s.exported || !(s.requests || s.waiting),
-                       "exporter %s: %" PRIu64 " spans acknowledged, %" PRIu64 " wait",
-                       tt_exporter_name(pipeline->exporters[i]), s.exported, s.waiting);
-    }
-    return ready;
+    if (!figures->gone)
+        r->ready &= check(r->why, s->exported || !(s->requests || s->waiting),
+                          "exporter %s: %" PRIu64 " spans acknowledged, %" PRIu64 " wait", figures->name,
+                          s->exported, s->waiting);
 }
 
 bool tt_agent_ready(void *context, struct tt_text *why)
@@ -206,7 +206,8 @@ bool tt_agent_ready(void *context, struct tt_text *why)
     struct tt_agent *agent = context;
     uint64_t c[TT_COUNTERS] = {0}, events = 0;
     struct tt_attach_stats attach;
-    bool attached, flowing, exporting;
+    struct readiness exporting = {why, true};
+    bool attached, flowing;
 
     pthread_mutex_lock(&agent->lock);
     tt_attach_get_stats(agent->attach, &attach);
@@ -218,6 +219,6 @@ bool tt_agent_ready(void *context, struct tt_text *why)
                      "probes: %" PRIu64 " points, %" PRIu64 " processes", attach.points, attach.processes);
     flowing = check(why, events || !attach.processes, "events: %" PRIu64 "%s", events,
                     attach.processes ? "" : " (no Tango process is there)");
-    exporting = check_exporters(agent, why);
-    return attached && flowing && exporting;
+    tt_pipeline_each_exporter(agent->pipeline, check_exporter, &exporting);
+    return attached && flowing && exporting.ready;
 }

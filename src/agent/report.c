@@ -146,7 +146,9 @@ static void put_recording(struct tt_json *json, struct tt_agent *agent)
         return;
     tt_recorder_stats(agent->recorder, &stats);
     tt_json_object(json, "recording");
+    pthread_mutex_lock(&agent->lock);
     tt_json_string(json, "file", agent->options->record);
+    pthread_mutex_unlock(&agent->lock);
     tt_json_uint(json, "records", stats.records);
     tt_json_uint(json, "events", stats.events);
     tt_json_uint(json, "bytes", stats.bytes);
@@ -264,16 +266,7 @@ static void put_detail(struct tt_json *json, struct tt_agent *agent)
 struct change {
     struct tt_agent *agent;
     uint64_t processes;
-    uint32_t pid;
 };
-
-/* Events that come while nobody looks are not lost. */
-static void forget_events(void *context)
-{
-    struct change *change = context;
-
-    tt_correlator_forget(change->agent->pipeline->correlator, change->pid);
-}
 
 static void change_detail(void *context, struct tt_process *process)
 {
@@ -284,9 +277,7 @@ static void change_detail(void *context, struct tt_process *process)
         return;
     change->processes++;
     tt_attach_process(change->agent->attach, process);
-    change->pid = (uint32_t)process->pid;
-    if (change->agent->collector)
-        tt_collector_call(change->agent->collector, forget_events, change);
+    tt_agent_forget_events(change->agent, process);
 }
 
 /* "LEVEL" or "LEVEL:PATTERN": rules, then those processes whose level it changes. */

@@ -50,9 +50,7 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
-        points[i].detail = tt_point_level(files, plan, &plan->points[i]);
-        if (points[i].detail < TT_DETAILS)
-            planned->count[points[i].detail]++;
+        planned->count[tt_point_level(plan, &plan->points[i])]++;
         __atomic_store_n(&files->rows[planned->first + i], tt_plan_row(plan, points[i].function),
                          __ATOMIC_RELEASE);
     }

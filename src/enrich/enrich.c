@@ -2,6 +2,7 @@
 #include "enrich/enrich.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -55,6 +56,17 @@ void tt_enricher_free(struct tt_enricher **enricher)
     tt_resources_free(&(*enricher)->resources);
     free(*enricher);
     *enricher = NULL;
+}
+
+int tt_enricher_configure(struct tt_enricher *enricher, const struct tt_enrich_config *config)
+{
+    struct tt_resources *resources = tt_resources_new(config);
+
+    if (!resources)
+        return -ENOMEM;
+    tt_resources_free(&enricher->resources);
+    enricher->resources = resources;
+    return 0;
 }
 
 void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now)

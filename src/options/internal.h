@@ -49,6 +49,7 @@ struct option {
     bool pairs;        /* elements of the list are written "key=value; key=value", or as mappings in a file */
     bool strict;       /* a bad value is an error from standard variables, too */
     bool may_be_empty; /* OPTION_TEXT */
+    bool fixed;        /* stays what it is while the agent runs */
 };
 
 extern const struct option tt_option_table[];

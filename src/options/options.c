@@ -545,6 +545,9 @@ int tt_options_parse(struct tt_options *options, enum tt_command command, char *
         *error = message ? message : tt_format("%s", strerror(-err));
         return err;
     }
+    found.made_for = command;
+    found.made_of = argv;
+    found.made_in = environment;
     *options = found;
     found = (struct tt_options){0};
     return 0;

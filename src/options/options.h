@@ -44,6 +44,16 @@ struct tt_list {
 
 #define TT_OPTIONS_MAX 80 /* rows of the table */
 
+/* Headings of the table. */
+#define TT_GROUP_SELECT  "Which processes"
+#define TT_GROUP_EXPORT  "Where spans go"
+#define TT_GROUP_SAMPLE  "Sampling"
+#define TT_GROUP_OTLP    "OTLP"
+#define TT_GROUP_METRICS "Metrics"
+#define TT_GROUP_CONSOLE "Console"
+#define TT_GROUP_AGENT   "The agent"
+#define TT_GROUP_CALL    "This invocation"
+
 struct tt_options {
     /* Which processes. */
     struct tt_selection
@@ -127,6 +137,10 @@ struct tt_options {
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */
     char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
 
+    /* What it was made of, for tt_options_reload. */
+    enum tt_command made_for;
+    char *const *made_of, *const *made_in;
+
     char *origin[TT_OPTIONS_MAX]; /* where the value of that row comes from; NULL: default */
 };
 
@@ -139,6 +153,15 @@ struct tt_options {
 int tt_options_parse(struct tt_options *options, enum tt_command command, char *const argv[],
                      char *const environment[], char **error);
 void tt_options_free(struct tt_options *options);
+
+/* Reads all sources of `old` again: its file may have changed. What cannot change while the agent runs stays
+ * as it is, with a warning. The same results. */
+int tt_options_reload(const struct tt_options *old, struct tt_options *options, char **error);
+/* The same as `record` means them: events go to `path`, and nothing is exported unless asked for. 0 or
+ * -ENOMEM. */
+int tt_options_record(struct tt_options *options, const char *path);
+/* Do they differ in that option, or in any of that group? */
+bool tt_options_differ(const struct tt_options *a, const struct tt_options *b, const char *name_or_group);
 
 /* Was the option of that name given by the user, anywhere? */
 bool tt_options_given(const struct tt_options *options, const char *name);

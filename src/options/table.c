@@ -18,14 +18,14 @@
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
-#define GROUP_SELECT  "Which processes"
-#define GROUP_EXPORT  "Where spans go"
-#define GROUP_SAMPLE  "Sampling"
-#define GROUP_OTLP    "OTLP"
-#define GROUP_METRICS "Metrics"
-#define GROUP_CONSOLE "Console"
-#define GROUP_AGENT   "The agent"
-#define GROUP_CALL    "This invocation"
+#define GROUP_SELECT  TT_GROUP_SELECT
+#define GROUP_EXPORT  TT_GROUP_EXPORT
+#define GROUP_SAMPLE  TT_GROUP_SAMPLE
+#define GROUP_OTLP    TT_GROUP_OTLP
+#define GROUP_METRICS TT_GROUP_METRICS
+#define GROUP_CONSOLE TT_GROUP_CONSOLE
+#define GROUP_AGENT   TT_GROUP_AGENT
+#define GROUP_CALL    TT_GROUP_CALL
 
 /* Commands that export spans, and those that show them to people. */
 #define EXPORTING (TT_COMMAND_RUN | TT_COMMAND_REPLAY)
@@ -760,6 +760,7 @@ const struct option tt_option_table[] = {
      .group = GROUP_AGENT,
      .commands = TT_COMMAND_RUN,
      .initial = "16M",
+     .fixed = true,
      .min = 4096,
      .max = 1 << 30,
      .help =
@@ -788,6 +789,7 @@ const struct option tt_option_table[] = {
      .group = GROUP_AGENT,
      .commands = TT_COMMAND_RUN,
      .initial = "yes",
+     .fixed = true,
      .help =
          "Use uprobe_multi links where the kernel has them; --no-multi: single uprobes, as on kernels before 6.6"},
     {.name = "plan-cache",

@@ -65,6 +65,10 @@ int tt_sampler_new(const struct tt_sampler_config *config,
                    struct tt_sampler **sampler, char **error);
 void tt_sampler_free(struct tt_sampler **sampler);
 
+/* A new sampler goes on where `old` ends, which has nothing left but its memory: spans that are held, what
+ * was decided and counted. What the flight recorder has is kept if it stays of the same size. */
+void tt_sampler_take_over(struct tt_sampler *sampler, struct tt_sampler *old);
+
 /* Takes a reference of its own if it holds the span. Nobody else has the span yet: its tracestate is written.
  */
 void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span);
