@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* notify.h: what systemd is told of the service (sd_notify(3), without its library). Nothing outside of it. */
+/* notify.h: what systemd is told of the service (sd_notify(3), without its library). Nothing outside of it.
+ */
 #pragma once
 
 #include <stdint.h>

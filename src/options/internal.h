@@ -53,6 +53,7 @@ struct option {
 };
 
 extern const struct option tt_option_table[];
+extern const char *const tt_command_names[]; /* by bit of enum tt_command; ended by NULL */
 extern const size_t tt_option_count;
 
 const struct option *tt_option_find(const char *name, size_t length);

@@ -175,5 +175,14 @@ void tt_options_print_config(const struct tt_options *options, struct tt_text *o
 /* The options of a command, for --help. */
 void tt_options_help(enum tt_command command, struct tt_text *out);
 
+/* The file's JSON schema, one object. */
+struct tt_json;
+void tt_options_schema(struct tt_json *json);
+
+/* All options for a man page; `file`: as keys of the configuration file. */
+void tt_options_manual(struct tt_text *out, bool file);
+/* A text as troff takes it, on one line. */
+void tt_troff(struct tt_text *out, const char *string);
+
 /* docs/options.md. */
 void tt_options_reference(struct tt_text *out);

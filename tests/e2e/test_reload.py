@@ -145,7 +145,7 @@ def test_open_spans(bed):
     found = [s for s in otlp.load(paths[1]) if s.operation == "SleepMs"]
     equal(sorted(s.kind for s in found if s.kind != otlp.INTERNAL), [otlp.SERVER, otlp.CLIENT], "both sides")
     for s in found:
-        check(2.5e9 <= s.end - s.start < 4e9 and not s.attributes.get("tangotrace.incomplete"), "the whole of it", s)
+        check(2.5e9 <= s.end - s.start < 4e9 and not s.attrs.get("tangotrace.incomplete"), "the whole of it", s)
 
 
 def test_selection(bed):
