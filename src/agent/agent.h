@@ -90,6 +90,16 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid);
  * traced any more nothing is known. */
 void tt_agent_forget_events(struct tt_agent *agent, const struct tt_process *process);
 
+/* cost.c: what hits cost the traced programs, seconds: of these, `events` wrote one. By the costs measured at
+ * start.
+ */
+double tt_agent_cost(const struct tt_agent *agent, uint64_t hits, uint64_t events);
+/* Of one process, since it is traced; and its hits. */
+double tt_agent_cost_of(struct tt_agent *agent, pid_t pid, uint64_t events, uint64_t *hits);
+
+/* The same as a metric. */
+void tt_agent_measure_cost(struct tt_agent *agent, struct tt_snapshot *snapshot);
+
 /* Hits of probes, by the kernel's counters. */
 uint64_t tt_agent_traps(const uint64_t counters[TT_COUNTERS]);
 

@@ -188,6 +188,8 @@ static void add_stats(struct tt_export_stats *sum, const struct tt_export_stats 
     sum->dropped_refused += more->dropped_refused;
     sum->dropped_timeout += more->dropped_timeout;
     sum->dropped_error += more->dropped_error;
+    sum->operations += more->operations;
+    sum->operation_us += more->operation_us;
 }
 
 /* Its own, or the last one, which is then that of several. */

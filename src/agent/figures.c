@@ -90,6 +90,8 @@ static const struct tt_figure export_figures[] = {
     TT_FIGURE(tt_export_stats, dropped_timeout),
     TT_FIGURE(tt_export_stats, dropped_error),
     TT_FIGURE(tt_export_stats, waiting),
+    TT_FIGURE(tt_export_stats, operations),
+    TT_FIGURE(tt_export_stats, operation_us),
     {0},
 };
 

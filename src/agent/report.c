@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "discover/describe.h"
 #include "options/options.h"
@@ -133,6 +134,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps", tt_agent_traps(c));
+    tt_json_double(json, "cost_seconds", tt_agent_cost(agent, tt_agent_traps(c), events));
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
     tt_json_object_end(json);
@@ -178,6 +180,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_double(json, "uptime_seconds", (double)(now_ns() - agent->started) / 1e9);
     tt_json_double(json, "ready_seconds", agent->ready_seconds);
     tt_json_double(json, "trap_ns", f->trap_ns);
+    tt_json_double(json, "event_ns", f->event_ns);
     tt_json_bool(json, "uprobe_multi", f->uprobe_multi);
     tt_json_uint(json, "ring_bytes", tt_host_ring_size(agent->host));
     tt_figures_json(json, "attach", attach_figures, &attach);
@@ -207,9 +210,21 @@ static void look_up(void *context)
     l->found = tt_activity_get(l->agent->pipeline->activity, (uint32_t)l->process->pid, &l->events, &l->last);
 }
 
+/* How long it can have been traced: as long as it, or the agent, runs. */
+static double traced_seconds(const struct tt_agent *agent, const struct tt_process *process)
+{
+    uint64_t uptime = now_ns() - agent->started, unix_now = tt_clock_ns(CLOCK_REALTIME);
+    uint64_t age = unix_now > process->start_unix_ns ? unix_now - process->start_unix_ns : 0;
+    uint64_t shorter = age < uptime ? age : uptime;
+
+    return shorter ? (double)shorter / 1e9 : 1e-9;
+}
+
 static void list_process(void *context, struct tt_process *process)
 {
     struct listing *l = context;
+    uint64_t traps;
+    double cost;
 
     l->process = process;
     tt_collector_call(l->agent->collector, look_up, l);
@@ -221,6 +236,10 @@ static void list_process(void *context, struct tt_process *process)
                      tt_attach_traps_of(l->agent->attach, process->pid, TT_USUAL_READ, level));
     tt_json_object_end(l->json);
     tt_json_uint(l->json, "hits", l->found ? l->events : 0);
+    cost = tt_agent_cost_of(l->agent, process->pid, l->found ? l->events : 0, &traps);
+    tt_json_uint(l->json, "traps", traps);
+    tt_json_double(l->json, "cost_seconds", cost);
+    tt_json_double(l->json, "cost_share", cost / traced_seconds(l->agent, process));
     if (l->found)
         tt_json_double(l->json, "last_event_seconds", (double)(now_ns() - l->last) / 1e9);
     tt_json_object_end(l->json);

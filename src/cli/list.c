@@ -41,10 +41,11 @@ static int look(const struct tt_options *options, struct tt_json *json)
 
 /* ---- for people ---- */
 
-enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, DETAIL, POINTS, HITS, LAST, COLUMNS };
+enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, DETAIL, POINTS, HITS, COST, LAST, COLUMNS };
 
-static const char *const titles[COLUMNS] = {"PID",      "SERVER OR SCRIPT", "USER",   "TANGO", "OMNIORB",
-                                            "SELECTED", "DETAIL",           "POINTS", "HITS",  "LAST EVENT"};
+static const char *const titles[COLUMNS] = {"PID",       "SERVER OR SCRIPT", "USER",   "TANGO", "OMNIORB",
+                                            "SELECTED",  "DETAIL",           "POINTS", "HITS",  "COST",
+                                            "LAST EVENT"};
 
 static const char *text_of(struct json_object *object, const char *key)
 {
@@ -77,6 +78,15 @@ static void add_number(struct tt_text *cell, struct json_object *process, const 
 
     if (json_object_object_get_ex(process, key, &value))
         tt_text_printf(cell, "%lld", (long long)json_object_get_int64(value));
+}
+
+/* Of one CPU, since it is traced. */
+static void add_cost(struct tt_text *cell, struct json_object *process)
+{
+    struct json_object *value;
+
+    if (json_object_object_get_ex(process, "cost_share", &value))
+        tt_text_printf(cell, "%.2f %%", json_object_get_double(value) * 100);
 }
 
 static void add_ago(struct tt_text *cell, struct json_object *process, bool selected)
@@ -128,13 +138,14 @@ static void fill_row(struct tt_text *row, struct json_object *process)
         tt_text_puts(&row[DETAIL], "-");
     add_number(&row[POINTS], process, "points");
     add_number(&row[HITS], process, "hits");
+    add_cost(&row[COST], process);
     add_ago(&row[LAST], process, yes);
 }
 
 static int print_table(struct json_object *processes, bool agent)
 {
     _cleanup_(tt_grid_free) struct tt_grid grid = {
-        .titles = titles, .columns = COLUMNS, .right = 1u << PID | 1u << POINTS | 1u << HITS};
+        .titles = titles, .columns = COLUMNS, .right = 1u << PID | 1u << POINTS | 1u << HITS | 1u << COST};
     _cleanup_(tt_text_free) struct tt_text out = {0};
     size_t count = json_object_array_length(processes), selected = 0;
 

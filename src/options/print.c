@@ -250,6 +250,8 @@ static void reference_one(const struct option *option, struct tt_text *out)
             tt_text_printf(out, ", `%s`", option->standard[i]);
         tt_text_puts(out, "\n");
     }
+    if (option->fixed)
+        tt_text_puts(out, "* a reload (SIGHUP) does not change it\n");
     tt_text_puts(out, "* commands:");
     for (size_t i = 0; tt_command_names[i]; i++) {
         if (option->commands & (1u << i))

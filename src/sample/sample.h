@@ -83,6 +83,13 @@ void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16]);
  * no threshold: they stand for nothing but themselves. */
 uint64_t tt_sampler_dump(struct tt_sampler *sampler);
 
+struct tt_sampler_stats {
+    uint64_t passed, kept, dropped, held;      /* spans */
+    uint64_t failed, late, marked, slow, open; /* traces kept in any case */
+    uint64_t early, recorder, dumped;
+};
+/* Any thread. */
+void tt_sampler_get_stats(const struct tt_sampler *sampler, struct tt_sampler_stats *stats);
 /* Member "sampling" of an open object; any thread. */
 void tt_sampler_json(struct tt_json *json, const struct tt_sampler *sampler);
 /* Spans that were dropped; any thread. */

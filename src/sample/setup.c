@@ -202,6 +202,25 @@ uint64_t tt_sampler_dropped(const struct tt_sampler *sampler)
     return sum;
 }
 
+void tt_sampler_get_stats(const struct tt_sampler *sampler, struct tt_sampler_stats *stats)
+{
+    *stats = (struct tt_sampler_stats){
+        .passed = load(&sampler->passed),
+        .dropped = tt_sampler_dropped(sampler),
+        .held = load(&sampler->waiting),
+        .failed = load(&sampler->tails[TAIL_FAILED]),
+        .late = load(&sampler->tails[TAIL_LATE]),
+        .marked = load(&sampler->tails[TAIL_MARKED]),
+        .slow = load(&sampler->tails[TAIL_SLOW]),
+        .open = load(&sampler->tails[TAIL_OPEN]),
+        .early = load(&sampler->early),
+        .recorder = load(&sampler->remembered),
+        .dumped = load(&sampler->dumped),
+    };
+    for (size_t i = 0; i < sampler->rule_count + ROWS_OWN; i++)
+        stats->kept += load(&sampler->rows[i].kept_spans);
+}
+
 static void put_rules(struct tt_json *json, const struct tt_sampler *sampler)
 {
     tt_json_array(json, "rules");
