@@ -60,7 +60,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-unit check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
+.PHONY: all help deps demo check check-long check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -153,6 +153,19 @@ check-fuzz: $(FUZZERS) ## every fuzz target for FUZZ_TIME seconds
 	$(Q)for f in $(FUZZERS); do tests/fuzz/run $$f $(FUZZ_TIME) || exit 1; done
 
 # ---- the rest of the promise ----------------------------------------------------------------------
+# What the program prints of itself, and where that stands: arguments=file.
+GENERATED := help-reference=docs/options.md spans-reference=docs/spans.md config,schema=docs/tangotrace.schema.json \
+             help-manual=docs/man/tangotrace.1 help-manual,file=docs/man/tangotrace.yaml.5
+comma := ,
+
+docs: all ## writes the generated pages anew
+	$(Q)mkdir -p docs/man
+	$(Q)$(foreach g,$(GENERATED),$(BUILD)/tangotrace $(subst $(comma), ,$(firstword $(subst =, ,$g))) > $(lastword $(subst =, ,$g)) &&) true
+
+check-docs: all ## are the generated pages those of the program?
+	$(Q)$(foreach g,$(GENERATED),$(BUILD)/tangotrace $(subst $(comma), ,$(firstword $(subst =, ,$g))) | diff -q - $(lastword $(subst =, ,$g)) || \
+	  { echo "$(lastword $(subst =, ,$g)) is out of date: make docs"; exit 1; };)
+
 deps: ## installs what building and testing needs (as root)
 	$(Q)deploy/bootstrap build check demo
 
@@ -169,6 +182,7 @@ check: ## installs what the tests need and passes them all
 check-all: all
 	$(Q)$(MAKE) --no-print-directory lint
 	$(Q)$(MAKE) --no-print-directory check-unit
+	$(Q)$(MAKE) --no-print-directory check-docs
 	$(Q)$(MAKE) --no-print-directory check-golden
 	$(Q)$(MAKE) --no-print-directory check-host
 	$(Q)$(MAKE) --no-print-directory check-fuzz
@@ -207,7 +221,9 @@ install: all ## into PREFIX (default /usr/local), with DESTDIR
 	install -D -m 0755 $(BUILD)/tangotrace $(DESTDIR)$(PREFIX)/bin/tangotrace
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 	sed 's,@PREFIX@,$(PREFIX),g' deploy/tangotrace.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/tangotrace.service
-	install -m 0644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/tangotrace
+	install -m 0644 README.md docs/*.md docs/*.json $(DESTDIR)$(PREFIX)/share/doc/tangotrace
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/tangotrace.1
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/tangotrace.yaml.5
 
 clean: ## removes build/
 	rm -rf $(BUILD)

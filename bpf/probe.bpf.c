@@ -338,14 +338,16 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_thread *t;
     struct tt_event *e;
     struct tt_point *p;
-    __u32 *value;
+    struct tt_target *known;
     __u64 *hit, frame;
     bool beyond, nested;
     __u32 i, n, zero = 0;
 
-    value = bpf_map_lookup_elem(&targets, &tgid);
-    target = value ? TT_TARGET_STATE(*value) : TT_TARGET_UNKNOWN;
-    detail = value ? TT_TARGET_DETAIL(*value) : 255;
+    known = bpf_map_lookup_elem(&targets, &tgid);
+    target = known ? TT_TARGET_STATE(known->value) : TT_TARGET_UNKNOWN;
+    detail = known ? TT_TARGET_DETAIL(known->value) : 255;
+    if (known)
+        __sync_fetch_and_add(&known->hits, 1);
     if (target == TT_TARGET_IGNORED) {
         tt_count(TT_COUNTER_IGNORED);
         return 0;
@@ -384,7 +386,7 @@ int tt_probe(struct pt_regs *ctx)
     }
     if (!t->start) {
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
-        if (!value)
+        if (!known)
             put_process(t, cookie);
     }
 

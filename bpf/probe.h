@@ -62,8 +62,8 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
-    __type(key, __u32);   /* tgid */
-    __type(value, __u32); /* TT_TARGET(state, detail) */
+    __type(key, __u32); /* tgid */
+    __type(value, struct tt_target);
 } targets SEC(".maps");
 
 struct {

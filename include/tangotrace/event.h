@@ -339,7 +339,13 @@ enum tt_target_state {
     TT_TARGET_SWITCHING, /* selected, and its stacks switch (greenlet): every exception is reported */
 };
 
-/* A value of the map `targets`: the state, and the level of detail of the process. */
+/* A value of the map `targets`. */
+struct tt_target {
+    __u32 value; /* TT_TARGET(): the state, and the level of detail of the process */
+    __u32 pad;
+    __u64 hits; /* of probes in the process, filtered ones, too: what it pays for */
+};
+
 #define TT_TARGET(state, detail) ((__u32)(state) | (__u32)(detail) << 8)
 #define TT_TARGET_STATE(value)   ((value)&0xff)
 #define TT_TARGET_DETAIL(value)  ((value) >> 8)

@@ -13,7 +13,7 @@
 #include "assemble/fields.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 
 static uint64_t now_ns(void)
 {
@@ -182,10 +182,10 @@ static void leave_alone(void *context, uint32_t pid)
     tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED, 0);
 }
 
-static int make_pipeline(struct tt_agent *agent)
+void tt_agent_pipeline_config(struct tt_agent *agent, const struct tt_options *options,
+                              struct tt_pipeline_config *config)
 {
-    const struct tt_options *options = agent->options;
-    const struct tt_pipeline_config config = {
+    *config = (struct tt_pipeline_config){
         .world = {.row = row_of,
                   .process = find_process,
                   .unix_offset = unix_offset,
@@ -200,10 +200,17 @@ static int make_pipeline(struct tt_agent *agent)
         .join_wait_ns = (uint64_t)options->join_wait * 1000000u,
         .seed = agent->seed,
         .rules = tt_selection_count(options->selection) > 0,
+        .usage = true,
         .silence = tt_agent_silence,
         .silence_context = agent,
     };
+}
 
+static int make_pipeline(struct tt_agent *agent)
+{
+    struct tt_pipeline_config config;
+
+    tt_agent_pipeline_config(agent, agent->options, &config);
     return tt_pipeline_new(&config, &agent->pipeline);
 }
 
@@ -233,8 +240,8 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach)
                                              : -ENOMEM;
     }
-    if (!error && !options->logs)
-        tt_attach_without_logs(made->attach);
+    if (!error)
+        tt_attach_set_logs(made->attach, options->logs);
     if (!error && options->plan_cache && *options->plan_cache)
         tt_attach_set_cache(made->attach, options->plan_cache);
     if (!error)
@@ -292,6 +299,23 @@ void tt_agent_forget(struct tt_agent *agent, uint32_t pid)
 
     if (agent->collector)
         tt_collector_call(agent->collector, forget, &f);
+}
+
+static void forget_events(void *context)
+{
+    struct forgotten *f = context;
+
+    tt_correlator_forget(f->agent->pipeline->correlator, f->pid);
+}
+
+void tt_agent_forget_events(struct tt_agent *agent, const struct tt_process *process)
+{
+    struct forgotten f = {agent, (uint32_t)process->pid};
+
+    if (!process->selected)
+        tt_agent_forget(agent, f.pid);
+    else if (agent->collector)
+        tt_collector_call(agent->collector, forget_events, &f);
 }
 
 static int start_recording(struct tt_agent *agent)
@@ -383,6 +407,7 @@ static void stop_pipeline(struct tt_agent *agent)
 
 void tt_agent_stop(struct tt_agent *agent)
 {
+    tt_agent_end_reload(agent);
     /* Probes first: from then on the targets run as if nothing had been. */
     pthread_mutex_lock(&agent->lock);
     tt_attach_detach(agent->attach);
@@ -400,6 +425,7 @@ void tt_agent_free(struct tt_agent **agent)
 
     if (!a)
         return;
+    tt_agent_end_reload(a);
     tt_publisher_free(&a->publisher);
     tt_collector_free(&a->collector);
     tt_attach_free(&a->attach);
@@ -411,6 +437,7 @@ void tt_agent_free(struct tt_agent **agent)
     tt_tree_free(&a->tree);
     tt_host_free(&a->host);
     tt_cleanup_close(&a->wake);
+    tt_agent_free_reload(a);
     free(a);
     *agent = NULL;
 }

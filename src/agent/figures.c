@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* figures.c: what the pipeline counted: one table per group of figures, and the last line. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -89,24 +90,22 @@ static const struct tt_figure export_figures[] = {
     TT_FIGURE(tt_export_stats, dropped_timeout),
     TT_FIGURE(tt_export_stats, dropped_error),
     TT_FIGURE(tt_export_stats, waiting),
+    TT_FIGURE(tt_export_stats, operations),
+    TT_FIGURE(tt_export_stats, operation_us),
     {0},
 };
 
-static void put_exporters(struct tt_json *json, struct tt_pipeline *pipeline)
+static void put_exporter(void *context, const struct tt_exporter_figures *figures)
 {
-    tt_json_array(json, "exporters");
-    for (size_t i = 0; i < pipeline->exporter_count; i++) {
-        struct tt_export_stats stats;
+    struct tt_json *json = context;
 
-        tt_exporter_stats(pipeline->exporters[i], &stats);
-        tt_json_object(json, NULL);
-        tt_json_string(json, "name", tt_exporter_name(pipeline->exporters[i]));
-        tt_figures_json(json, "figures", export_figures, &stats);
-        tt_exporter_log_stats(pipeline->exporters[i], &stats);
-        tt_figures_json(json, "logs", export_figures, &stats);
-        tt_json_object_end(json);
-    }
-    tt_json_array_end(json);
+    tt_json_object(json, NULL);
+    tt_json_string(json, "name", figures->name);
+    if (figures->gone)
+        tt_json_bool(json, "gone", true);
+    tt_figures_json(json, "figures", export_figures, &figures->spans);
+    tt_figures_json(json, "logs", export_figures, &figures->logs);
+    tt_json_object_end(json);
 }
 
 void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
@@ -120,13 +119,17 @@ void tt_pipeline_json(struct tt_json *json, struct tt_pipeline *pipeline,
     tt_json_uint(json, "hidden_unknown", figures->unknown);
     tt_json_uint(json, "enrich_failures", figures->enrich_failures);
     tt_json_object_end(json);
+    pthread_mutex_lock(&pipeline->lock);
     tt_sampler_json(json, pipeline->sampler);
+    pthread_mutex_unlock(&pipeline->lock);
     tt_json_object(json, "logs");
     tt_json_uint(json, "made", figures->logs);
     tt_json_uint(json, "hidden", figures->logs_hidden);
     tt_json_uint(json, "limited", figures->logs_limited);
     tt_json_object_end(json);
-    put_exporters(json, pipeline);
+    tt_json_array(json, "exporters");
+    tt_pipeline_each_exporter(pipeline, put_exporter, json);
+    tt_json_array_end(json);
 }
 
 /* ---- the last line ---- */
@@ -150,24 +153,50 @@ static void add_losses(struct reasons *reasons, const struct tt_loss *losses)
     }
 }
 
-/* "190 spans", or with several exporters "190 spans to console, 190 to file:x". */
-static void put_exported(struct tt_pipeline *pipeline, char *text, size_t size)
+struct exported {
+    char text[512];
+    size_t used, exporters;
+    bool named; /* there is more than one */
+    struct tt_export_stats drops;
+};
+
+static void add_drops(struct tt_export_stats *sum, const struct tt_export_stats *e)
 {
-    size_t used = 0;
+    sum->dropped_queue += e->dropped_queue;
+    sum->dropped_refused += e->dropped_refused;
+    sum->dropped_timeout += e->dropped_timeout;
+    sum->dropped_error += e->dropped_error;
+}
 
-    for (size_t i = 0; i < pipeline->exporter_count && used < size; i++) {
-        struct tt_export_stats e, logs;
+static void __attribute__((format(printf, 2, 3))) put(struct exported *out, const char *format, ...)
+{
+    va_list args;
 
-        tt_exporter_stats(pipeline->exporters[i], &e);
-        tt_exporter_log_stats(pipeline->exporters[i], &logs);
-        used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64 "%s", i ? ", " : "", e.exported,
-                                 i ? "" : " spans");
-        if (logs.exported && used < size)
-            used += (size_t)snprintf(text + used, size - used, " and %" PRIu64 " logs", logs.exported);
-        if (pipeline->exporter_count > 1 && used < size)
-            used += (size_t)snprintf(text + used, size - used, " to %s",
-                                     tt_exporter_name(pipeline->exporters[i]));
-    }
+    if (out->used >= sizeof(out->text))
+        return;
+    va_start(args, format);
+    out->used += (size_t)vsnprintf(out->text + out->used, sizeof(out->text) - out->used, format, args);
+    va_end(args);
+}
+
+static void count_exporter(void *context, const struct tt_exporter_figures *figures)
+{
+    (*(size_t *)context)++;
+}
+
+/* "190 spans", or with several exporters "190 spans to console, 190 to file:x". */
+static void put_exported(void *context, const struct tt_exporter_figures *figures)
+{
+    struct exported *out = context;
+    bool first = !out->exporters++;
+
+    add_drops(&out->drops, &figures->spans);
+    add_drops(&out->drops, &figures->logs);
+    put(out, "%s%" PRIu64 "%s", first ? "" : ", ", figures->spans.exported, first ? " spans" : "");
+    if (figures->logs.exported)
+        put(out, " and %" PRIu64 " logs", figures->logs.exported);
+    if (out->named)
+        put(out, " to %s%s", figures->name, figures->gone ? " (earlier)" : "");
 }
 
 static void put_hidden(const struct tt_pipeline_figures *figures, uint64_t dropped, char *text, size_t size)
@@ -185,46 +214,33 @@ static void put_hidden(const struct tt_pipeline_figures *figures, uint64_t dropp
         snprintf(text, size, "%s)", sampled);
 }
 
-static void add_drops(struct tt_export_stats *sum, const struct tt_export_stats *e)
-{
-    sum->dropped_queue += e->dropped_queue;
-    sum->dropped_refused += e->dropped_refused;
-    sum->dropped_timeout += e->dropped_timeout;
-    sum->dropped_error += e->dropped_error;
-}
-
 uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses)
 {
     struct reasons reasons = {.text = ""};
     struct tt_pipeline_figures figures;
-    struct tt_export_stats sum = {0};
-    char exported[512] = "0 spans", hidden[192] = "";
+    struct exported exported = {.text = "0 spans"};
+    char hidden[192] = "";
+    size_t count = 0;
 
     tt_pipeline_figures(pipeline, &figures);
-    for (size_t i = 0; i < pipeline->exporter_count; i++) {
-        struct tt_export_stats e;
-
-        tt_exporter_stats(pipeline->exporters[i], &e);
-        add_drops(&sum, &e);
-        tt_exporter_log_stats(pipeline->exporters[i], &e);
-        add_drops(&sum, &e);
-    }
+    tt_pipeline_each_exporter(pipeline, count_exporter, &count);
+    exported.named = count > 1;
+    tt_pipeline_each_exporter(pipeline, put_exported, &exported);
     const struct tt_loss own[] = {
         {"malformed events", figures.assemble.malformed},
         {"frames not kept", figures.assemble.dropped_frames},
         {"spans not made", figures.enrich_failures},
         {"logs beyond their rate", figures.logs_limited},
-        {"export queue full", sum.dropped_queue},
-        {"refused by the receiver", sum.dropped_refused},
-        {"not delivered in time", sum.dropped_timeout},
-        {"not written", sum.dropped_error},
+        {"export queue full", exported.drops.dropped_queue},
+        {"refused by the receiver", exported.drops.dropped_refused},
+        {"not delivered in time", exported.drops.dropped_timeout},
+        {"not written", exported.drops.dropped_error},
         {0},
     };
     add_losses(&reasons, losses);
     add_losses(&reasons, own);
-    put_exported(pipeline, exported, sizeof(exported));
     put_hidden(&figures, tt_sampler_dropped(pipeline->sampler), hidden, sizeof(hidden));
     tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen,
-           figures.spans, hidden, exported, reasons.lost, reasons.text, reasons.used ? ")" : "");
+           figures.spans, hidden, exported.text, reasons.lost, reasons.text, reasons.used ? ")" : "");
     return reasons.lost;
 }

@@ -290,6 +290,20 @@ static void seen(void *context, struct tt_process *process, bool changed)
         tt_agent_attach(follow->agent, process);
 }
 
+static void seen_again(void *context, struct tt_process *process, bool changed)
+{
+    struct tt_follow *follow = context;
+
+    tt_agent_attach(follow->agent, process); /* also for what is wanted in every process: log messages */
+    if (changed)
+        tt_agent_forget_events(follow->agent, process);
+}
+
+void tt_follow_rescan(struct tt_follow *follow)
+{
+    tt_process_table_scan(follow->agent->table, seen_again, follow);
+}
+
 void tt_follow_scan(struct tt_follow *follow)
 {
     follow->rescan = false;

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/measure.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+
+static uint64_t value_of(const struct tt_measure *row, const void *from)
+{
+    return *(const uint64_t *)((const char *)from + row->offset);
+}
 
 void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows, size_t count,
                     const void *from)
@@ -16,7 +22,9 @@ void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows,
             .help = row->help,
             .type = row->type,
             .labels = {{row->key, row->value}},
-            .integer = *(const uint64_t *)((const char *)from + row->offset),
+            .is_real = row->per != 0,
+            .integer = value_of(row, from),
+            .real = row->per ? (double)value_of(row, from) / row->per : 0,
         };
 
         tt_snapshot_add(snapshot, &figure);
@@ -34,7 +42,9 @@ void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measu
         .labels = {{"otel.component.type", component_type},
                    {"otel.component.name", component_name},
                    {row->key, row->value}},
-        .integer = *(const uint64_t *)((const char *)from + row->offset),
+        .is_real = row->per != 0,
+        .integer = value_of(row, from),
+        .real = row->per ? (double)value_of(row, from) / row->per : 0,
     };
 
     tt_snapshot_add(snapshot, &figure);
@@ -45,6 +55,7 @@ void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measu
 struct pipeline_numbers {
     struct tt_pipeline_figures f;
     struct tt_metrics_stats metrics;
+    struct tt_sampler_stats sample;
     uint64_t begun, live;
 };
 
@@ -58,6 +69,13 @@ struct pipeline_numbers {
 #define UNMATCHED                                                                                            \
     "tangotrace.requests.unmatched", "{request}", "Requests of which the other side was not seen",           \
         TT_METRIC_COUNTER, "side"
+#define LOGS_OUT "tangotrace.logs", "{log_record}", "Log records that came", TT_METRIC_COUNTER, "outcome"
+#define SAMPLED                                                                                              \
+    "tangotrace.sampling.spans", "{span}", "Spans of traces that were judged, or need not be",               \
+        TT_METRIC_COUNTER, "outcome"
+#define KEPT                                                                                                 \
+    "tangotrace.sampling.kept_traces", "{trace}", "Traces kept whatever their share", TT_METRIC_COUNTER,     \
+        "reason"
 #define SPANS_OUT "tangotrace.spans", "{span}", "Finished spans", TT_METRIC_COUNTER, "outcome"
 
 static const struct tt_measure pipeline_rows[] = {
@@ -65,6 +83,25 @@ static const struct tt_measure pipeline_rows[] = {
     PIPELINE(live, "otel.sdk.span.live", "{span}", "Spans open now", TT_METRIC_UPDOWN),
     PIPELINE(f.spans, SPANS_OUT, "made"),
     PIPELINE(f.hidden, SPANS_OUT, "hidden"),
+    PIPELINE(f.logs, LOGS_OUT, "made"),
+    PIPELINE(f.logs_hidden, LOGS_OUT, "hidden"),
+    PIPELINE(f.logs_limited, LOGS_OUT, "limited"),
+    PIPELINE(sample.passed, SAMPLED, "passed"),
+    PIPELINE(sample.kept, SAMPLED, "kept"),
+    PIPELINE(sample.dropped, SAMPLED, "dropped"),
+    PIPELINE(sample.held, "tangotrace.sampling.held", "{span}", "Spans that wait for the end of their trace",
+             TT_METRIC_UPDOWN),
+    PIPELINE(sample.failed, KEPT, "failed"),
+    PIPELINE(sample.late, KEPT, "late"),
+    PIPELINE(sample.slow, KEPT, "slow"),
+    PIPELINE(sample.open, KEPT, "open"),
+    PIPELINE(sample.marked, KEPT, "marked"),
+    PIPELINE(sample.early, "tangotrace.sampling.early", "{trace}", "Traces judged early for want of room",
+             TT_METRIC_COUNTER),
+    PIPELINE(sample.recorder, "tangotrace.recorder.spans", "{span}", "Spans in the flight recorder",
+             TT_METRIC_UPDOWN),
+    PIPELINE(sample.dumped, "tangotrace.recorder.dumped", "{span}", "Spans that it gave out",
+             TT_METRIC_COUNTER),
     PIPELINE(f.assemble.malformed, LOST, "malformed_event"),
     PIPELINE(f.assemble.dropped_frames, LOST, "frame_not_kept"),
     PIPELINE(f.enrich_failures, LOST, "span_not_made"),
@@ -167,6 +204,7 @@ struct tt_snapshot *tt_pipeline_snapshot(struct tt_pipeline *pipeline, uint64_t 
     tt_assembler_each_open(pipeline->assembler, count_open, &open);
     tt_pipeline_figures(pipeline, &numbers.f);
     tt_metrics_get_stats(pipeline->metrics, &numbers.metrics);
+    tt_sampler_get_stats(pipeline->sampler, &numbers.sample);
     numbers.live = open.spans;
     numbers.begun = numbers.f.assemble.spans + open.spans;
     add_open(snapshot, &open);
@@ -197,41 +235,91 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_COUNTER),
     EXPORT(retries, "tangotrace.exporter.retries", "{request}", "Of these, repeated ones", TT_METRIC_COUNTER),
     EXPORT(bytes, "tangotrace.exporter.sent", "By", "Bytes sent or written", TT_METRIC_COUNTER),
+    EXPORT(operations, "tangotrace.exporter.operations", "{batch}", "Batches exported, well or not",
+           TT_METRIC_COUNTER),
+    EXPORT(operation_us, "tangotrace.exporter.operation.time", "s", "Time of these, retries included",
+           TT_METRIC_COUNTER, .per = 1000000),
+};
+
+#define LOGS_PROCESSED                                                                                       \
+    "otel.sdk.processor.log.processed", "{log_record}", "Log records handed to the exporter, or not",        \
+        TT_METRIC_COUNTER, "error.type"
+#define LOGS_EXPORTED                                                                                        \
+    "otel.sdk.exporter.log.exported", "{log_record}", "Log records for which export has ended, well or not", \
+        TT_METRIC_COUNTER, "error.type"
+
+static const struct tt_measure log_rows[] = {
+    EXPORT(waiting, "otel.sdk.processor.log.queue.size", "{log_record}", "Log records in queue and batch",
+           TT_METRIC_UPDOWN),
+    EXPORT(queued, LOGS_PROCESSED, ""),
+    EXPORT(dropped_queue, LOGS_PROCESSED, "queue_full"),
+    EXPORT(exported, LOGS_EXPORTED, ""),
+    EXPORT(dropped_refused, LOGS_EXPORTED, "rejected"),
+    EXPORT(dropped_timeout, LOGS_EXPORTED, "timeout"),
+    EXPORT(dropped_error, LOGS_EXPORTED, "_OTHER"),
 };
 
 /* otel.component.type by the beginning of an exporter's name. */
-static const char *component_type(const char *name)
+static const char *component_type(const char *name, bool logs)
 {
     static const struct {
-        const char *scheme, *type;
+        const char *scheme, *spans, *logs;
     } types[] = {
-        {"otlp:", "otlp_http_span_exporter"},
-        {"file:", "otlp_json_file_span_exporter"},
-        {"console", "console_span_exporter"},
+        {"otlp:", "otlp_http_span_exporter", "otlp_http_log_exporter"},
+        {"file:", "otlp_json_file_span_exporter", "otlp_json_file_log_exporter"},
+        {"console", "console_span_exporter", "console_log_exporter"},
+        {"", "null_span_exporter", "null_log_exporter"},
     };
+    size_t i = 0;
 
-    for (size_t i = 0; i < TT_ARRAY_SIZE(types); i++) {
-        if (!strncmp(name, types[i].scheme, strlen(types[i].scheme)))
-            return types[i].type;
+    while (strncmp(name, types[i].scheme, strlen(types[i].scheme)) != 0)
+        i++;
+    return logs ? types[i].logs : types[i].spans;
+}
+
+struct measured {
+    struct {
+        struct tt_export_stats spans, logs;
+        char name[256];
+    } items[TT_EXPORTERS_MAX];
+    size_t count;
+};
+
+/* Those that are gone are in no metric: a dashboard shows what goes on. */
+static void measure(void *context, const struct tt_exporter_figures *figures)
+{
+    struct measured *m = context;
+
+    if (figures->gone || m->count == TT_EXPORTERS_MAX)
+        return;
+    m->items[m->count].spans = figures->spans;
+    m->items[m->count].logs = figures->logs;
+    snprintf(m->items[m->count++].name, sizeof(m->items[0].name), "%s", figures->name);
+}
+
+static void add_rows(struct tt_snapshot *snapshot, const struct measured *m, const struct tt_measure *rows,
+                     size_t count, bool logs)
+{
+    for (size_t r = 0; r < count; r++) {
+        bool processor = strstr(rows[r].name, ".processor.") != NULL;
+
+        for (size_t i = 0; i < m->count; i++) {
+            const char *name = m->items[i].name;
+
+            tt_measure_add_labelled(snapshot, &rows[r], logs ? &m->items[i].logs : &m->items[i].spans,
+                                    !processor ? component_type(name, logs)
+                                    : logs     ? "batching_log_processor"
+                                               : "batching_span_processor",
+                                    name);
+        }
     }
-    return "null_span_exporter";
 }
 
 void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot)
 {
-    struct tt_export_stats stats[TT_EXPORTERS_MAX];
+    struct measured m = {.count = 0};
 
-    for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_stats(pipeline->exporters[i], &stats[i]);
-    for (size_t r = 0; r < TT_ARRAY_SIZE(export_rows); r++) {
-        const struct tt_measure *row = &export_rows[r];
-        bool processor = strstr(row->name, ".processor.") != NULL;
-
-        for (size_t i = 0; i < pipeline->exporter_count; i++) {
-            const char *name = tt_exporter_name(pipeline->exporters[i]);
-
-            tt_measure_add_labelled(snapshot, row, &stats[i],
-                                    processor ? "batching_span_processor" : component_type(name), name);
-        }
-    }
+    tt_pipeline_each_exporter(pipeline, measure, &m);
+    add_rows(snapshot, &m, export_rows, TT_ARRAY_SIZE(export_rows), false);
+    add_rows(snapshot, &m, log_rows, TT_ARRAY_SIZE(log_rows), true);
 }

@@ -38,6 +38,9 @@ struct numbers {
 #define FIELDS                                                                                               \
     "tangotrace.fields.incomplete", "{field}", "Fields that could not be captured whole", TT_METRIC_COUNTER, \
         "reason"
+#define PASSED                                                                                               \
+    "tangotrace.traps.passed", "{trap}", "Of these, hits that are worth no event, by reason",                \
+        TT_METRIC_COUNTER, "reason"
 #define ATTACH                                                                                               \
     "tangotrace.attach.failures", "{failure}", "Files and processes without probes, by reason",              \
         TT_METRIC_COUNTER, "reason"
@@ -50,6 +53,7 @@ static const struct tt_measure rows[] = {
     EVENTS(UPCALL, "upcall"),
     EVENTS(THREAD_EXIT, "thread_exit"),
     EVENTS(SWITCH, "switch"),
+    EVENTS(PROCESS, "process"),
     DROPS(ENTER, "enter"),
     DROPS(EXIT, "exit"),
     DROPS(CATCH, "catch"),
@@ -57,6 +61,7 @@ static const struct tt_measure rows[] = {
     DROPS(UPCALL, "upcall"),
     DROPS(THREAD_EXIT, "thread_exit"),
     DROPS(SWITCH, "switch"),
+    DROPS(PROCESS, "process"),
     KERNEL(NO_THREAD, UNRECORDED, "no_thread"),
     KERNEL(NO_POINT, UNRECORDED, "no_point"),
     KERNEL(FAULTS, FIELDS, "fault"),
@@ -65,12 +70,18 @@ static const struct tt_measure rows[] = {
     KERNEL(FULL, FIELDS, "full"),
     NUMBER(traps, "tangotrace.traps", "{trap}", "Hits of probes: what the traced programs pay for",
            TT_METRIC_COUNTER),
+    KERNEL(IGNORED, PASSED, "not_selected"),
+    KERNEL(CONDITION, PASSED, "condition"),
+    KERNEL(INSIDE, PASSED, "caught_inside"),
+    KERNEL(DETAIL, PASSED, "beyond_detail"),
+    KERNEL(ELSEWHERE, PASSED, "not_of_pytango"),
     NUMBER(ring_bytes, "tangotrace.ring.size", "By", "Size of the ring buffer", TT_METRIC_UPDOWN),
     NUMBER(ring_used, "tangotrace.ring.used", "By", "Bytes in the ring buffer before it was read last",
            TT_METRIC_GAUGE),
     NUMBER(ring_peak, "tangotrace.ring.peak", "By", "The most that there ever were", TT_METRIC_GAUGE),
     NUMBER(attach.processes, "tangotrace.processes", "{process}", "Processes with probes", TT_METRIC_UPDOWN),
     NUMBER(attach.points, "tangotrace.points", "{point}", "Probe points linked", TT_METRIC_UPDOWN),
+    NUMBER(attach.files, "tangotrace.files", "{file}", "Files with probes", TT_METRIC_UPDOWN),
     NUMBER(attach.failures, ATTACH, "link"),
     NUMBER(attach.unverified, ATTACH, "unverified"),
     NUMBER(attach.stale, ATTACH, "stale"),
@@ -78,6 +89,8 @@ static const struct tt_measure rows[] = {
            "Files that lost their probes because somebody was about to write to them", TT_METRIC_COUNTER),
     NUMBER(follow.lost, "tangotrace.follow.lost", "{event}", "Events about processes that were lost",
            TT_METRIC_COUNTER),
+    NUMBER(follow.blind_ns, "tangotrace.blind.time", "s",
+           "Longest time from the map of a library to its probes", TT_METRIC_GAUGE, .per = 1000000000),
     NUMBER(memory, "process.memory.usage", "By", "Resident memory of the agent", TT_METRIC_UPDOWN),
 };
 
@@ -113,6 +126,9 @@ static double seconds(const struct timeval *t)
 static void add_process(struct tt_snapshot *snapshot, const struct tt_agent *agent)
 {
     static const char name[] = "process.cpu.time", help[] = "CPU time of the agent";
+    static const char trap[] = "tangotrace.trap.duration";
+    static const char trap_help[] = "Cost of one hit of a probe, measured at start: bare, and with an event";
+    const struct tt_host_features *f = tt_host_features(agent->host);
     struct rusage usage;
 
     if (!getrusage(RUSAGE_SELF, &usage)) {
@@ -122,8 +138,8 @@ static void add_process(struct tt_snapshot *snapshot, const struct tt_agent *age
     }
     add_real(snapshot, "process.uptime", "s", "Time since the agent's start", TT_METRIC_GAUGE, NULL, NULL,
              (double)(tt_now_ns() - agent->started) / 1e9);
-    add_real(snapshot, "tangotrace.trap.duration", "s", "Cost of one bare hit of a probe, measured at start",
-             TT_METRIC_GAUGE, NULL, NULL, tt_host_features(agent->host)->trap_ns / 1e9);
+    add_real(snapshot, trap, "s", trap_help, TT_METRIC_GAUGE, "kind", "bare", f->trap_ns / 1e9);
+    add_real(snapshot, trap, "s", trap_help, TT_METRIC_GAUGE, "kind", "event", f->event_ns / 1e9);
 }
 
 /* ---- snapshot ---- */
@@ -162,6 +178,7 @@ struct tt_snapshot *tt_agent_snapshot(void *context)
     tt_pipeline_measure_exporters(agent->pipeline, taking.snapshot);
     tt_measure_add(taking.snapshot, rows, TT_ARRAY_SIZE(rows), &numbers);
     add_process(taking.snapshot, agent);
+    tt_agent_measure_cost(agent, taking.snapshot);
     if (taking.snapshot->failed)
         tt_snapshot_free(&taking.snapshot);
     return taking.snapshot;
@@ -184,21 +201,21 @@ static bool check(struct tt_text *why, bool good, const char *format, ...)
     return good;
 }
 
+struct readiness {
+    struct tt_text *why;
+    bool ready;
+};
+
 /* An exporter that has tried and was never heard is not ready; one that had nothing to send is. */
-static bool check_exporters(struct tt_agent *agent, struct tt_text *why)
+static void check_exporter(void *context, const struct tt_exporter_figures *figures)
 {
-    const struct tt_pipeline *pipeline = agent->pipeline;
-    bool ready = true;
+    struct readiness *r = context;
+    const struct tt_export_stats *s = &figures->spans;
 
-    for (size_t i = 0; i < pipeline->exporter_count; i++) {
-        struct tt_export_stats s;
-
-        tt_exporter_stats(pipeline->exporters[i], &s);
-        ready &= check(why, s.exported || !(s.requests || s.waiting),
-                       "exporter %s: %" PRIu64 " spans acknowledged, %" PRIu64 " wait",
-                       tt_exporter_name(pipeline->exporters[i]), s.exported, s.waiting);
-    }
-    return ready;
+    if (!figures->gone)
+        r->ready &= check(r->why, s->exported || !(s->requests || s->waiting),
+                          "exporter %s: %" PRIu64 " spans acknowledged, %" PRIu64 " wait", figures->name,
+                          s->exported, s->waiting);
 }
 
 bool tt_agent_ready(void *context, struct tt_text *why)
@@ -206,7 +223,8 @@ bool tt_agent_ready(void *context, struct tt_text *why)
     struct tt_agent *agent = context;
     uint64_t c[TT_COUNTERS] = {0}, events = 0;
     struct tt_attach_stats attach;
-    bool attached, flowing, exporting;
+    struct readiness exporting = {why, true};
+    bool attached, flowing;
 
     pthread_mutex_lock(&agent->lock);
     tt_attach_get_stats(agent->attach, &attach);
@@ -218,6 +236,6 @@ bool tt_agent_ready(void *context, struct tt_text *why)
                      "probes: %" PRIu64 " points, %" PRIu64 " processes", attach.points, attach.processes);
     flowing = check(why, events || !attach.processes, "events: %" PRIu64 "%s", events,
                     attach.processes ? "" : " (no Tango process is there)");
-    exporting = check_exporters(agent, why);
-    return attached && flowing && exporting;
+    tt_pipeline_each_exporter(agent->pipeline, check_exporter, &exporting);
+    return attached && flowing && exporting.ready;
 }

@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "export/encode.h"
 #include "sample/rules.h"
 
@@ -114,6 +114,14 @@ static void export_span(void *context, struct tt_otel_span *span)
     tt_otel_span_put(&packed);
 }
 
+static void count_span(struct tt_pipeline *pipeline, const struct tt_otel_span *span)
+{
+    if (pipeline->metrics)
+        tt_metrics_span(pipeline->metrics, span);
+    if (pipeline->usage)
+        tt_usage_span(pipeline->usage, span);
+}
+
 static void on_span(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
@@ -124,7 +132,7 @@ static void on_span(void *context, struct tt_span *span)
     pipeline->spans++;
     pipeline->hidden += !wanted;
     if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always &&
-                    !pipeline->metrics)) {
+                    !pipeline->metrics && !pipeline->usage)) {
         tt_span_free(&span);
         return;
     }
@@ -133,8 +141,7 @@ static void on_span(void *context, struct tt_span *span)
         return;
     if (!pipeline->started)
         pipeline->started = out->start;
-    if (pipeline->metrics)
-        tt_metrics_span(pipeline->metrics, out);
+    count_span(pipeline, out);
     tt_sampler_span(pipeline->sampler, out);
     tt_otel_span_put(&out);
 }
@@ -144,12 +151,12 @@ static void on_hidden(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
     uint64_t unknown = 0;
-    bool counted = pipeline->metrics &&
+    bool counted = (pipeline->metrics || pipeline->usage) &&
                    is_wanted(pipeline, span->tgid, span->start, span->root_tgid, &span->incomplete, &unknown);
     struct tt_otel_span *out = counted ? tt_enrich(pipeline->enricher, &span) : NULL;
 
     if (out)
-        tt_metrics_span(pipeline->metrics, out);
+        count_span(pipeline, out);
     tt_otel_span_put(&out);
     tt_span_free(&span);
 }
@@ -163,6 +170,10 @@ static void on_log(void *context, struct tt_log *log)
                    tt_activity_allows(pipeline->activity, log->tgid, log->time, pipeline->log_rate);
     struct tt_otel_log *out;
 
+    if (!pipeline->with_logs) { /* probes that are there yet, or a recording */
+        tt_log_free(&log);
+        return;
+    }
     pipeline->logs++;
     pipeline->logs_hidden += !wanted;
     pipeline->logs_limited += !allowed;
@@ -203,6 +214,8 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
     tt_activity_tick(pipeline->activity);
     if (pipeline->metrics)
         tt_metrics_tick(pipeline->metrics, now);
+    if (pipeline->usage)
+        tt_usage_tick(pipeline->usage, now);
 }
 
 void tt_pipeline_forget(struct tt_pipeline *pipeline, uint32_t pid)
@@ -243,6 +256,7 @@ bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline)
 {
     size_t closed = 0;
 
+    /* Exporters change on the thread that asks this one. */
     for (size_t i = 0; i < pipeline->exporter_count; i++)
         closed += tt_exporter_is_closed(pipeline->exporters[i]);
     return pipeline->exporter_count && closed == pipeline->exporter_count;
@@ -256,7 +270,7 @@ void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms)
 
 /* ---- construction ---- */
 
-static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o)
+int tt_pipeline_make_metrics(const struct tt_options *o, struct tt_metrics **metrics)
 {
     const struct tt_metrics_config config = {
         .series = o->metrics_series,
@@ -270,9 +284,18 @@ static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o
 
     if (!o->metrics_listen && !o->metrics_file && !o->metrics_exports.count)
         return 0;
-    pipeline->metrics = tt_metrics_new(&config);
+    *metrics = tt_metrics_new(&config);
+    return *metrics ? 0 : -ENOMEM;
+}
+
+static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o)
+{
+    int error = tt_pipeline_make_metrics(o, &pipeline->metrics);
+
+    if (error || !pipeline->metrics)
+        return error;
     pipeline->own = tt_enricher_own_resource(pipeline->enricher, o->service_name);
-    return pipeline->metrics && pipeline->own ? 0 : -ENOMEM;
+    return pipeline->own ? 0 : -ENOMEM;
 }
 
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
@@ -300,8 +323,24 @@ static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config c
                       why ? why : strerror(-error));
     if (tt_exporter_takes_packed(pipeline->exporters[pipeline->exporter_count]) && !pipeline->encoder)
         pipeline->encoder = tt_encoder_new();
-    pipeline->exporter_count++;
-    return 0;
+    pipeline->specs[pipeline->exporter_count] = strdup(spec);
+    return pipeline->specs[pipeline->exporter_count++] ? 0 : -ENOMEM;
+}
+
+static bool take_same(struct tt_pipeline *pipeline, const struct tt_pipeline *old, const char *spec)
+{
+    for (size_t i = 0; old && i < old->exporter_count; i++) {
+        bool taken = false;
+
+        for (size_t j = 0; j < pipeline->exporter_count; j++)
+            taken |= pipeline->exporters[j] == old->exporters[i];
+        if (taken || strcmp(old->specs[i], spec) != 0 || pipeline->exporter_count == TT_EXPORTERS_MAX)
+            continue;
+        pipeline->exporters[pipeline->exporter_count] = old->exporters[i];
+        pipeline->specs[pipeline->exporter_count++] = old->specs[i];
+        return true;
+    }
+    return false;
 }
 
 #define CONSOLE_RATE 20 /* traces per second: what a person can read */
@@ -316,7 +355,8 @@ static unsigned console_rate(const struct tt_pipeline_config *config)
     return config->batch_by_count || options->command ? UINT_MAX : CONSOLE_RATE;
 }
 
-static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                               const struct tt_pipeline *old)
 {
     const struct tt_options *o = config->options;
     struct tt_export_config export = {
@@ -341,7 +381,8 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
     };
 
     for (size_t i = 0; i < o->exports.count; i++) {
-        int error = make_exporter(pipeline, export, o->exports.items[i]);
+        const char *spec = o->exports.items[i];
+        int error = take_same(pipeline, old, spec) ? 0 : make_exporter(pipeline, export, spec);
 
         if (error)
             return error;
@@ -352,7 +393,8 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
 #define BACKGROUND_RATIO 0.01
 #define HELD_MS          8000 /* back ends pair the two sides of a call within 10 s */
 
-static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                             struct tt_sampler **sampler)
 {
     const struct tt_options *o = config->options;
     struct tt_sampler_config sample = {
@@ -387,7 +429,7 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
         return -EINVAL;
     if (o->sampling_background && tt_rule_ratio(o->sampling_background, &sample.background))
         return -EINVAL;
-    error = tt_sampler_new(&sample, export_span, pipeline, &pipeline->sampler, &why);
+    error = tt_sampler_new(&sample, export_span, pipeline, sampler, &why);
     return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
 }
 
@@ -403,14 +445,16 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
         .native_client = native_client,
         .native_hidden = on_hidden,
         .native_context = pipeline,
-        .log = config->options->logs ? on_log : NULL,
+        .log = on_log,
     };
     struct tt_assembler_ops ops;
 
     pipeline->activity = tt_activity_new();
+    pipeline->usage = config->usage ? tt_usage_new(0) : NULL;
     pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
     pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
-    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator)
+    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator ||
+        (config->usage && !pipeline->usage))
         return -ENOMEM;
     ops = tt_correlator_ops(pipeline->correlator);
     pipeline->assembler = tt_assembler_new(&ops, row_of, pipeline);
@@ -419,7 +463,16 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
     tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
     tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
-    return make_sampler(pipeline, config);
+    return tt_pipeline_make_sampler(pipeline, config, &pipeline->sampler);
+}
+
+void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    pipeline->rules = config->rules;
+    pipeline->join_native = config->options->native != TT_NATIVE_IGNORE;
+    pipeline->skip_native = config->options->native == TT_NATIVE_SKIP;
+    pipeline->with_logs = config->options->logs;
+    pipeline->log_rate = config->options->log_rate;
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
@@ -430,16 +483,14 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     if (!made)
         return -ENOMEM;
     made->world = config->world;
-    made->rules = config->rules;
-    made->join_native = config->options->native != TT_NATIVE_IGNORE;
-    made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
-    made->log_rate = config->options->log_rate;
+    pthread_mutex_init(&made->lock, NULL);
+    tt_pipeline_configure(made, config);
     error = make_stages(made, config);
     if (!error)
         error = make_metrics(made, config->options);
     if (!error)
-        error = make_exporters(made, config);
+        error = tt_pipeline_make_exporters(made, config, NULL);
     if (error) {
         tt_pipeline_free(&made);
         return error;
@@ -457,10 +508,18 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
     tt_assembler_free(&p->assembler);
     tt_correlator_free(&p->correlator);
     tt_sampler_free(&p->sampler);
-    for (size_t i = 0; i < p->exporter_count; i++)
+    for (size_t i = 0; i < p->exporter_count; i++) {
         tt_exporter_free(&p->exporters[i]);
+        free(p->specs[i]);
+    }
+    for (size_t i = 0; i < p->leaving_count; i++)
+        tt_exporter_free(&p->leaving[i]);
+    for (size_t i = 0; i < p->retired_count; i++)
+        free(p->retired[i].name);
+    pthread_mutex_destroy(&p->lock);
     tt_encoder_free(&p->encoder);
     tt_metrics_free(&p->metrics);
+    tt_usage_free(&p->usage);
     tt_otel_resource_put(&p->own);
     tt_enricher_free(&p->enricher);
     tt_activity_free(&p->activity);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,10 +18,12 @@
 #include "enrich/enrich.h"
 #include "export/export.h"
 #include "metrics/metrics.h"
+#include "metrics/usage.h"
 #include "sample/sample.h"
 
 #define TT_EXPORTERS_MAX 8
-#define TT_TAILS_MAX     4 /* who watch the running agent */
+#define TT_TAILS_MAX     4  /* who watch the running agent */
+#define TT_RETIRED_MAX   16 /* names of exporters that are no more */
 
 struct tt_options;
 struct tt_activity;
@@ -57,8 +60,15 @@ struct tt_pipeline_config {
     bool whole; /* polling and events are wanted like everything else, unless the options say otherwise */
     bool wait_for_exporters;
     bool enrich_always; /* make the final spans although nobody exports them */
+    bool usage;         /* somebody may ask who asks whom */
     void (*silence)(void *context, char *buffer, size_t size); /* tt_export_config.silence */
     void *silence_context;
+};
+
+/* An exporter that was taken away while the agent runs, or several of one name: what they counted. */
+struct tt_retired {
+    char *name;
+    struct tt_export_stats spans, logs;
 };
 
 struct tt_pipeline {
@@ -67,11 +77,20 @@ struct tt_pipeline {
     struct tt_correlator *correlator;
     struct tt_enricher *enricher;
     struct tt_metrics *metrics;   /* NULL: none are made */
+    struct tt_usage *usage;       /* NULL: nobody asks */
     struct tt_otel_resource *own; /* the agent's, for metrics */
     uint64_t started;             /* of the first span, unix ns; 0: there was none yet */
+    /* What can be put in place of another while the agent runs is guarded against those who read figures on
+     * other threads: the sampler and the exporters themselves, not what the feeding thread does with them. */
+    pthread_mutex_t lock;
     struct tt_sampler *sampler;
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
+    char *specs[TT_EXPORTERS_MAX]; /* that they were made of */
     size_t exporter_count;
+    struct tt_exporter *leaving[TT_EXPORTERS_MAX]; /* taken away; they send what they have */
+    size_t leaving_count;
+    struct tt_retired retired[TT_RETIRED_MAX];
+    size_t retired_count;
     struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */
     struct tt_exporter *tails[TT_TAILS_MAX]; /* not owned */
     size_t tail_count;
@@ -79,6 +98,7 @@ struct tt_pipeline {
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */
+    bool with_logs;               /* they are wanted */
     unsigned log_rate;            /* log records per second and process; 0: no limit */
     uint64_t logs, logs_hidden;   /* made; not exported because not asked for */
     uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */
@@ -105,6 +125,44 @@ void tt_pipeline_flush(struct tt_pipeline *pipeline, uint64_t now);
 bool tt_pipeline_is_deaf(struct tt_pipeline *pipeline);
 /* Sends what the exporters hold, each for at most `wait_ms`, and ends them. */
 void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms);
+
+/* ---- change.c: another configuration, while events come ---- */
+
+struct tt_pipeline_change;
+
+/* Makes all that `config` asks for and `old` did not, without touching anything: 0; -EINVAL, -E2BIG:
+ * something makes no sense (logged); -ENOMEM. */
+int tt_pipeline_change_new(struct tt_pipeline *pipeline, const struct tt_options *old,
+                           const struct tt_pipeline_config *config, struct tt_pipeline_change **change);
+/* Puts it in place; on the feeding thread. Spans that are open or held stay. */
+void tt_pipeline_change_apply(struct tt_pipeline *pipeline, struct tt_pipeline_change *change);
+/* What was not applied is thrown away. Accepts NULL. */
+void tt_pipeline_change_free(struct tt_pipeline_change **change);
+/* Lets exporters that were taken away send what they have, each for at most `wait_ms`; on any thread, one at
+ * a time. */
+void tt_pipeline_retire(struct tt_pipeline *pipeline, unsigned wait_ms);
+
+struct tt_exporter_figures {
+    const char *name;
+    struct tt_export_stats spans, logs;
+    bool gone; /* it gets nothing any more */
+};
+/* Calls `visit` for each exporter there is, and was; on any thread. */
+void tt_pipeline_each_exporter(struct tt_pipeline *pipeline,
+                               void (*visit)(void *context, const struct tt_exporter_figures *figures),
+                               void *context);
+
+/* pipeline.c, for change.c. The exporters of `config`; those of `old` (may be NULL) that were made of the
+ * same are taken as they are. Errors as of tt_pipeline_new; those made newly are in pipeline->exporters then.
+ */
+int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                               const struct tt_pipeline *old);
+int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                             struct tt_sampler **sampler);
+/* *metrics NULL: none are asked for. */
+int tt_pipeline_make_metrics(const struct tt_options *options, struct tt_metrics **metrics);
+/* What needs no room. */
+void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config);
 
 /* ---- activity.c: how many events each process gave, and when the last ---- */
 

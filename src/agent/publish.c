@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "export/points.h"
 #include "export/ratelog.h"
 #include "http/httpd.h"
@@ -25,12 +25,18 @@
 #define STOP_MS          5000  /* longest wait for receivers at the end */
 #define WRITE_MANY       65536 /* bytes collected before they are written */
 
+struct destinations {
+    struct tt_points *items[DESTINATIONS_MAX];
+    char *specs[DESTINATIONS_MAX]; /* that they were made of */
+    size_t count;
+};
+
 struct tt_publisher {
     struct tt_publisher_ops ops;
     const struct tt_options *options;
     struct tt_httpd *httpd;
-    struct tt_points *destinations[DESTINATIONS_MAX];
-    size_t destination_count;
+    struct destinations to;
+    pthread_mutex_t using; /* guards `to` against those who read its figures */
     atomic_int scrapes;
     pthread_t thread;
     bool running;
@@ -56,12 +62,12 @@ static const struct tt_measure points_rows[] = {
 
 static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
 {
-    for (size_t d = 0; d < publisher->destination_count; d++) {
-        const char *name = tt_points_name(publisher->destinations[d]);
+    for (size_t d = 0; d < publisher->to.count; d++) {
+        const char *name = tt_points_name(publisher->to.items[d]);
         bool otlp = !strncmp(name, "otlp:", strlen("otlp:"));
         struct tt_points_stats stats;
 
-        tt_points_get_stats(publisher->destinations[d], &stats);
+        tt_points_get_stats(publisher->to.items[d], &stats);
         for (size_t i = 0; i < TT_ARRAY_SIZE(points_rows); i++)
             tt_measure_add_labelled(snapshot, &points_rows[i], &stats,
                                     otlp ? "otlp_http_metric_exporter" : "otlp_json_file_metric_exporter",
@@ -69,12 +75,14 @@ static void add_destinations(const struct tt_publisher *publisher, struct tt_sna
     }
 }
 
-static struct tt_snapshot *take(const struct tt_publisher *publisher)
+static struct tt_snapshot *take(struct tt_publisher *publisher)
 {
     struct tt_snapshot *snapshot = publisher->ops.take(publisher->ops.context);
 
+    pthread_mutex_lock(&publisher->using);
     if (snapshot)
         add_destinations(publisher, snapshot);
+    pthread_mutex_unlock(&publisher->using);
     if (snapshot && snapshot->failed)
         tt_snapshot_free(&snapshot);
     return snapshot;
@@ -145,20 +153,54 @@ static void publish(struct tt_publisher *publisher)
     _cleanup_(tt_snapshot_free) struct tt_snapshot *snapshot = NULL;
     int error;
 
-    if (!path && !publisher->destination_count)
+    if (!path && !publisher->to.count)
         return;
     snapshot = take(publisher);
     error = snapshot ? (path ? replace_file(path, snapshot) : 0) : -ENOMEM;
     if (error)
         tt_ratelog_warn(&publisher->failures, TT_RATELOG_S, "cannot write the metrics%s%s: %s",
                         path ? " to " : "", path ? path : "", strerror(-error));
-    for (size_t i = 0; snapshot && i < publisher->destination_count; i++)
-        tt_points_send(publisher->destinations[i], snapshot);
+    for (size_t i = 0; snapshot && i < publisher->to.count; i++)
+        tt_points_send(publisher->to.items[i], snapshot);
 }
 
-static int open_destinations(struct tt_publisher *publisher)
+static bool has(const struct destinations *to, const struct tt_points *points)
 {
-    const struct tt_options *o = publisher->options;
+    for (size_t i = 0; i < to->count; i++)
+        if (to->items[i] == points)
+            return true;
+    return false;
+}
+
+static bool take_same(struct destinations *to, const struct destinations *old, const char *spec)
+{
+    for (size_t i = 0; old && i < old->count; i++) {
+        if (strcmp(old->specs[i], spec) != 0 || has(to, old->items[i]))
+            continue;
+        to->items[to->count] = old->items[i];
+        to->specs[to->count++] = old->specs[i];
+        return true;
+    }
+    return false;
+}
+
+/* But for those that `kept` has, too (NULL: none). */
+static void close_destinations(struct destinations *to, const struct destinations *kept)
+{
+    for (size_t i = 0; i < to->count; i++) {
+        if (kept && has(kept, to->items[i]))
+            continue;
+        tt_points_free(&to->items[i]);
+        free(to->specs[i]);
+    }
+    to->count = 0;
+}
+
+/* Those of `old` that were made of the same are taken as they are; NULL: none. Errors leave in `to` what was
+ * made. */
+static int open_destinations(struct destinations *to, const struct tt_options *o,
+                             const struct destinations *old)
+{
     const struct tt_points_config config = {
         .headers = o->otlp_headers,
         .certificate = o->otlp_certificate,
@@ -175,12 +217,17 @@ static int open_destinations(struct tt_publisher *publisher)
     for (size_t i = 0; i < o->metrics_exports.count; i++) {
         _cleanup_free_ char *why = NULL;
         const char *spec = o->metrics_exports.items[i];
-        int error = tt_points_new(spec, &config, &publisher->destinations[i], &why);
+        int error;
 
+        if (take_same(to, old, spec))
+            continue;
+        error = tt_points_new(spec, &config, &to->items[to->count], &why);
         if (error)
             return tt_err(error == -ENOMEM ? error : -EINVAL, "--metrics-export %s: %s", spec,
                           why ? why : strerror(-error));
-        publisher->destination_count++;
+        to->specs[to->count] = strdup(spec);
+        if (!to->specs[to->count++])
+            return -ENOMEM;
     }
     return 0;
 }
@@ -313,6 +360,12 @@ static int start_thread(struct tt_publisher *publisher)
     return -error;
 }
 
+/* What the options ask for at intervals. */
+static int start_publishing(struct tt_publisher *publisher)
+{
+    return publisher->options->metrics_file || publisher->to.count ? start_thread(publisher) : 0;
+}
+
 int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,
                      struct tt_publisher **publisher)
 {
@@ -321,7 +374,7 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     int error;
 
     *publisher = NULL;
-    if (!options->metrics_listen && !options->metrics_file && !options->metrics_exports.count)
+    if (!live && !options->metrics_file && !options->metrics_exports.count)
         return 0;
     made = calloc(1, sizeof(*made));
     if (!made)
@@ -329,15 +382,16 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     made->ops = *ops;
     made->options = options;
     pthread_mutex_init(&made->lock, NULL);
+    pthread_mutex_init(&made->using, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&made->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    error = open_destinations(made);
+    error = open_destinations(&made->to, options, NULL);
     if (!error && live && options->metrics_listen)
         start_server(made);
-    if (!error && live && (options->metrics_file || made->destination_count))
-        error = start_thread(made);
+    if (!error && live)
+        error = start_publishing(made);
     if (error) {
         tt_publisher_free(&made);
         return error;
@@ -346,22 +400,86 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     return 0;
 }
 
-void tt_publisher_stop(struct tt_publisher *publisher)
+/* Of the destinations that `kept` has not (NULL: of all) what is on its way has a while. */
+static void stop_publishing(struct tt_publisher *publisher, const struct destinations *kept)
 {
-    if (!publisher)
-        return;
-    tt_httpd_free(&publisher->httpd);
     if (!publisher->running)
         return;
     pthread_mutex_lock(&publisher->lock);
     publisher->stopping = true;
     pthread_cond_signal(&publisher->wake);
     pthread_mutex_unlock(&publisher->lock);
-    /* For what is on its way now, and the last numbers. */
-    for (size_t i = 0; i < publisher->destination_count; i++)
-        tt_points_stop(publisher->destinations[i], tt_now_ns() + STOP_MS * TT_NS_PER_MS);
+    for (size_t i = 0; i < publisher->to.count; i++)
+        if (!kept || !has(kept, publisher->to.items[i]))
+            tt_points_stop(publisher->to.items[i], tt_now_ns() + STOP_MS * TT_NS_PER_MS);
     pthread_join(publisher->thread, NULL);
-    publisher->running = false;
+    publisher->running = publisher->stopping = false;
+}
+
+void tt_publisher_stop(struct tt_publisher *publisher)
+{
+    if (!publisher)
+        return;
+    tt_httpd_free(&publisher->httpd);
+    stop_publishing(publisher, NULL);
+}
+
+/* ---- other options ---- */
+
+struct tt_publisher_change {
+    const struct tt_options *options;
+    struct destinations to;
+    const struct tt_publisher *publisher;
+};
+
+void tt_publisher_change_free(struct tt_publisher_change **change)
+{
+    if (!*change)
+        return;
+    close_destinations(&(*change)->to, &(*change)->publisher->to);
+    free(TAKE_PTR(*change));
+}
+
+int tt_publisher_change_new(const struct tt_publisher *publisher, const struct tt_options *options,
+                            struct tt_publisher_change **change)
+{
+    _cleanup_(tt_publisher_change_free) struct tt_publisher_change *made = calloc(1, sizeof(*made));
+    bool others = tt_options_differ(publisher->options, options, TT_GROUP_OTLP) ||
+                  tt_options_differ(publisher->options, options, "metrics-temporality") ||
+                  tt_options_differ(publisher->options, options, "metrics-buckets");
+    int error;
+
+    if (!made)
+        return -ENOMEM;
+    made->publisher = publisher;
+    made->options = options;
+    error = open_destinations(&made->to, options, others ? NULL : &publisher->to);
+    if (!error)
+        *change = TAKE_PTR(made);
+    return error;
+}
+
+void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publisher_change **change)
+{
+    struct tt_publisher_change *c = *change;
+    bool listen = tt_options_differ(publisher->options, c->options, "metrics-listen");
+    struct destinations before;
+
+    stop_publishing(publisher, &c->to);
+    pthread_mutex_lock(&publisher->using);
+    before = publisher->to;
+    publisher->to = c->to;
+    publisher->options = c->options;
+    pthread_mutex_unlock(&publisher->using);
+    close_destinations(&before, &publisher->to);
+    c->to.count = 0;
+    if (listen)
+        tt_httpd_free(&publisher->httpd);
+    if (listen && c->options->metrics_listen)
+        start_server(publisher);
+    if (start_publishing(publisher))
+        tt_warn("metrics are not sent any more: no thread for it");
+    tt_publisher_change_free(change);
 }
 
 void tt_publisher_finish(struct tt_publisher *publisher)
@@ -377,8 +495,8 @@ void tt_publisher_free(struct tt_publisher **publisher)
     if (!p)
         return;
     tt_publisher_stop(p);
-    for (size_t i = 0; i < p->destination_count; i++)
-        tt_points_free(&p->destinations[i]);
+    close_destinations(&p->to, NULL);
+    pthread_mutex_destroy(&p->using);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);

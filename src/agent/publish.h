@@ -26,8 +26,8 @@ struct tt_publisher_ops {
 #define TT_PUBLISH_SCRAPES 2
 
 /* `live`: serves, and writes at intervals; else only at the end. A port that is not to be had is warned of,
- * and all else goes on. 0 and *publisher (NULL: nothing is asked for); -EINVAL, -E2BIG: a --metrics-export
- * that makes no sense (logged); -ENOMEM. */
+ * and all else goes on. 0 and *publisher (NULL: nothing is asked for, and it is not live); -EINVAL, -E2BIG: a
+ * --metrics-export that makes no sense (logged); -ENOMEM. */
 int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,
                      struct tt_publisher **publisher);
 /* Ends the threads: nothing asks for snapshots any more, but tt_publisher_finish. Accepts NULL. */
@@ -35,3 +35,12 @@ void tt_publisher_stop(struct tt_publisher *publisher);
 /* Writes the last numbers. Accepts NULL. */
 void tt_publisher_finish(struct tt_publisher *publisher);
 void tt_publisher_free(struct tt_publisher **publisher);
+
+/* Other options, while it is live. First what is new is made, which may fail as tt_publisher_new; then it is
+ * put in place, which takes as long as receivers take, so not on a thread that is needed. What stays the same
+ * is not touched: a port stays open, a destination knows what it was sent. */
+struct tt_publisher_change;
+int tt_publisher_change_new(const struct tt_publisher *publisher, const struct tt_options *options,
+                            struct tt_publisher_change **change);
+void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publisher_change **change);
+void tt_publisher_change_free(struct tt_publisher_change **change);

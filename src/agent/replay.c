@@ -13,7 +13,7 @@
 #include "agent/recorder.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 
 #define PIDS_MAX      65536 /* as many as a recorder remembers; hostile files could name more */
 #define STOP_EXTRA_MS 5000

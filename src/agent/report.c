@@ -9,9 +9,10 @@
 
 #include "agent/agent.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
-#include "cli/list.h"
-#include "cli/options.h"
+#include "discover/describe.h"
+#include "options/options.h"
 
 uint64_t tt_agent_traps(const uint64_t c[TT_COUNTERS])
 {
@@ -133,6 +134,7 @@ static void put_counters(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
     tt_json_object(json, "kernel");
     tt_json_uint(json, "traps", tt_agent_traps(c));
+    tt_json_double(json, "cost_seconds", tt_agent_cost(agent, tt_agent_traps(c), events));
     for (size_t i = 0; i < TT_ARRAY_SIZE(others); i++)
         tt_json_uint(json, others[i].name, c[others[i].counter]);
     tt_json_object_end(json);
@@ -146,7 +148,9 @@ static void put_recording(struct tt_json *json, struct tt_agent *agent)
         return;
     tt_recorder_stats(agent->recorder, &stats);
     tt_json_object(json, "recording");
+    pthread_mutex_lock(&agent->lock);
     tt_json_string(json, "file", agent->options->record);
+    pthread_mutex_unlock(&agent->lock);
     tt_json_uint(json, "records", stats.records);
     tt_json_uint(json, "events", stats.events);
     tt_json_uint(json, "bytes", stats.bytes);
@@ -176,6 +180,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_double(json, "uptime_seconds", (double)(now_ns() - agent->started) / 1e9);
     tt_json_double(json, "ready_seconds", agent->ready_seconds);
     tt_json_double(json, "trap_ns", f->trap_ns);
+    tt_json_double(json, "event_ns", f->event_ns);
     tt_json_bool(json, "uprobe_multi", f->uprobe_multi);
     tt_json_uint(json, "ring_bytes", tt_host_ring_size(agent->host));
     tt_figures_json(json, "attach", attach_figures, &attach);
@@ -205,13 +210,25 @@ static void look_up(void *context)
     l->found = tt_activity_get(l->agent->pipeline->activity, (uint32_t)l->process->pid, &l->events, &l->last);
 }
 
+/* How long it can have been traced: as long as it, or the agent, runs. */
+static double traced_seconds(const struct tt_agent *agent, const struct tt_process *process)
+{
+    uint64_t uptime = now_ns() - agent->started, unix_now = tt_clock_ns(CLOCK_REALTIME);
+    uint64_t age = unix_now > process->start_unix_ns ? unix_now - process->start_unix_ns : 0;
+    uint64_t shorter = age < uptime ? age : uptime;
+
+    return shorter ? (double)shorter / 1e9 : 1e-9;
+}
+
 static void list_process(void *context, struct tt_process *process)
 {
     struct listing *l = context;
+    uint64_t traps;
+    double cost;
 
     l->process = process;
     tt_collector_call(l->agent->collector, look_up, l);
-    tt_list_process_json(l->json, process);
+    tt_process_json(l->json, process);
     tt_json_uint(l->json, "points", tt_attach_points_of(l->agent->attach, process->pid));
     tt_json_object(l->json, "traps_of_a_read");
     for (enum tt_detail level = 0; level < TT_DETAILS; level++)
@@ -219,6 +236,10 @@ static void list_process(void *context, struct tt_process *process)
                      tt_attach_traps_of(l->agent->attach, process->pid, TT_USUAL_READ, level));
     tt_json_object_end(l->json);
     tt_json_uint(l->json, "hits", l->found ? l->events : 0);
+    cost = tt_agent_cost_of(l->agent, process->pid, l->found ? l->events : 0, &traps);
+    tt_json_uint(l->json, "traps", traps);
+    tt_json_double(l->json, "cost_seconds", cost);
+    tt_json_double(l->json, "cost_share", cost / traced_seconds(l->agent, process));
     if (l->found)
         tt_json_double(l->json, "last_event_seconds", (double)(now_ns() - l->last) / 1e9);
     tt_json_object_end(l->json);
@@ -264,16 +285,7 @@ static void put_detail(struct tt_json *json, struct tt_agent *agent)
 struct change {
     struct tt_agent *agent;
     uint64_t processes;
-    uint32_t pid;
 };
-
-/* Events that come while nobody looks are not lost. */
-static void forget_events(void *context)
-{
-    struct change *change = context;
-
-    tt_correlator_forget(change->agent->pipeline->correlator, change->pid);
-}
 
 static void change_detail(void *context, struct tt_process *process)
 {
@@ -284,9 +296,7 @@ static void change_detail(void *context, struct tt_process *process)
         return;
     change->processes++;
     tt_attach_process(change->agent->attach, process);
-    change->pid = (uint32_t)process->pid;
-    if (change->agent->collector)
-        tt_collector_call(change->agent->collector, forget_events, change);
+    tt_agent_forget_events(change->agent, process);
 }
 
 /* "LEVEL" or "LEVEL:PATTERN": rules, then those processes whose level it changes. */
@@ -337,7 +347,7 @@ int tt_agent_answer(void *context, const char *request, struct tt_json *json)
     else if (!strncmp(request, SET_DETAIL, strlen(SET_DETAIL)))
         set_detail(json, agent, request + strlen(SET_DETAIL));
     else
-        return -EINVAL;
+        return tt_agent_answer_usage(agent, request, json);
     return json->failed ? -ENOMEM : 0;
 }
 

@@ -12,7 +12,7 @@
 #include "agent/agent.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "control/control.h"
 #include "export/console.h"
 
@@ -97,7 +97,7 @@ static void take_away(void *context)
 int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why)
 {
     struct tt_agent *agent = context;
-    const struct tt_export_config config = {.queue = TAIL_QUEUE, .logs = agent->options->logs};
+    struct tt_export_config config = {.queue = TAIL_QUEUE};
     struct tt_console_options options = {
         .fd = fd, .rate = TAIL_RATE, .silence = tt_agent_silence, .silence_context = agent, .now = tt_now_ns};
     struct change change = {.agent = agent};
@@ -110,6 +110,9 @@ int tt_agent_stream(void *context, const char *request, int fd, void **stream, c
         *why = tt_format("%d others watch already", TT_TAILS_MAX);
         return -EBUSY;
     }
+    pthread_mutex_lock(&agent->lock);
+    config.logs = agent->options->logs;
+    pthread_mutex_unlock(&agent->lock);
     err = tt_exporter_console(&options, &config, &change.tail);
     if (err)
         return err;

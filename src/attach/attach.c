@@ -54,9 +54,9 @@ void tt_attach_expect_others(struct tt_attach *attach)
     attach->others = true;
 }
 
-void tt_attach_without_logs(struct tt_attach *attach)
+void tt_attach_set_logs(struct tt_attach *attach, bool wanted)
 {
-    attach->files.without_logs = true;
+    attach->files.without_logs = !wanted;
 }
 
 /* ---- processes ---- */
@@ -211,7 +211,7 @@ size_t tt_attach_points_of(struct tt_attach *attach, pid_t pid)
     size_t count = 0;
 
     for (size_t i = 0; m && i < m->file_count; i++)
-        for (int level = 0; level < TT_DETAILS; level++)
+        for (int level = 0; level < TT_LEVELS; level++)
             count += m->files[i].has[level] ? m->files[i].file->planned->count[level] : 0;
     return count;
 }
@@ -247,9 +247,9 @@ void tt_attach_get_stats(struct tt_attach *attach, struct tt_attach_stats *stats
 }
 
 /* Moves the links of one place to links[*count..]; without `links` only counts them. */
-static void collect_levels(struct tt_link *from[TT_DETAILS], struct tt_link **links, size_t *count)
+static void collect_levels(struct tt_link *from[TT_LEVELS], struct tt_link **links, size_t *count)
 {
-    for (int level = 0; level < TT_DETAILS; level++) {
+    for (int level = 0; level < TT_LEVELS; level++) {
         if (!from[level])
             continue;
         if (links)

@@ -50,8 +50,9 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 /* Another agent is known to be here: its breakpoints are counted, not reported one by one. */
 void tt_attach_expect_others(struct tt_attach *attach);
 
-/* Log messages are not wanted: what emits them is not probed. Before the first process. */
-void tt_attach_without_logs(struct tt_attach *attach);
+/* Are log messages wanted? Else what emits them is not probed. Processes that have probes get what is missing
+ * with their next tt_attach_process; what is there too much goes within a minute. */
+void tt_attach_set_logs(struct tt_attach *attach, bool wanted);
 /* Plans are read from that directory from now on, and kept there. Warns and does without where it cannot be
  * used. */
 void tt_attach_set_cache(struct tt_attach *attach, const char *directory);

@@ -33,19 +33,6 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
     return NULL;
 }
 
-static void say_left_out(const struct tt_files *files, const struct tt_plan *plan)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; files->without_calls && i < plan->function_count; i++)
-        count += tt_has_calls(plan, &plan->functions[i]);
-    if (count)
-        tt_info(
-            "%s: %zu functions are not probed: it would take points on call instructions, which harm programs "
-            "with a user shadow stack, and this host has these",
-            plan->path, count);
-}
-
 /* Gives the plan's points their indices and describes them to the kernel. */
 static int describe_points(struct tt_files *files, struct tt_host *host, struct tt_planned *planned)
 {
@@ -63,14 +50,11 @@ static int describe_points(struct tt_files *files, struct tt_host *host, struct 
     planned->first = files->next_point;
     for (size_t i = 0; i < plan->point_count; i++) {
         points[i] = plan->points[i].point;
-        points[i].detail = tt_point_level(files, plan, &plan->points[i]);
-        if (points[i].detail < TT_DETAILS)
-            planned->count[points[i].detail]++;
+        planned->count[tt_point_level(plan, &plan->points[i])]++;
         __atomic_store_n(&files->rows[planned->first + i], tt_plan_row(plan, points[i].function),
                          __ATOMIC_RELEASE);
     }
     files->next_point += (uint32_t)plan->point_count;
-    say_left_out(files, plan);
     return tt_host_set_points(host, planned->first, points, plan->point_count);
 }
 
@@ -124,6 +108,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     struct tt_plan *plan = NULL;
     struct tt_planned *planned;
     uint64_t made = counts->made;
+    size_t left_out;
     int error = get_plan(files, file, &plan, counts);
 
     if (error)
@@ -149,7 +134,13 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     }
     planned->plan = plan;
     planned->bases = file->bases;
-    planned->unkept = counts->made > made;
+    left_out = files->without_calls ? tt_plan_leave_out_calls(plan) : 0;
+    if (left_out)
+        tt_info(
+            "%s: %zu functions are not probed: it would take points on call instructions, which harm programs "
+            "with a user shadow stack, and this host has these",
+            file->path, left_out);
+    planned->unkept = counts->made > made && !left_out;
     error = describe_points(files, host, planned);
     if (error) {
         tt_plan_free(&planned->plan);

@@ -14,13 +14,16 @@
 #include "plan/cache.h"
 #include "plan/plan.h"
 
+/* Levels of detail, and what emits log messages, which can be switched off by itself. */
+enum { TT_LEVEL_LOGS = TT_DETAILS, TT_LEVELS };
+
 /* One plan and its range in the map of points; shared by all files that have all that it was made from. */
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
     const struct tt_bases *bases; /* as of its files */
     uint32_t first;               /* point indices first .. first + plan->point_count - 1 */
-    size_t count[TT_DETAILS];     /* points of each level: what is linked together */
+    size_t count[TT_LEVELS];      /* points of each level: what is linked together */
     bool unkept;                  /* made now: to be put into the cache */
 };
 
@@ -47,8 +50,8 @@ struct tt_file {
     unsigned idle; /* seconds without a process that maps it */
     size_t taken;  /* links that a writer's coming took out, to be reported */
     bool told;
-    struct tt_link *wide[TT_DETAILS];
-    unsigned wide_idle[TT_DETAILS]; /* seconds without a process that wants them */
+    struct tt_link *wide[TT_LEVELS];
+    unsigned wide_idle[TT_LEVELS]; /* seconds without a process that wants them */
 };
 
 /* Where plans came from. */
@@ -81,24 +84,11 @@ struct tt_files {
     pthread_cond_t linked;    /* `linking` of a file has become false */
 };
 
-/* Has the function a point on a `call`? All of its points go then: one whose exits are not all seen gives
- * wrong spans. */
-static inline bool tt_has_calls(const struct tt_plan *plan, const struct tt_plan_function *function)
+/* What is linked together: the points of a level of detail, and those of log messages beside. */
+static inline unsigned tt_point_level(const struct tt_plan *plan, const struct tt_plan_point *point)
 {
-    for (uint32_t i = 0; i < function->count; i++)
-        if (plan->points[function->first + i].is_call)
-            return true;
-    return false;
-}
-
-/* The level of detail from which on a point is linked; TT_DETAILS: never. */
-static inline unsigned tt_point_level(const struct tt_files *files, const struct tt_plan *plan,
-                                      const struct tt_plan_point *point)
-{
-    bool off = files->without_logs && tt_plan_row(plan, point->point.function)->role == TT_ROLE_LOG;
-
-    off = off || (files->without_calls && tt_has_calls(plan, &plan->functions[point->function]));
-    return off ? TT_DETAILS : point->point.detail;
+    return tt_plan_row(plan, point->point.function)->role == TT_ROLE_LOG ? TT_LEVEL_LOGS
+                                                                         : point->point.detail;
 }
 
 /* The entry of the open file `fd` (taken over on success), made if it is new: planned, its points described

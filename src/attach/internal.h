@@ -18,9 +18,9 @@ struct member {
     bool waiting;
     struct attached {
         struct tt_file *file;
-        struct tt_link *link[TT_DETAILS]; /* by pid; NULL: inode-wide, or none. Under files.lock */
-        bool has[TT_DETAILS];             /* the points of that level are linked for it */
-        unsigned idle[TT_DETAILS];        /* seconds since it wants them no more */
+        struct tt_link *link[TT_LEVELS]; /* by pid; NULL: inode-wide, or none. Under files.lock */
+        bool has[TT_LEVELS];             /* the points of that level are linked for it */
+        unsigned idle[TT_LEVELS];        /* seconds since it wants them no more */
     } * files;
     size_t file_count;
 };
@@ -39,6 +39,13 @@ struct tt_attach {
     pthread_cond_t closed;
     size_t closers;
 };
+
+/* Does the process want the points of that level? */
+static inline bool tt_wants(const struct tt_attach *attach, const struct member *m, unsigned level)
+{
+    return level == TT_LEVEL_LOGS ? !attach->files.without_logs && m->detail >= TT_DETAIL_METHODS
+                                  : m->detail >= level;
+}
 
 /* link.c: runs on the lease thread when somebody opens a probed file for writing. */
 void tt_attach_lease_broken(void *context, uint64_t tag);
@@ -59,7 +66,7 @@ static inline struct attached *tt_member_file(const struct member *m, const stru
 
 static inline bool tt_has_link(const struct attached *attached)
 {
-    for (int level = 0; level < TT_DETAILS; level++)
+    for (int level = 0; level < TT_LEVELS; level++)
         if (attached->link[level])
             return true;
     return false;

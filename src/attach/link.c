@@ -25,13 +25,13 @@ static size_t take_links(struct tt_attach *attach, uint64_t tag, struct tt_link 
          * meanwhile. */
         while (f->linking)
             pthread_cond_wait(&attach->files.linked, &attach->files.lock);
-        for (int level = 0; level < TT_DETAILS; level++)
+        for (int level = 0; level < TT_LEVELS; level++)
             if (f->wide[level])
                 links[count++] = TAKE_PTR(f->wide[level]);
     }
     for (struct member *m = attach->members; m; m = m->next)
         for (size_t i = 0; i < m->file_count; i++)
-            for (int level = 0; level < TT_DETAILS && count < max; level++)
+            for (int level = 0; level < TT_LEVELS && count < max; level++)
                 if (m->files[i].file->id == tag && m->files[i].link[level])
                     links[count++] = TAKE_PTR(m->files[i].link[level]);
     attach->stats.links -= count;
@@ -59,7 +59,7 @@ void tt_attach_lease_broken(void *context, uint64_t tag)
 
 /* ---- linking ---- */
 
-static int link_points(struct tt_attach *attach, struct tt_file *file, enum tt_detail level, pid_t pid,
+static int link_points(struct tt_attach *attach, struct tt_file *file, unsigned level, pid_t pid,
                        struct tt_link **link)
 {
     const struct tt_plan *plan = file->planned->plan;
@@ -70,7 +70,7 @@ static int link_points(struct tt_attach *attach, struct tt_file *file, enum tt_d
     if (!offsets || !cookies)
         return -ENOMEM;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (tt_point_level(&attach->files, plan, &plan->points[i]) != level)
+        if (tt_point_level(plan, &plan->points[i]) != level)
             continue;
         offsets[count] = plan->points[i].offset;
         cookies[count++] = file->planned->first + i;
@@ -101,15 +101,14 @@ static int peek_points(const struct tt_file *file, pid_t pid, const struct tt_ma
 #define BREAKPOINT 0xcc
 
 /* Among the points of that level. */
-static size_t count_breakpoints(const struct tt_files *files, const struct tt_plan *plan,
-                                enum tt_detail level, const uint8_t *bytes, const bool *mapped,
-                                size_t *missing)
+static size_t count_breakpoints(const struct tt_plan *plan, unsigned level, const uint8_t *bytes,
+                                const bool *mapped, size_t *missing)
 {
     size_t there = 0;
 
     *missing = 0;
     for (size_t i = 0; i < plan->point_count; i++) {
-        if (!mapped[i] || tt_point_level(files, plan, &plan->points[i]) != level)
+        if (!mapped[i] || tt_point_level(plan, &plan->points[i]) != level)
             continue;
         if (bytes[i] == BREAKPOINT && plan->points[i].bytes[0] != BREAKPOINT)
             there++;
@@ -180,7 +179,7 @@ static void end_linking(struct tt_attach *attach, struct tt_file *file)
     pthread_mutex_unlock(&attach->files.lock);
 }
 
-static int add_level(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+static int add_level(struct tt_attach *attach, struct member *m, struct tt_file *file, unsigned level,
                      struct tt_link *link)
 {
     struct attached *entry;
@@ -204,7 +203,7 @@ static int add_level(struct tt_attach *attach, struct member *m, struct tt_file 
 }
 
 /* Makes the link and puts it where the lease thread finds it. */
-static int make_link(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+static int make_link(struct tt_attach *attach, struct member *m, struct tt_file *file, unsigned level,
                      bool wide, pid_t pid)
 {
     struct tt_link *link = NULL;
@@ -229,7 +228,7 @@ static int make_link(struct tt_attach *attach, struct member *m, struct tt_file 
 }
 
 /* Reads back what linking did; a point that is not there is counted and said. */
-static void verify(struct tt_attach *attach, const struct tt_file *file, enum tt_detail level,
+static void verify(struct tt_attach *attach, const struct tt_file *file, unsigned level,
                    const struct tt_process *process, const struct tt_mapped_file *map)
 {
     const struct tt_plan *plan = file->planned->plan;
@@ -239,7 +238,7 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, enum tt
 
     if (!bytes || !mapped || peek_points(file, process->pid, map, bytes, mapped))
         return;
-    count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
+    count_breakpoints(plan, level, bytes, mapped, &missing);
     if (!missing)
         return;
     attach->stats.unverified += missing;
@@ -247,7 +246,7 @@ static void verify(struct tt_attach *attach, const struct tt_file *file, enum tt
             process->name, process->pid, missing, file->planned->count[level], file->path);
 }
 
-static int link_level(struct tt_attach *attach, struct member *m, struct tt_file *file, enum tt_detail level,
+static int link_level(struct tt_attach *attach, struct member *m, struct tt_file *file, unsigned level,
                       const struct tt_process *process, const struct tt_mapped_file *map)
 {
     const struct tt_plan *plan = file->planned->plan;
@@ -263,7 +262,7 @@ static int link_level(struct tt_attach *attach, struct member *m, struct tt_file
         return add_level(attach, m, file, level, NULL);
     }
     if (!peek_points(file, process->pid, map, bytes, mapped))
-        there = count_breakpoints(&attach->files, plan, level, bytes, mapped, &missing);
+        there = count_breakpoints(plan, level, bytes, mapped, &missing);
     leased = take_lease(attach, file);
     if (leased < 0)
         return leased;
@@ -289,10 +288,10 @@ int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_fi
 {
     int error = 0;
 
-    for (enum tt_detail level = 0; level <= m->detail && !error; level++) {
+    for (unsigned level = 0; level < TT_LEVELS && !error; level++) {
         const struct attached *entry = tt_member_file(m, file);
 
-        if (file->planned->count[level] && !(entry && entry->has[level]))
+        if (tt_wants(attach, m, level) && file->planned->count[level] && !(entry && entry->has[level]))
             error = link_level(attach, m, file, level, process, map);
     }
     return error;

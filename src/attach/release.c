@@ -58,11 +58,11 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
     m = *place;
     if (!m)
         return;
-    closing = calloc(1, sizeof(*closing) + m->file_count * TT_DETAILS * sizeof(closing->links[0]));
+    closing = calloc(1, sizeof(*closing) + m->file_count * TT_LEVELS * sizeof(closing->links[0]));
     pthread_mutex_lock(&attach->files.lock);
     *place = m->next;
     for (size_t i = 0; closing && i < m->file_count; i++)
-        for (int level = 0; level < TT_DETAILS; level++)
+        for (int level = 0; level < TT_LEVELS; level++)
             if (m->files[i].link[level])
                 closing->links[closing->count++] = m->files[i].link[level];
     if (closing)
@@ -105,15 +105,15 @@ static void drop_link(struct tt_attach *attach, struct tt_link **link)
     close_in_background(closing);
 }
 
-static bool is_wanted(const struct tt_attach *attach, const struct tt_file *file, enum tt_detail level)
+static bool is_wanted(const struct tt_attach *attach, const struct tt_file *file, unsigned level)
 {
     for (const struct member *m = attach->members; m; m = m->next)
-        if (m->detail >= level && tt_member_file(m, file))
+        if (tt_wants(attach, m, level) && tt_member_file(m, file))
             return true;
     return false;
 }
 
-static void release_wide_level(struct tt_attach *attach, struct tt_file *file, enum tt_detail level)
+static void release_wide_level(struct tt_attach *attach, struct tt_file *file, unsigned level)
 {
     if (!file->wide[level] || is_wanted(attach, file, level) || !is_used(attach, file)) {
         file->wide_idle[level] = 0;
@@ -132,14 +132,14 @@ static void release_wide_level(struct tt_attach *attach, struct tt_file *file, e
 
 static void release_levels(struct tt_attach *attach)
 {
-    for (enum tt_detail level = TT_DETAIL_METHODS; level < TT_DETAILS; level++) {
+    for (unsigned level = TT_DETAIL_METHODS; level < TT_LEVELS; level++) {
         for (struct tt_file *f = attach->files.list; f; f = f->next)
             release_wide_level(attach, f, level);
         for (struct member *m = attach->members; m; m = m->next)
             for (size_t i = 0; i < m->file_count; i++) {
                 struct attached *entry = &m->files[i];
 
-                if (!entry->link[level] || m->detail >= level) {
+                if (!entry->link[level] || tt_wants(attach, m, level)) {
                     entry->idle[level] = 0;
                 } else if (++entry->idle[level] >= IDLE_SECONDS) {
                     entry->has[level] = false;
@@ -164,14 +164,14 @@ static void release_idle(struct tt_attach *attach)
         }
         if (++f->idle < (!f->broken && !fstat(f->fd, &st) && !st.st_nlink ? 2 : IDLE_SECONDS))
             continue;
-        closing = calloc(1, sizeof(*closing) + TT_DETAILS * sizeof(closing->links[0]));
+        closing = calloc(1, sizeof(*closing) + TT_LEVELS * sizeof(closing->links[0]));
         if (!closing)
             return;
         closing->attach = attach;
         pthread_mutex_lock(&attach->files.lock);
         f->broken = f->told = true; /* found no more */
         f->waiting = false;
-        for (int level = 0; level < TT_DETAILS; level++) {
+        for (int level = 0; level < TT_LEVELS; level++) {
             if (!f->wide[level])
                 continue;
             closing->links[closing->count++] = TAKE_PTR(f->wide[level]);

@@ -2,7 +2,7 @@
 /* commands.h: the commands of `tangotrace`. Each returns the exit code of the program. */
 #pragma once
 
-#include "cli/options.h"
+#include "options/options.h"
 
 enum tt_exit {
     TT_EXIT_OK = 0,
@@ -18,6 +18,8 @@ int tt_cmd_record(const struct tt_options *options);
 int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
+int tt_cmd_top(const struct tt_options *options);
+int tt_cmd_clients(const struct tt_options *options);
 int tt_cmd_tail(const struct tt_options *options);
 int tt_cmd_dump(const struct tt_options *options);
 int tt_cmd_detail(const struct tt_options *options);

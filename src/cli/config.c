@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* config.c: `tangotrace config check FILE`. */
+/* config.c: `tangotrace config check FILE`, `config schema`. */
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands.h"
+
+static int print_schema(void)
+{
+    _cleanup_(tt_json_free) struct tt_json json = {0};
+    struct json_object *root;
+
+    tt_options_schema(&json);
+    root = json.failed ? NULL : json_tokener_parse(json.data);
+    if (!root)
+        return TT_EXIT_FAILURE;
+    puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(root);
+    return fflush(stdout) ? TT_EXIT_FAILURE : TT_EXIT_OK;
+}
 
 int tt_cmd_config(const struct tt_options *options)
 {
@@ -16,6 +33,8 @@ int tt_cmd_config(const struct tt_options *options)
     char *const *words = options->arguments;
     int err;
 
+    if (words[0] && !strcmp(words[0], "schema") && !words[1])
+        return print_schema();
     if (!words[0] || strcmp(words[0], "check") != 0 || !words[1]) {
         tt_error("%s usage: tangotrace config check FILE", !words[0] || !strcmp(words[0], "check")
                                                                ? "which file?"

@@ -74,6 +74,7 @@ int tt_cmd_doctor(const struct tt_options *options)
     if (options->log_level < TT_LOG_DEBUG)
         tt_log_set_level(TT_LOG_ALWAYS);
     tt_doctor_host(&doctor);
+    tt_doctor_around(&doctor, options->config);
     tt_log_set_level(options->log_level);
     host_failures = doctor.failures;
     if (argument)

@@ -24,6 +24,8 @@ bool tt_doctor_holds(int capability);
 
 /* Each `fail` of these means that nothing can be traced on this host. */
 void tt_doctor_host(struct tt_doctor *doctor);
+/* Limits, clocks, and those that spans are sent to by the file `config` (NULL: none) and the environment. */
+void tt_doctor_around(struct tt_doctor *doctor, const char *config);
 /* Each `fail` of these means that this process is not traced: by the running agent, or by one with the rules
  * of the options. */
 void tt_doctor_process(struct tt_doctor *doctor, const struct tt_options *options, pid_t pid);

@@ -260,7 +260,7 @@ static void say_features(struct tt_doctor *doctor, const struct tt_host_features
         tt_doctor_say(doctor, f->trap_ns > 5000 ? TT_WARN : TT_OK, "cost of a probe",
                       "a virtual machine that traps on "
                       "breakpoints: expect a slowdown of traced calls",
-                      "%.0f ns per hit", f->trap_ns);
+                      "%.0f ns per hit, %.0f ns with an event", f->trap_ns, f->event_ns);
 }
 
 void tt_doctor_host(struct tt_doctor *doctor)

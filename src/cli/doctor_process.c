@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/doctor.h"
-#include "cli/options.h"
+#include "options/options.h"
 #include "control/control.h"
 #include "discover/read.h"
 #include "plan/plan.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* list.c: `tangotrace list`: asks the running agent, or looks itself where there is none. */
-#include "cli/list.h"
-
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -12,50 +10,15 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/grid.h"
 #include "control/control.h"
+#include "discover/describe.h"
 
-/* ---- as JSON ---- */
-
-static void library_json(struct tt_json *json, const struct tt_process *process, enum tt_library library,
-                         const char *version_key, const char *build_id_key)
-{
-    for (size_t i = 0; i < process->file_count; i++) {
-        const struct tt_mapped_file *file = &process->files[i];
-
-        if (!file->library[library])
-            continue;
-        tt_json_string(json, version_key, file->version);
-        if (file->build_id_size)
-            tt_json_hex(json, build_id_key, file->build_id, file->build_id_size);
-        else
-            tt_json_string(json, build_id_key, NULL);
-        return;
-    }
-}
-
-void tt_list_process_json(struct tt_json *json, const struct tt_process *process)
-{
-    tt_json_object(json, NULL);
-    tt_json_int(json, "pid", process->pid);
-    tt_json_string(json, "name", process->name);
-    tt_json_string(json, "server", process->server);
-    tt_json_string(json, "script", process->script);
-    tt_json_string(json, "runtime", process->runtime);
-    tt_json_string(json, "user", process->user);
-    tt_json_string(json, "exe", process->exe);
-    tt_json_string(json, "tango_host", process->tango_host);
-    tt_json_string(json, "cgroup", process->cgroup);
-    tt_json_uint(json, "netns", process->netns);
-    tt_json_bool(json, "selected", process->selected);
-    tt_json_string(json, "rule", process->rule);
-    tt_json_string(json, "detail", tt_detail_names[__atomic_load_n(&process->detail, __ATOMIC_RELAXED)]);
-    library_json(json, process, TT_LIBRARY_TANGO, "tango_version", "tango_build_id");
-    library_json(json, process, TT_LIBRARY_OMNIORB, "omniorb_version", "omniorb_build_id");
-}
+/* ---- looking ---- */
 
 static void add_seen(void *context, struct tt_process *process)
 {
-    tt_list_process_json(context, process);
+    tt_process_json(context, process);
     tt_json_object_end(context);
 }
 
@@ -78,14 +41,11 @@ static int look(const struct tt_options *options, struct tt_json *json)
 
 /* ---- for people ---- */
 
-enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, DETAIL, POINTS, HITS, LAST, COLUMNS };
+enum { PID, NAME, USER, TANGO, OMNIORB, SELECTED, DETAIL, POINTS, HITS, COST, LAST, COLUMNS };
 
-static const char *const titles[COLUMNS] = {"PID",      "SERVER OR SCRIPT", "USER",   "TANGO", "OMNIORB",
-                                            "SELECTED", "DETAIL",           "POINTS", "HITS",  "LAST EVENT"};
-
-struct row {
-    struct tt_text cell[COLUMNS];
-};
+static const char *const titles[COLUMNS] = {"PID",       "SERVER OR SCRIPT", "USER",   "TANGO", "OMNIORB",
+                                            "SELECTED",  "DETAIL",           "POINTS", "HITS",  "COST",
+                                            "LAST EVENT"};
 
 static const char *text_of(struct json_object *object, const char *key)
 {
@@ -120,6 +80,15 @@ static void add_number(struct tt_text *cell, struct json_object *process, const 
         tt_text_printf(cell, "%lld", (long long)json_object_get_int64(value));
 }
 
+/* Of one CPU, since it is traced. */
+static void add_cost(struct tt_text *cell, struct json_object *process)
+{
+    struct json_object *value;
+
+    if (json_object_object_get_ex(process, "cost_share", &value))
+        tt_text_printf(cell, "%.2f %%", json_object_get_double(value) * 100);
+}
+
 static void add_ago(struct tt_text *cell, struct json_object *process, bool selected)
 {
     struct json_object *value;
@@ -151,83 +120,50 @@ static void add_detail(struct tt_text *cell, struct json_object *process)
         tt_text_printf(cell, ", %lld traps a read", (long long)json_object_get_int64(count));
 }
 
-static void fill_row(struct row *row, struct json_object *process)
+static void fill_row(struct tt_text *row, struct json_object *process)
 {
     struct json_object *selected;
     bool yes = json_object_object_get_ex(process, "selected", &selected) && json_object_get_boolean(selected);
 
-    add_number(&row->cell[PID], process, "pid");
-    add_text(&row->cell[NAME], text_of(process, "name"));
-    add_text(&row->cell[USER], text_of(process, "user"));
-    add_library(&row->cell[TANGO], process, "tango_version", "tango_build_id");
-    add_library(&row->cell[OMNIORB], process, "omniorb_version", "omniorb_build_id");
-    tt_text_puts(&row->cell[SELECTED], yes ? "yes, " : "no, ");
-    add_text(&row->cell[SELECTED], text_of(process, "rule"));
+    add_number(&row[PID], process, "pid");
+    add_text(&row[NAME], text_of(process, "name"));
+    add_text(&row[USER], text_of(process, "user"));
+    add_library(&row[TANGO], process, "tango_version", "tango_build_id");
+    add_library(&row[OMNIORB], process, "omniorb_version", "omniorb_build_id");
+    tt_text_puts(&row[SELECTED], yes ? "yes, " : "no, ");
+    add_text(&row[SELECTED], text_of(process, "rule"));
     if (yes)
-        add_detail(&row->cell[DETAIL], process);
+        add_detail(&row[DETAIL], process);
     else
-        tt_text_puts(&row->cell[DETAIL], "-");
-    add_number(&row->cell[POINTS], process, "points");
-    add_number(&row->cell[HITS], process, "hits");
-    add_ago(&row->cell[LAST], process, yes);
-}
-
-/* Characters, not bytes. */
-static int width_of(const char *text)
-{
-    int width = 0;
-
-    for (; text && *text; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-static void print_row(const struct row *row, const int *width, int columns)
-{
-    for (int c = 0; c < columns; c++) {
-        const char *text = row->cell[c].data ? row->cell[c].data : "";
-        int pad = width[c] - width_of(text);
-
-        if (c == PID || c == POINTS || c == HITS)
-            printf("%*s%s", pad, "", text);
-        else
-            printf("%s%*s", text, c + 1 < columns ? pad : 0, "");
-        fputs(c + 1 < columns ? "  " : "\n", stdout);
-    }
-}
-
-static void free_rows(struct row **rows, size_t count)
-{
-    for (size_t i = 0; *rows && i < count; i++)
-        for (int c = 0; c < COLUMNS; c++)
-            tt_text_free(&(*rows)[i].cell[c]);
-    free(*rows);
-    *rows = NULL;
+        tt_text_puts(&row[DETAIL], "-");
+    add_number(&row[POINTS], process, "points");
+    add_number(&row[HITS], process, "hits");
+    add_cost(&row[COST], process);
+    add_ago(&row[LAST], process, yes);
 }
 
 static int print_table(struct json_object *processes, bool agent)
 {
-    size_t count = json_object_array_length(processes) + 1, selected = 0;
-    struct row *rows = calloc(count, sizeof(*rows));
-    int width[COLUMNS] = {0}, columns = agent ? COLUMNS : POINTS;
+    _cleanup_(tt_grid_free) struct tt_grid grid = {
+        .titles = titles, .columns = COLUMNS, .right = 1u << PID | 1u << POINTS | 1u << HITS | 1u << COST};
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+    size_t count = json_object_array_length(processes), selected = 0;
 
-    if (!rows)
-        return -ENOMEM;
-    for (int c = 0; c < COLUMNS; c++)
-        tt_text_puts(&rows[0].cell[c], titles[c]);
-    for (size_t i = 1; i < count; i++) {
-        fill_row(&rows[i], json_object_array_get_idx(processes, i - 1));
-        selected += rows[i].cell[SELECTED].data && rows[i].cell[SELECTED].data[0] == 'y';
+    for (size_t i = 0; i < count; i++) {
+        struct tt_text *row = tt_grid_row(&grid);
+
+        if (!row)
+            return -ENOMEM;
+        fill_row(row, json_object_array_get_idx(processes, i));
+        selected += row[SELECTED].data && row[SELECTED].data[0] == 'y';
     }
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < COLUMNS; c++)
-            if (width_of(rows[i].cell[c].data) > width[c])
-                width[c] = width_of(rows[i].cell[c].data);
-    for (size_t i = 0; count > 1 && i < count; i++)
-        print_row(&rows[i], width, columns);
-    printf("%s%zu Tango process%s, %zu selected; %s\n", count > 1 ? "\n" : "", count - 1,
-           count == 2 ? "" : "es", selected, agent ? "as the running agent sees them" : "no agent was asked");
-    free_rows(&rows, count);
+    tt_grid_print(&grid, agent ? COLUMNS : POINTS, count, 0, &out);
+    tt_text_printf(&out, "%s%zu Tango process%s, %zu selected; %s\n", count ? "\n" : "", count,
+                   count == 1 ? "" : "es", selected,
+                   agent ? "as the running agent sees them" : "no agent was asked");
+    if (out.failed)
+        return -ENOMEM;
+    fputs(out.data, stdout);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/manual.h"
 #include "cli/spans_reference.h"
 
 static int run(const struct tt_options *options)
@@ -29,6 +30,7 @@ struct command {
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
 static int cmd_reference(int argc, char **argv);
+static int cmd_manual(int argc, char **argv);
 
 static int cmd_spans_reference(int argc, char **argv)
 {
@@ -53,6 +55,12 @@ static const struct command commands[] = {
      TT_COMMAND_PLAN, tt_cmd_plan, NULL, 1, false},
     {"status", "status [OPTION...]", "The running agent: events, spans, losses, exporters.",
      TT_COMMAND_STATUS, tt_cmd_status, NULL, 0, false},
+    {"top", "top [devices|clients|operations] [OPTION...]",
+     "The busiest devices, clients or operations: calls and errors per second, p50, p99, open calls; refreshed.",
+     TT_COMMAND_TOP, tt_cmd_top, NULL, 1, false},
+    {"clients", "clients DEVICE [OPTION...]",
+     "Who asks this device (or those that match a glob) for what, how often, how long it takes, what fails.",
+     TT_COMMAND_STATUS, tt_cmd_clients, NULL, 1, false},
     {"tail", "tail [OPTION...]",
      "Live traces of the running agent, as its console shows them; --filter picks, --json: OTLP, a trace per line.",
      TT_COMMAND_TAIL, tt_cmd_tail, NULL, 0, false},
@@ -65,12 +73,14 @@ static const struct command commands[] = {
     {"doctor", "doctor [OPTION...] [PID]",
      "What this host lacks for tracing, and what to do about it; with PID: is that process seen, and why (not)?",
      TT_COMMAND_DOCTOR, tt_cmd_doctor, NULL, 1, false},
-    {"config", "config check FILE",
-     "Checks a configuration file: everything that 'run --config FILE' would refuse, with its line.",
+    {"config", "config check FILE | config schema",
+     "Checks a configuration file: everything that 'run --config FILE' would refuse, with its line; prints its JSON schema.",
      TT_COMMAND_CONFIG, tt_cmd_config, NULL, 2, false},
     {"help", "help [COMMAND]", "This list, or the options of a command.", 0, NULL, cmd_help, 0, false},
     {"version", "version", "The version.", 0, NULL, cmd_version, 0, false},
     {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
+    {"help-manual", "help-manual [file]", "Prints docs/man/tangotrace.1, or tangotrace.yaml.5.", 0, NULL,
+     cmd_manual, 0, true},
     {"spans-reference", "spans-reference", "Prints docs/spans.md.", 0, NULL, cmd_spans_reference, 0, true},
 };
 
@@ -149,6 +159,23 @@ static int cmd_reference(int argc, char **argv)
     _cleanup_(tt_text_free) struct tt_text out = {0};
 
     tt_options_reference(&out);
+    return put(&out);
+}
+
+static int cmd_manual(int argc, char **argv)
+{
+    _cleanup_(tt_text_free) struct tt_text out = {0};
+    struct tt_manual_command list[TT_ARRAY_SIZE(commands)];
+    size_t count = 0;
+
+    if (argc > 1) {
+        tt_manual_file(&out);
+        return put(&out);
+    }
+    for (size_t i = 0; i < TT_ARRAY_SIZE(commands); i++)
+        if (!commands[i].hidden)
+            list[count++] = (struct tt_manual_command){commands[i].usage, commands[i].help};
+    tt_manual(&out, list, count);
     return put(&out);
 }
 

@@ -10,8 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +18,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/notify.h"
+#include "options/options.h"
 #include "control/control.h"
 
 /* What the agent changes for itself and COMMAND gets as it was. */
@@ -36,26 +35,6 @@ struct command {
     bool ended;
     int status; /* exit code for the shell: its own, or 128 + signal */
 };
-
-/* systemd's READY=1 and STOPPING=1 (sd_notify(3)): one datagram. */
-static void notify(const char *state)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    _cleanup_close_ int fd = -1;
-    size_t length;
-
-    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(address.sun_path))
-        return;
-    length = strlen(path);
-    memcpy(address.sun_path, path, length);
-    if (path[0] == '@')
-        address.sun_path[0] = 0;
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
-                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
-        tt_debug("cannot notify %s: %s", path, strerror(errno));
-}
 
 /* ---- COMMAND ---- */
 
@@ -134,28 +113,100 @@ static void reap(struct command *command)
 
 /* ---- the loop ---- */
 
-/* Handles the signals that are there; true: stop. */
-static bool read_signals(int signals, struct command *command, bool *dump)
+struct wanted {
+    bool stop, dump, reload;
+};
+
+/* Whoever closes a terminal wants the programs on it to end; from elsewhere SIGHUP is the wish to read the
+ * configuration again. */
+static bool terminal_is_gone(bool had_terminal)
+{
+    _cleanup_close_ int fd = had_terminal ? open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+
+    return had_terminal && fd < 0;
+}
+
+static void read_signals(int signals, struct command *command, bool had_terminal, struct wanted *wanted)
 {
     struct signalfd_siginfo info;
-    bool stop = false;
 
     while (read(signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
             reap(command);
         else if (info.ssi_signo == SIGUSR2)
-            *dump = true;
+            wanted->dump = true;
         else if (command->pid > 0 && !command->ended)
             kill(command->pid, (int)info.ssi_signo); /* it decides when to end; the agent ends with it */
+        else if (info.ssi_signo == SIGHUP && !terminal_is_gone(had_terminal))
+            wanted->reload = true;
         else
-            stop = true;
+            wanted->stop = true;
     }
-    return stop || (command->pid > 0 && command->ended);
+    wanted->stop |= command->pid > 0 && command->ended;
+}
+
+static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
+{
+    struct tt_control_handlers handlers = {.handle = tt_agent_answer,
+                                           .stream = tt_agent_stream,
+                                           .end_stream = tt_agent_end_stream,
+                                           .context = agent};
+    struct tt_control_server *server = NULL;
+    _cleanup_free_ char *why = NULL;
+    int error = tt_control_server_new(options->control, options->control_group, &handlers, &server, &why);
+
+    if (error)
+        tt_warn("no control socket: %s; tracing goes on", why ? why : strerror(-error));
+    return server;
+}
+
+struct running {
+    struct tt_agent *agent;
+    struct tt_control_server *control;
+};
+
+/* SIGHUP. */
+static void reload(struct running *running)
+{
+    struct tt_agent *agent = running->agent;
+    const struct tt_options *old = agent->options;
+    _cleanup_(tt_options_free) struct tt_options fresh = {0};
+    _cleanup_free_ char *why = NULL;
+    bool control = false;
+    int error;
+
+    tt_notify_reloading();
+    error = tt_options_reload(old, &fresh, &why);
+    if (!error && old->record)
+        error = tt_options_record(&fresh, old->record);
+    if (!error) {
+        control = tt_options_differ(old, &fresh, "control") ||
+                  tt_options_differ(old, &fresh, "control-group");
+        error = tt_agent_reload(agent, &fresh);
+    }
+    if (error) {
+        tt_error("the configuration is refused, all stays as it was: %s",
+                 why                ? why
+                 : error == -EBUSY  ? "what was changed before is not over yet; try again in a few seconds"
+                 : error == -EINVAL ? "see above"
+                                    : strerror(-error));
+    } else {
+        tt_log_set_level(agent->options->log_level);
+        if (control) {
+            tt_control_server_free(&running->control);
+            running->control = start_control(agent, agent->options);
+        }
+        tt_say("configuration read again");
+    }
+    tt_notify("READY=1");
 }
 
 /* 0, or -EPIPE: there are no probes any more. */
-static int loop(struct tt_agent *agent, int signals, struct command *command)
+static int loop(struct running *running, int signals, struct command *command)
 {
+    struct tt_agent *agent = running->agent;
+    struct tt_watchdog watchdog = tt_watchdog();
+    bool had_terminal = !terminal_is_gone(true);
     struct pollfd fds[] = {
         {.fd = signals, .events = POLLIN},
         {.fd = tt_follow_fd(agent->follow), .events = POLLIN},
@@ -180,15 +231,19 @@ static int loop(struct tt_agent *agent, int signals, struct command *command)
             tt_follow_tick(agent->follow);
         }
         pthread_mutex_unlock(&agent->lock);
+        tt_notify_alive(&watchdog, agent);
         if (tt_agent_is_deaf(agent)) /* `run | head`: nobody reads any more */
             return 0;
         if (fds[0].revents) {
-            bool dump = false, stop = read_signals(signals, command, &dump);
+            struct wanted wanted = {0};
 
-            if (dump)
+            read_signals(signals, command, had_terminal, &wanted);
+            if (wanted.dump)
                 tt_info("the flight recorder exports %llu spans", (unsigned long long)tt_agent_dump(agent));
-            if (stop)
+            if (wanted.stop)
                 return 0;
+            if (wanted.reload)
+                reload(running);
         }
         if (fds[3].revents)
             return tt_err(
@@ -217,26 +272,11 @@ static bool take_lock(void)
     return false;
 }
 
-static struct tt_control_server *start_control(struct tt_agent *agent, const struct tt_options *options)
-{
-    struct tt_control_handlers handlers = {.handle = tt_agent_answer,
-                                           .stream = tt_agent_stream,
-                                           .end_stream = tt_agent_end_stream,
-                                           .context = agent};
-    struct tt_control_server *server = NULL;
-    _cleanup_free_ char *why = NULL;
-    int error = tt_control_server_new(options->control, options->control_group, &handlers, &server, &why);
-
-    if (error)
-        tt_warn("no control socket: %s; tracing goes on", why ? why : strerror(-error));
-    return server;
-}
-
 static int trace(const struct tt_options *options, char **argv, struct tt_agent *agent, int signals,
                  const struct inherited *inherited)
 {
     struct command command = {.go = -1};
-    struct tt_control_server *control;
+    struct running running = {.agent = agent};
     bool whole;
     int error;
 
@@ -254,15 +294,15 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
             kill(command.pid, SIGKILL);
         return error;
     }
-    control = start_control(agent, options);
+    running.control = start_control(agent, options);
     tt_say("ready");
-    notify("READY=1");
+    tt_notify("READY=1");
     if (argv && write(command.go, "g", 1) != 1)
         tt_warn("cannot let %s go: %s", argv[0], strerror(errno));
     tt_cleanup_close(&command.go);
-    error = loop(agent, signals, &command);
-    notify("STOPPING=1");
-    tt_control_server_free(&control);
+    error = loop(&running, signals, &command);
+    tt_notify("STOPPING=1");
+    tt_control_server_free(&running.control);
     tt_agent_stop(agent);
     tt_agent_report(agent, &whole);
     if (error)

@@ -175,13 +175,14 @@ static void put_head(struct tt_text *out, struct json_object *root)
 static void put_cost(struct tt_text *out, struct json_object *root)
 {
     uint64_t traps = count_at(root, "kernel.traps");
-    double ns = number_at(root, "trap_ns"), uptime = number_at(root, "uptime_seconds");
+    double bare = number_at(root, "trap_ns"), event = number_at(root, "event_ns");
+    double cost = number_at(root, "kernel.cost_seconds"), uptime = number_at(root, "uptime_seconds");
 
     put_name(out, "cost");
     tt_text_printf(out, "%" PRIu64 " trap%s of the traced programs", traps, traps == 1 ? "" : "s");
-    if (ns > 0)
-        tt_text_printf(out, ", %.2f us each (%.2g %% of one CPU since start)", ns / 1e3,
-                       uptime > 0 ? (double)traps * ns / 1e7 / uptime : 0);
+    if (bare > 0)
+        tt_text_printf(out, ", %.2f us each, %.2f us with an event (%.2g %% of one CPU since start)",
+                       bare / 1e3, event / 1e3, uptime > 0 ? cost * 100 / uptime : 0);
     tt_text_puts(out, "\n");
 }
 

@@ -452,6 +452,12 @@ static void span_close(void *context, struct tt_span *span)
     limit_pending(correlator);
 }
 
+void tt_correlator_configure(struct tt_correlator *correlator, uint64_t join_wait_ns, bool native)
+{
+    correlator->config.join_wait_ns = join_wait_ns;
+    correlator->config.native = native;
+}
+
 static void log_written(void *context, struct tt_log *log)
 {
     struct tt_correlator *correlator = context;

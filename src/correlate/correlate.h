@@ -61,6 +61,8 @@ struct tt_correlator_stats {
 struct tt_correlator *tt_correlator_new(const struct tt_correlator_config *config,
                                         void (*emit)(void *context, struct tt_span *span), void *context);
 void tt_correlator_free(struct tt_correlator **correlator);
+/* Other values of these members of the config; what waits, waits by the new ones. */
+void tt_correlator_configure(struct tt_correlator *correlator, uint64_t join_wait_ns, bool native);
 
 /* The ops to give to the assembler; their context is the correlator. */
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator);

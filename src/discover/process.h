@@ -109,6 +109,9 @@ struct tt_process_table;
 struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection);
 void tt_process_table_free(struct tt_process_table **table);
 
+/* Other rules from now on: the next scan decides for every process anew. On the thread that glimpses. */
+void tt_process_table_select(struct tt_process_table *table, const struct tt_selection *selection);
+
 /* Reads /proc/PID anew: adds it, or replaces what is known (a fresh object when exec or maps changed it).
  * Returns a reference in *process (NULL if it is gone or not readable) and *changed = it is new or differs in
  * identity, exe, mapped Tango/omniORB/C++ files, name (a client that has become a server) or selection. A

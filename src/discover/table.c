@@ -31,6 +31,7 @@ struct generation {
     struct tt_process *process; /* NULL: not a Tango process */
     uint64_t start_ticks, fingerprint;
     uint64_t from, until; /* until 0: now */
+    bool stale;           /* the rules are others since */
 };
 
 struct slot {
@@ -185,8 +186,8 @@ static bool differs(const struct tt_process *a, const struct tt_process *b)
 {
     return a->start_ticks != b->start_ticks || a->tango != b->tango || a->corba != b->corba ||
            a->switches_stacks != b->switches_stacks || a->selected != b->selected ||
-           !same_text(a->exe, b->exe) || !same_text(a->name, b->name) || !same_text(a->server, b->server) ||
-           !same_files(a, b);
+           __atomic_load_n(&a->detail, __ATOMIC_RELAXED) != b->detail || !same_text(a->exe, b->exe) ||
+           !same_text(a->name, b->name) || !same_text(a->server, b->server) || !same_files(a, b);
 }
 
 static struct slot *slot_of(struct tt_process_table *table, pid_t pid)
@@ -254,7 +255,7 @@ static bool unchanged(struct tt_process_table *table, int dir, pid_t pid, const 
     pthread_mutex_lock(&table->lock);
     known = live(find_slot(table, pid));
     same = known && known->start_ticks == glance->stat.start_ticks &&
-           known->fingerprint == glance->fingerprint;
+           known->fingerprint == glance->fingerprint && !known->stale;
     could_serve = same && find_slot(table, pid)->could_serve;
     *process = same ? tt_process_get(known->process) : NULL;
     pthread_mutex_unlock(&table->lock);
@@ -368,6 +369,20 @@ void tt_process_table_exit(struct tt_process_table *table, pid_t pid)
     if (generation)
         end(generation, now, true);
     pthread_mutex_unlock(&table->lock);
+}
+
+void tt_process_table_select(struct tt_process_table *table, const struct tt_selection *selection)
+{
+    struct slot *slot, *next;
+
+    pthread_mutex_lock(&table->updates);
+    table->selection = selection;
+    pthread_mutex_lock(&table->lock);
+    HASH_ITER(hh, table->slots, slot, next)
+    if (slot->count)
+        slot->generations[0].stale = true;
+    pthread_mutex_unlock(&table->lock);
+    pthread_mutex_unlock(&table->updates);
 }
 
 /* ---- scan ---- */

@@ -2,6 +2,7 @@
 #include "enrich/enrich.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -55,6 +56,17 @@ void tt_enricher_free(struct tt_enricher **enricher)
     tt_resources_free(&(*enricher)->resources);
     free(*enricher);
     *enricher = NULL;
+}
+
+int tt_enricher_configure(struct tt_enricher *enricher, const struct tt_enrich_config *config)
+{
+    struct tt_resources *resources = tt_resources_new(config);
+
+    if (!resources)
+        return -ENOMEM;
+    tt_resources_free(&enricher->resources);
+    enricher->resources = resources;
+    return 0;
 }
 
 void tt_enricher_tick(struct tt_enricher *enricher, uint64_t now)
@@ -293,20 +305,26 @@ struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **
     return out;
 }
 
-struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span)
+struct tt_otel_span *tt_enrich_open(struct tt_enricher *enricher, const struct tt_span *span)
 {
-    _cleanup_(tt_span_free) struct tt_span *in = TAKE_PTR(*span);
     struct tt_otel_span *out = tt_otel_span_new();
 
     if (!out) {
         enricher->failures++;
         return NULL;
     }
-    add_identity(in, out);
-    if (add_text(in, out) || add_links(in, out) || add_owner(enricher, in, out) ||
-        add_peer(enricher, in, out)) {
+    add_identity(span, out);
+    if (add_text(span, out) || add_links(span, out) || add_owner(enricher, span, out) ||
+        add_peer(enricher, span, out)) {
         enricher->failures++;
         tt_otel_span_put(&out);
     }
     return out;
+}
+
+struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span)
+{
+    _cleanup_(tt_span_free) struct tt_span *in = TAKE_PTR(*span);
+
+    return tt_enrich_open(enricher, in);
 }

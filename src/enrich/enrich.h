@@ -25,9 +25,15 @@ struct tt_enricher *tt_enricher_new(const struct tt_enrich_config *config,
                                     struct tt_process *(*find)(void *context, uint32_t pid, uint64_t time),
                                     void *context);
 void tt_enricher_free(struct tt_enricher **enricher);
+/* Another configuration; what is known of devices' classes is learned again. 0 or -ENOMEM: it stays as it is.
+ */
+int tt_enricher_configure(struct tt_enricher *enricher, const struct tt_enrich_config *config);
 
 /* Makes the final span; consumes *span (frees it, sets NULL). NULL when out of memory (counted). */
 struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span);
+
+/* The same of a span that is still open and stays the caller's: what is known of it so far. */
+struct tt_otel_span *tt_enrich_open(struct tt_enricher *enricher, const struct tt_span *span);
 
 /* The same for a log record. */
 struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log);

@@ -47,6 +47,8 @@ struct tt_export_stats {
     uint64_t dropped_timeout; /* gave up after the timeout or at the end */
     uint64_t dropped_error;   /* could not be encoded or written */
     uint64_t waiting;         /* in queue and batch now */
+    uint64_t operations;      /* batches for which export has ended, well or not .. */
+    uint64_t operation_us;    /* .. and the time that it took, retries included */
 };
 
 /* At any time: handed over = queued + dropped_queue, and queued = exported + the other drops + waiting. */

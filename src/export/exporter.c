@@ -28,6 +28,7 @@ struct lane {
     struct tt_queue *queue; /* NULL: the signal is not exported */
     void **items;           /* of the batch in hand */
     _Atomic uint64_t queued, dropped_queue;
+    _Atomic uint64_t operations, operation_us;
     pthread_t thread;
     bool running; /* the thread is to be joined */
 };
@@ -51,12 +52,16 @@ static void drain(struct lane *lane, unsigned idle_ms)
     struct tt_exporter *exporter = lane->exporter;
     size_t count = tt_queue_take(lane->queue, lane->items, exporter->delay_ms, idle_ms);
 
+    uint64_t begin = tt_now_ns();
+
     if (!count)
         return;
     if (lane->signal == TT_SIGNAL_LOGS)
         exporter->ops->write_logs(exporter->sink, (struct tt_otel_log **)lane->items, count);
     else
         exporter->ops->write(exporter->sink, (struct tt_otel_span **)lane->items, count);
+    tt_sink_add(&lane->operations, 1);
+    tt_sink_add(&lane->operation_us, (tt_now_ns() - begin) / 1000);
     for (size_t i = 0; i < count; i++)
         tt_queue_put(lane->signal, &lane->items[i]);
 }
@@ -346,6 +351,8 @@ static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
         .dropped_timeout = load(&counters->dropped_timeout),
         .dropped_error = load(&counters->dropped_error),
         .dropped_queue = load(&exporter->lanes[signal].dropped_queue),
+        .operations = load(&exporter->lanes[signal].operations),
+        .operation_us = load(&exporter->lanes[signal].operation_us),
     };
     uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error;
 

@@ -108,7 +108,7 @@ static int choose_method(struct tt_host *host, const struct tt_host_config *conf
 
     if (!config->no_multi && !tt_bpf_load(host->ring_size, true, NULL, &host->bpf)) {
         f->program = true;
-        tt_selftest(host, true, &f->uprobe_multi, &f->multi_pid, &f->trap_ns);
+        tt_selftest(host, true, &f->uprobe_multi, &f->multi_pid, &f->trap_ns, &f->event_ns);
         host->multi = f->uprobe_multi;
         if (!host->multi) {
             probe_bpf__destroy(host->bpf);
@@ -128,7 +128,8 @@ static int choose_method(struct tt_host *host, const struct tt_host_config *conf
     f->program = true;
     if (host->single)
         host->single_fd = bpf_program__fd(host->single->progs.tt_probe);
-    return tt_selftest(host, false, &f->uprobe, &(bool){false}, host->multi ? &(double){0} : &f->trap_ns);
+    return tt_selftest(host, false, &f->uprobe, &(bool){false}, host->multi ? &(double){0} : &f->trap_ns,
+                       host->multi ? &(double){0} : &f->event_ns);
 }
 
 /* Single uprobes take a descriptor per point, hundreds for each build of Tango; shells allow 1024. */
@@ -154,6 +155,21 @@ static bool has_shadow_stacks(void)
         if (!strncmp(line, "flags", 5))
             return strstr(line, " user_shstk");
     return false;
+}
+
+static void ignore(void *context, const void *data, size_t size)
+{
+}
+
+/* The self-test's own events and hits are no news. */
+static void forget_selftest(struct tt_host *host)
+{
+    uint64_t counted[TT_COUNTERS];
+
+    tt_host_consume(host, ignore, NULL);
+    if (!tt_host_counters(host, counted))
+        memcpy(host->before, counted, sizeof(counted));
+    host->ring_used = host->ring_peak = 0;
 }
 
 int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
@@ -188,6 +204,8 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
         else if (tt_ring_map(made, bpf_map__fd(made->bpf->maps.ring)))
             tt_debug("how full the ring buffer is cannot be told");
     }
+    if (!error)
+        forget_selftest(made);
     if (error) {
         tt_host_free(&made);
         return error;
@@ -239,11 +257,24 @@ int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_poi
 int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail)
 {
     int map = bpf_map__fd(host->bpf->maps.targets);
-    uint32_t key = (uint32_t)tgid, value = TT_TARGET(state, detail);
+    struct tt_target value = {0};
+    uint32_t key = (uint32_t)tgid;
 
     if (state == TT_TARGET_UNKNOWN)
         return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+    /* What it has counted goes on; hits in between are not missed by an estimate. */
+    if (bpf_map_lookup_elem(map, &key, &value))
+        value.hits = 0;
+    value.value = TT_TARGET(state, detail);
     return bpf_map_update_elem(map, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
+uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid)
+{
+    struct tt_target value = {0};
+    uint32_t key = (uint32_t)tgid;
+
+    return bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.targets), &key, &value) ? 0 : value.hits;
 }
 
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python)
@@ -268,6 +299,8 @@ int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
     memset(counters, 0, TT_COUNTERS * sizeof(*counters));
     for (size_t i = 0; i < (size_t)host->cpus * TT_COUNTERS; i++)
         counters[i % TT_COUNTERS] += values[i];
+    for (int i = 0; i < TT_COUNTERS; i++)
+        counters[i] -= host->before[i];
     return 0;
 }
 

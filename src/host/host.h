@@ -26,6 +26,7 @@ struct tt_host_features {
     bool shadow_stacks; /* programs may have them (/proc/cpuinfo: user_shstk): the kernel's emulation of a
                            probed `call` does not write to them, and the return would fault */
     double trap_ns;     /* cost of one bare hit, measured; 0 if unknown */
+    double event_ns;    /* .. and of one that writes an event with a text; 0 if unknown */
     char error[256];    /* first reason why something essential is missing */
 };
 
@@ -57,6 +58,8 @@ void tt_host_ring_use(const struct tt_host *host, uint64_t *used, uint64_t *peak
 int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count);
 /* Filter: TT_TARGET_UNKNOWN removes the entry. `detail`: points above that level are passed over. */
 int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail);
+/* Hits of probes in a process since it is in the filter; 0 if it is not. */
+uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid);
 /* What is to be known of a Python process; NULL removes the entry. */
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python);
 /* Sums over all CPUs. */

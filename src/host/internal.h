@@ -14,6 +14,7 @@ struct tt_host {
     size_t ring_size;
     const uint64_t *ring_consumer, *ring_producer; /* positions, in the kernel's pages; NULL: not mapped */
     uint64_t ring_used, ring_peak;                 /* before it was read last; most of all times */
+    uint64_t before[TT_COUNTERS];                  /* counted by the self-test */
     int cpus;                                      /* possible CPUs: per-CPU maps have that many values */
     bool multi;
     int single_fd; /* the program for single uprobes where `multi` is on but its pid filter is broken, else -1
@@ -59,5 +60,7 @@ __attribute__((noreturn)) void tt_keeper_run(int control);
  * if given. */
 int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf);
 
-/* Tries `link` on a child with a second thread. Sets *fires and *threads (all threads are seen), *trap_ns. */
-int tt_selftest(struct tt_host *host, bool multi, bool *fires, bool *threads, double *trap_ns);
+/* Tries `link` on a child with a second thread. Sets *fires and *threads (all threads are seen), *trap_ns,
+ * *event_ns. */
+int tt_selftest(struct tt_host *host, bool multi, bool *fires, bool *threads, double *trap_ns,
+                double *event_ns);

@@ -63,6 +63,11 @@ const struct tt_family tt_families[TT_FAMILIES] = {
     [TT_FAMILY_DEVICES] = {.labels = {[TT_DEVICES_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE},
                                       [TT_DEVICES_NAME] = {"tango.operation.target", .level = TT_LABEL_FINE}},
                            .slots = 1},
+    [TT_FAMILY_USAGE] = {.labels = {[TT_USAGE_DEVICE] = {"device"},
+                                    [TT_USAGE_CLASS] = {"class"},
+                                    [TT_USAGE_CLIENT] = {"client"},
+                                    [TT_USAGE_OPERATION] = {"operation"}},
+                         .slots = TT_USAGE_SLOTS},
 };
 
 const struct tt_instrument tt_instruments[TT_INSTRUMENTS] = {

@@ -17,6 +17,7 @@ enum tt_family_id {
     TT_FAMILY_EDGES,   /* what Tempo calls a service graph */
     TT_FAMILY_CLASSES, /* of devices */
     TT_FAMILY_DEVICES, /* has no instrument: the devices known, in a table of their own */
+    TT_FAMILY_USAGE,   /* the same: who asks whom (usage.h) */
     TT_FAMILIES,
 };
 
@@ -98,3 +99,17 @@ enum {
 enum { TT_SPANS_SERVICE, TT_SPANS_NAME, TT_SPANS_KIND, TT_SPANS_STATUS };
 enum { TT_EDGES_CLIENT, TT_EDGES_SERVER, TT_EDGES_TYPE };
 enum { TT_DEVICES_CLASS, TT_DEVICES_NAME };
+
+enum { TT_USAGE_DEVICE, TT_USAGE_CLASS, TT_USAGE_CLIENT, TT_USAGE_OPERATION, TT_USAGE_LABELS };
+
+/* Slots of TT_FAMILY_USAGE: numbers; ns; unix ns; a double. */
+enum {
+    TT_USAGE_CALLS,
+    TT_USAGE_ERRORS,
+    TT_USAGE_SUM,
+    TT_USAGE_FIRST,
+    TT_USAGE_LAST,
+    TT_USAGE_RATE,
+    TT_USAGE_FIRST_BUCKET,
+    TT_USAGE_SLOTS = TT_USAGE_FIRST_BUCKET + 49
+};

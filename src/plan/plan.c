@@ -640,6 +640,37 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
     return r;
 }
 
+static bool has_calls(const struct tt_plan *plan, const struct tt_plan_function *function)
+{
+    for (uint32_t i = 0; i < function->count; i++)
+        if (plan->points[function->first + i].is_call)
+            return true;
+    return false;
+}
+
+size_t tt_plan_leave_out_calls(struct tt_plan *plan)
+{
+    size_t left_out = 0, kept = 0;
+
+    /* Points stand in the order of their functions. */
+    for (size_t i = 0; i < plan->function_count; i++) {
+        struct tt_plan_function *f = &plan->functions[i];
+        struct tt_plan_point *points = plan->points + f->first;
+
+        if (has_calls(plan, f)) {
+            left_out++;
+            f->count = 0;
+            free(f->refused);
+            f->refused = strdup("it has points on call instructions, and this host has user shadow stacks");
+        }
+        f->first = (uint32_t)kept;
+        memmove(plan->points + kept, points, f->count * sizeof(*points));
+        kept += f->count;
+    }
+    plan->point_count = kept;
+    return left_out;
+}
+
 void tt_plan_free(struct tt_plan **plan)
 {
     struct tt_plan *p = *plan;

@@ -35,7 +35,7 @@ struct tt_plan_point {
     uint8_t bytes[16];     /* of the instruction there, as in the file */
     uint8_t length;        /* of the instruction */
     bool emulated;         /* the kernel emulates it (push, nop, jcc, jmp, call rel32); else single-stepped */
-    bool is_call;          /* not allowed in inode-wide links where user shadow stacks are on */
+    bool is_call;          /* harms programs with a user shadow stack: tt_plan_leave_out_calls */
     char text[48];         /* disassembly, for people */
     uint32_t function;     /* index into tt_plan.functions */
     struct tt_point point; /* what the kernel is told; `function` = catalogue row, `file` left 0 */
@@ -124,6 +124,10 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
  * counted from the start of a mapping of the file at that file offset. 0; -ENOENT: it exports none; another
  * negative errno. */
 int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime);
+
+/* Takes out the points of all functions that have one on a `call` (one whose exits are not all seen would
+ * give wrong spans). Number of functions. */
+size_t tt_plan_leave_out_calls(struct tt_plan *plan);
 
 void tt_plan_free(struct tt_plan **plan);
 

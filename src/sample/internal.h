@@ -14,7 +14,7 @@
 #include "sample/threshold.h"
 
 /* Rows behind those of the rules. */
-enum { ROW_BACKGROUND, ROW_OTHERS, ROW_RATE, ROWS_OWN };
+enum { ROW_BACKGROUND, ROW_OTHERS, ROW_RATE, ROW_EARLIER, ROWS_OWN };
 
 /* Why a trace is kept whatever its share. */
 enum tail { TAIL_NONE, TAIL_FAILED, TAIL_LATE, TAIL_MARKED, TAIL_SLOW, TAIL_OPEN, TAILS };

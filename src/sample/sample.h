@@ -65,6 +65,10 @@ int tt_sampler_new(const struct tt_sampler_config *config,
                    struct tt_sampler **sampler, char **error);
 void tt_sampler_free(struct tt_sampler **sampler);
 
+/* A new sampler goes on where `old` ends, which has nothing left but its memory: spans that are held, what
+ * was decided and counted. What the flight recorder has is kept if it stays of the same size. */
+void tt_sampler_take_over(struct tt_sampler *sampler, struct tt_sampler *old);
+
 /* Takes a reference of its own if it holds the span. Nobody else has the span yet: its tracestate is written.
  */
 void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span);
@@ -79,6 +83,13 @@ void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16]);
  * no threshold: they stand for nothing but themselves. */
 uint64_t tt_sampler_dump(struct tt_sampler *sampler);
 
+struct tt_sampler_stats {
+    uint64_t passed, kept, dropped, held;      /* spans */
+    uint64_t failed, late, marked, slow, open; /* traces kept in any case */
+    uint64_t early, recorder, dumped;
+};
+/* Any thread. */
+void tt_sampler_get_stats(const struct tt_sampler *sampler, struct tt_sampler_stats *stats);
 /* Member "sampling" of an open object; any thread. */
 void tt_sampler_json(struct tt_json *json, const struct tt_sampler *sampler);
 /* Spans that were dropped; any thread. */

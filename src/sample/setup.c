@@ -54,6 +54,7 @@ static int read_rules(struct tt_sampler *sampler, char **error)
     own[ROW_OTHERS].name = "others";
     own[ROW_OTHERS].threshold = tt_threshold_of_ratio(base);
     own[ROW_RATE].name = "over the rate";
+    own[ROW_EARLIER].name = "earlier rules";
     return 0;
 }
 
@@ -117,6 +118,74 @@ void tt_sampler_free(struct tt_sampler **sampler)
     free(s);
 }
 
+/* ---- another configuration --------------------------------------------------------------------------- */
+
+static void move_count(_Atomic uint64_t *to, _Atomic uint64_t *from)
+{
+    atomic_fetch_add_explicit(to, atomic_load_explicit(from, memory_order_relaxed), memory_order_relaxed);
+}
+
+/* The row of the same name; of a rule that is gone the one for these. */
+static unsigned row_like(const struct tt_sampler *sampler, const struct row *row)
+{
+    unsigned count = sampler->rule_count + ROWS_OWN;
+
+    for (unsigned i = 0; i < count; i++)
+        if (!strcmp(sampler->rows[i].name, row->name))
+            return i;
+    return sampler->rule_count + ROW_EARLIER;
+}
+
+static void move_counts(struct tt_sampler *sampler, struct tt_sampler *old, unsigned *rows)
+{
+    for (unsigned i = 0; i < old->rule_count + ROWS_OWN; i++) {
+        struct row *from = &old->rows[i], *to;
+
+        rows[i] = row_like(sampler, from);
+        to = &sampler->rows[rows[i]];
+        move_count(&to->kept, &from->kept);
+        move_count(&to->dropped, &from->dropped);
+        move_count(&to->kept_spans, &from->kept_spans);
+        move_count(&to->dropped_spans, &from->dropped_spans);
+    }
+    for (unsigned i = 0; i < TAILS; i++)
+        move_count(&sampler->tails[i], &old->tails[i]);
+    move_count(&sampler->passed, &old->passed);
+    move_count(&sampler->early, &old->early);
+    move_count(&sampler->late, &old->late);
+    move_count(&sampler->over_rate, &old->over_rate);
+    move_count(&sampler->dumps, &old->dumps);
+    move_count(&sampler->dumped, &old->dumped);
+    move_count(&sampler->waiting, &old->waiting);
+}
+
+void tt_sampler_take_over(struct tt_sampler *sampler, struct tt_sampler *old)
+{
+    unsigned rows[TT_SAMPLE_RULES_MAX + ROWS_OWN];
+
+    move_counts(sampler, old, rows);
+    sampler->held = TAKE_PTR(old->held);
+    sampler->decided = TAKE_PTR(old->decided);
+    sampler->marks = TAKE_PTR(old->marks);
+    sampler->spans = old->spans;
+    sampler->candidates = old->candidates;
+    sampler->window_end = old->window_end;
+    sampler->now = old->now;
+    sampler->triggers = old->triggers;
+    for (struct held *held = sampler->held; held; held = held->hh.next)
+        held->verdict.row = rows[held->verdict.row];
+    for (struct decided *decided = sampler->decided; decided; decided = decided->hh.next)
+        decided->verdict.row = rows[decided->verdict.row];
+    tt_slow_free(&sampler->slow);
+    sampler->slow = TAKE_PTR(old->slow);
+    if (old->config.flight_ns == sampler->config.flight_ns &&
+        old->config.flight_spans == sampler->config.flight_spans) {
+        tt_flight_free(&sampler->flight);
+        sampler->flight = TAKE_PTR(old->flight);
+        move_count(&sampler->remembered, &old->remembered);
+    }
+}
+
 /* ---- figures ---------------------------------------------------------------------------------------- */
 
 static uint64_t load(const _Atomic uint64_t *counter)
@@ -131,6 +200,25 @@ uint64_t tt_sampler_dropped(const struct tt_sampler *sampler)
     for (size_t i = 0; i < sampler->rule_count + ROWS_OWN; i++)
         sum += load(&sampler->rows[i].dropped_spans);
     return sum;
+}
+
+void tt_sampler_get_stats(const struct tt_sampler *sampler, struct tt_sampler_stats *stats)
+{
+    *stats = (struct tt_sampler_stats){
+        .passed = load(&sampler->passed),
+        .dropped = tt_sampler_dropped(sampler),
+        .held = load(&sampler->waiting),
+        .failed = load(&sampler->tails[TAIL_FAILED]),
+        .late = load(&sampler->tails[TAIL_LATE]),
+        .marked = load(&sampler->tails[TAIL_MARKED]),
+        .slow = load(&sampler->tails[TAIL_SLOW]),
+        .open = load(&sampler->tails[TAIL_OPEN]),
+        .early = load(&sampler->early),
+        .recorder = load(&sampler->remembered),
+        .dumped = load(&sampler->dumped),
+    };
+    for (size_t i = 0; i < sampler->rule_count + ROWS_OWN; i++)
+        stats->kept += load(&sampler->rows[i].kept_spans);
 }
 
 static void put_rules(struct tt_json *json, const struct tt_sampler *sampler)

@@ -2,16 +2,18 @@
 import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 
 import agent as agents
 import bed as beds
+import otlp_peers
 import parts
 import plans
 import spans as otlp
 from agent import Agent, command, need_agent
-from harness import check, equal, figure, wait_for
+from harness import Skip, check, equal, figure, wait_for
 
 LIBTANGO = "/usr/lib/x86_64-linux-gnu/libtango.so.9"
 
@@ -64,6 +66,16 @@ def test_list_with_running_agent(bed):
     mine = [p for p in processes if p["pid"] == server.pid]
     check(len(mine) == 1 and mine[0].get("points", 0) > 0 and mine[0].get("hits", 0) > 0,
           "points and hits of the server", mine)
+    mine, status = mine[0], agent.status()
+    # each event was a hit; a hit costs between the two figures of the calibration
+    check(mine["traps"] >= mine["hits"], "hits of probes, by the kernel", mine)
+    low, high = status["trap_ns"], max(status["trap_ns"], status["event_ns"])
+    check(low > 0 and low <= mine["cost_seconds"] * 1e9 / mine["traps"] <= high, "what they cost", mine, low, high)
+    total = sum(p["cost_seconds"] for p in processes if p["selected"])
+    check(total <= status["kernel"]["cost_seconds"] * 1.05, "no more than all together", total, status["kernel"])
+    check("COST" in command("list", "--control", agent.control)[1], "for people")
+    figure("a hit costs %.0f ns, with an event %.0f ns; %d hits of %d events cost the server %.2f ms" % (
+        low, status["event_ns"], mine["traps"], mine["hits"], mine["cost_seconds"] * 1e3))
     agent.stop()
 
 
@@ -102,7 +114,7 @@ def test_doctor(bed):
     need_agent()
     code, out, err = command("doctor")
     equal(code, 0, "doctor on a host that can be traced (stdout %r, stderr %r)" % (out, err))
-    for word in ("kernel", "BTF"):
+    for word in ("kernel", "BTF", "lockdown", "perf_event_paranoid", "rights", "control group", "clock"):
         check(word.lower() in out.lower(), "doctor speaks of %s" % word, out)
     server = parts.tangotest(bed)
     code, out, err = command("doctor", server.pid)
@@ -110,6 +122,30 @@ def test_doctor(bed):
     check(str(server.pid) in out or "TangoTest" in out, "it speaks of the process", out)
     code, _, _ = command("doctor", os.getpid())
     check(code != 0, "a process without Tango cannot be traced", code)
+
+
+def test_doctor_receivers(bed):
+    """Those that `run` would send to are asked, by its file and its environment."""
+    need_agent()
+    sink, path = otlp_peers.Capture(bed), bed.path("tangotrace.yaml")
+    with open(path, "w") as f:
+        f.write("export: [otlp]\notlp-endpoint: %s\notlp-headers: authorization=secret\n" % sink.url)
+    code, out, err = command("doctor", "--config", path)
+    equal(code, 0, "exit code (stderr %r)" % err)
+    line = [l for l in out.splitlines() if "receiver of spans" in l]
+    check(len(line) == 1 and line[0].startswith("ok") and sink.url + "/v1/traces accepts" in line[0], "it accepts", out)
+    check("secret" not in out and sink.requests[0][1]["authorization"] == "secret", "headers are sent, and not shown", out)
+    sink.close()
+    env = dict(os.environ, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="http://127.0.0.1:%d/v1/metrics" % beds.free_port())
+    code, out, err = command("doctor", "--config", path, "--json", env=env)
+    equal(code, 0, "a receiver that is away is a warning (stderr %r)" % err)
+    found = {f["what"]: f for f in json.loads(out)["findings"]}
+    for what in ("receiver of spans", "receiver of metrics"):
+        check(found[what]["verdict"] == "warn" and "onnect" in found[what]["found"] and found[what]["advice"], what, found[what])
+    with open(path, "w") as f:
+        f.write("export: [carrier:x]\n")
+    code, _, err = command("doctor", "--config", path)
+    check(code == 2 and "%s:1:" % path in err, "a configuration that 'run' would refuse", code, err)
 
 
 def test_doctor_selection(bed):
@@ -174,6 +210,53 @@ def test_config_check(bed):
     equal(code, 0, "a good file (stderr %r)" % err)
     code, out, err = command("config", "check", "--help")
     equal(code, 0, "help (stderr %r)" % err)
+
+
+def accepts(schema, value):
+    """As much of JSON schema as ours uses."""
+    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list, "null": type(None)}
+    if "anyOf" in schema and not any(accepts(one, value) for one in schema["anyOf"]):
+        return False
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    types = schema.get("type", list(kinds))
+    types = [types] if isinstance(types, str) else types
+    if not any(isinstance(value, kinds[t]) and (t == "boolean" or not isinstance(value, bool)) for t in types):
+        return False
+    if isinstance(value, str):
+        return "pattern" not in schema or re.search(schema["pattern"], value) is not None
+    if isinstance(value, list):
+        return all(accepts(schema.get("items", {}), one) for one in value)
+    if isinstance(value, dict) and "properties" in schema:
+        return all(k in schema["properties"] and accepts(schema["properties"][k], v) for k, v in value.items())
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    return True
+
+
+def test_config_schema(bed):
+    """The schema accepts what `config check` accepts, and refuses what has another shape."""
+    need_agent()
+    try:
+        import yaml
+    except ImportError:
+        raise Skip("no python3-yaml")
+    code, out, err = command("config", "schema")
+    equal((code, err), (0, ""), "exit code")
+    schema, path = json.loads(out), bed.path("tangotrace.yaml")
+    code, printed, err = command("run", "--print-config", "--select", "TangoTest/*", "--sampling-rules", "device=b*; ratio=1")
+    equal((code, err), (0, ""), "print-config")
+    check("# option --select" in printed and "# default" in printed, "origins", printed)
+    good = (printed, "select: ['!a', '*']\nsampling: {rules: [{device: 'b*', ratio: 1}], slow: 200ms}\n", "ring-size: 16M\nmulti: off\nexport: null\n",
+            "metrics: {graph: no, listen: 9464}\nbatch-delay: 100\n")
+    bad = ("queue-siz: 1\n", "sampling: {wat: 1}\n", "queue-size: many\n", "queue-size: 0\n", "batch-delay: soon\n", "native: maybe\n",
+           "logs: perhaps\n", "select: {a: b}\n", "record: x\n")
+    for texts, wanted in ((good, True), (bad, False)):
+        for text in texts:
+            with open(path, "w") as f:
+                f.write(text)
+            code, _, err = command("config", "check", path)
+            equal((code == 0, accepts(schema, yaml.safe_load(text))), (wanted, wanted), "check and schema of %r (%s)" % (text[:80], err))
 
 
 def test_without_rights(bed):

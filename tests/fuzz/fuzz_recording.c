@@ -13,7 +13,7 @@
 #include "agent/replay.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -248,6 +248,39 @@ static void detail_filters_but_open_frames(void **state)
     tt_host_free(&host);
 }
 
+/* What the self-test did is in no figure; the hits of a process are counted, whether they are worth an event
+ * or not, and through a change of its detail. */
+static void hits_of_a_process_are_counted(void **state)
+{
+    struct tt_host *host = open_host(false);
+    const struct tt_host_features *f = tt_host_features(host);
+    uint64_t counters[TT_COUNTERS] = {0}, used = 1, peak = 1;
+    struct target target = target_start();
+    struct tt_link *link = NULL;
+
+    assert_true(f->trap_ns > 0 && f->event_ns > f->trap_ns);
+    assert_int_equal(tt_host_counters(host, counters), 0);
+    for (int i = 0; i < TT_COUNTERS; i++)
+        assert_int_equal(counters[i], 0);
+    tt_host_ring_use(host, &used, &peak);
+    assert_int_equal(peak, 0);
+
+    assert_int_equal(tt_host_target_hits(host, target.pid), 0);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_SELECTED, 0), 0);
+    assert_int_equal(link_own(host, target.pid, &link), 0);
+    target_call(&target);
+    target_call(&target);
+    assert_int_equal(tt_host_target_hits(host, target.pid), 2);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_IGNORED, 1), 0);
+    target_call(&target);
+    assert_int_equal(tt_host_target_hits(host, target.pid), 3);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_UNKNOWN, 0), 0);
+    assert_int_equal(tt_host_target_hits(host, target.pid), 0);
+    tt_host_unlink(&link, 1);
+    target_stop(&target);
+    tt_host_free(&host);
+}
+
 static void link_to_a_dead_process_fails(void **state)
 {
     struct tt_host *host = open_host(false);
@@ -526,6 +559,7 @@ int main(void)
         cmocka_unit_test(link_multi_leaves_no_trace),
         cmocka_unit_test(link_single_leaves_no_trace),
         cmocka_unit_test(detail_filters_but_open_frames),
+        cmocka_unit_test(hits_of_a_process_are_counted),
         cmocka_unit_test(link_to_a_dead_process_fails),
         cmocka_unit_test(links_close_in_parallel),
         cmocka_unit_test(killed_while_linking_leaves_nothing),

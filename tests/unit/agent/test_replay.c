@@ -19,7 +19,7 @@
 #include "agent/replay.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "cli/options.h"
+#include "options/options.h"
 
 #define REAL   "tests/fuzz/corpus/recording/tangotest"
 #define EVENTS 130

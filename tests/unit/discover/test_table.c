@@ -423,6 +423,40 @@ static void test_scan(void **state)
     tear_down(&bed);
 }
 
+/* Other rules: the next scan decides anew, also for what has not changed otherwise. */
+static void test_select(void **state)
+{
+    struct tt_selection *rules = tt_selection_new();
+    _cleanup_free_ char *error = NULL;
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 100, 500, tango_files);
+    process = update(&bed, 100, true);
+    assert_true(process->selected);
+    tt_process_put(&process);
+    process = update(&bed, 100, false);
+    tt_process_put(&process);
+
+    assert_int_equal(tt_selection_add_detail(rules, false, "full", &error), 0);
+    tt_process_table_select(bed.table, rules);
+    process = update(&bed, 100, true);
+    assert_true(process->selected);
+    assert_int_equal(process->detail, TT_DETAIL_FULL);
+    tt_process_put(&process);
+
+    assert_int_equal(tt_selection_add(rules, false, "pid:100", &error), 0);
+    tt_process_table_select(bed.table, rules);
+    process = update(&bed, 100, true);
+    assert_false(process->selected);
+    tt_process_put(&process);
+    process = update(&bed, 100, false);
+    tt_process_put(&process);
+    tear_down(&bed);
+    tt_selection_free(&rules);
+}
+
 /* A process that listens some time after it has loaded libtango. */
 static void test_recheck(void **state)
 {
@@ -588,21 +622,14 @@ static void test_glimpse_and_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tango_process),
-        cmocka_unit_test(test_plain_process),
-        cmocka_unit_test(test_becomes_server),
-        cmocka_unit_test(test_overwritten_file),
-        cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_by_path),
-        cmocka_unit_test(test_exit_and_reuse),
-        cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_greenlet),
-        cmocka_unit_test(test_recheck),
-        cmocka_unit_test(test_native),
-        cmocka_unit_test(test_glimpse),
-        cmocka_unit_test(test_glimpse_and_rules),
+        cmocka_unit_test(test_tango_process),  cmocka_unit_test(test_plain_process),
+        cmocka_unit_test(test_becomes_server), cmocka_unit_test(test_overwritten_file),
+        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_by_path),
+        cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_scan),           cmocka_unit_test(test_select),
+        cmocka_unit_test(test_gone),           cmocka_unit_test(test_greenlet),
+        cmocka_unit_test(test_recheck),        cmocka_unit_test(test_native),
+        cmocka_unit_test(test_glimpse),        cmocka_unit_test(test_glimpse_and_rules),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -718,6 +718,54 @@ static void test_flight(void **state)
     teardown(&b);
 }
 
+/* Another configuration while spans are held: none is lost, counts go on, and what is held is judged by the
+ * new one. */
+static void test_take_over(void **state)
+{
+    static const char *const first[] = {"operation=poll*; ratio=0", "operation=Move; ratio=1"};
+    static const char *const second[] = {"operation=Move; ratio=1", "operation=push*; ratio=0"};
+    struct tt_sampler_config config = defaults();
+    struct tt_sampler *old;
+    char *error = NULL;
+    struct bench b;
+    uint64_t trace;
+
+    config.slow = config.errors = false;
+    config.rules = first;
+    config.rule_count = 2;
+    setup(&b, &config);
+    call(&b, &poll_call);
+    call(&b, &failed_call);
+    pass(&b, 6000); /* judged: dropped, kept */
+    call(&b, &poll_call);
+    call(&b, &event_call);
+    trace = next_random(&b);
+    give(&b, make_span(&b, trace, false, &failed_call)); /* its other span is to come */
+
+    config.rules = second;
+    config.background = 1;
+    old = b.sampler;
+    assert_int_equal(tt_sampler_new(&config, on_span, &b, &b.sampler, &error), 0);
+    tt_sampler_take_over(b.sampler, old);
+    tt_sampler_free(&old);
+    assert_int_equal(figure(&b, NULL, "held"), 5);
+    check_sums(&b);
+    give(&b, make_span(&b, trace, true, &failed_call));
+    pass(&b, 6000);
+    check_whole(&b);
+    check_sums(&b);
+    assert_int_equal(figure(&b, NULL, "held"), 0);
+    assert_int_equal(count_of(&b, "Move"), 4);
+    assert_int_equal(count_of(&b, "poll State"), 2);    /* the second: no rule is about it any more */
+    assert_int_equal(count_of(&b, "push Position"), 0); /* by the new rule */
+    assert_int_equal(figure(&b, "operation=Move; ratio=1", "kept_traces"), 2);
+    assert_int_equal(figure(&b, "earlier rules", "dropped_traces"), 1);
+    assert_int_equal(figure(&b, "earlier rules", "dropped_spans"), 2);
+    assert_int_equal(tt_sampler_dump(b.sampler),
+                     4); /* the recorder went over, and both that were dropped with it */
+    teardown(&b);
+}
+
 static void test_flight_triggers(void **state)
 {
     static const struct {
@@ -823,15 +871,25 @@ static void test_flight_excluded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),       cmocka_unit_test(test_estimates),
-        cmocka_unit_test(test_rate),          cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_bad_rules),     cmocka_unit_test(test_fixed_limit),
-        cmocka_unit_test(test_percentile),    cmocka_unit_test(test_open),
-        cmocka_unit_test(test_first_tick),    cmocka_unit_test(test_late),
-        cmocka_unit_test(test_marked),        cmocka_unit_test(test_late_failure),
-        cmocka_unit_test(test_room),          cmocka_unit_test(test_parent),
-        cmocka_unit_test(test_flight),        cmocka_unit_test(test_flight_triggers),
-        cmocka_unit_test(test_flight_pauses), cmocka_unit_test(test_flight_excluded),
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_fixed_limit),
+        cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_first_tick),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_marked),
+        cmocka_unit_test(test_late_failure),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_flight),
+        cmocka_unit_test(test_take_over),
+        cmocka_unit_test(test_flight_triggers),
+        cmocka_unit_test(test_flight_pauses),
+        cmocka_unit_test(test_flight_excluded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

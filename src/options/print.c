@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_print.c: help, --print-config and docs/options.md, from the table. */
+/* print.c: help, --print-config and docs/options.md, from the table. */
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 #define WIDTH  100
 #define INDENT 30
@@ -220,6 +220,9 @@ void tt_options_print_config(const struct tt_options *options, struct tt_text *o
 
 /* ---- reference ---- */
 
+const char *const tt_command_names[] = {"run",    "list",   "status", "doctor", "plan",
+                                        "config", "replay", "tail",   "top",    NULL};
+
 static void reference_one(const struct option *option, struct tt_text *out)
 {
     char environment[64];
@@ -247,14 +250,12 @@ static void reference_one(const struct option *option, struct tt_text *out)
             tt_text_printf(out, ", `%s`", option->standard[i]);
         tt_text_puts(out, "\n");
     }
+    if (option->fixed)
+        tt_text_puts(out, "* a reload (SIGHUP) does not change it\n");
     tt_text_puts(out, "* commands:");
-    static const char *const names[] = {"run",  "list",   "status", "doctor",
-                                        "plan", "config", "replay", "tail"};
-
-    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
-
+    for (size_t i = 0; tt_command_names[i]; i++) {
         if (option->commands & (1u << i))
-            tt_text_printf(out, " `%s`", names[i]);
+            tt_text_printf(out, " `%s`", tt_command_names[i]);
     }
     tt_text_puts(out, "\n\n");
 }

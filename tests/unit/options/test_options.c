@@ -10,8 +10,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <json-c/json.h>
+
 #include "base/cleanup.h"
-#include "cli/options.h"
+#include "base/json.h"
+#include "options/internal.h"
+#include "options/options.h"
 #include "sample/sample.h"
 
 #define ARGS(...) ((char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
@@ -501,6 +505,87 @@ static void test_help(void **state)
             fail_msg("a line of %zu characters: %s", strlen(line), line);
 }
 
+/* The same sources again: the file has changed. */
+static void test_reload(void **state)
+{
+    char *path = file_with("queue-size: 100\nring-size: 1M\nselect: [a]\n");
+    char **argv = ARGS("--config", path, "--batch-size", "7");
+    struct tt_options old = parse(argv, ARGS("OTEL_BSP_SCHEDULE_DELAY=300")), fresh;
+    _cleanup_free_ char *error = NULL;
+    FILE *file = fopen(path, "w");
+
+    fputs("queue-size: 200\nbatch-size: 9\nring-size: 4M\nselect: [a, b]\n", file);
+    fclose(file);
+    assert_int_equal(tt_options_reload(&old, &fresh, &error), 0);
+    assert_int_equal(fresh.queue_size, 200);
+    assert_int_equal(fresh.batch_size, 7);    /* the command line stands */
+    assert_int_equal(fresh.batch_delay, 300); /* so does the environment */
+    assert_int_equal(fresh.ring_size, 1 << 20);
+    assert_true(tt_options_differ(&old, &fresh, "queue-size"));
+    assert_true(tt_options_differ(&old, &fresh, TT_GROUP_EXPORT));
+    assert_true(tt_options_differ(&old, &fresh, "select"));
+    assert_false(tt_options_differ(&old, &fresh, "ring-size"));
+    assert_false(tt_options_differ(&old, &fresh, "batch-delay"));
+    assert_false(tt_options_differ(&old, &fresh, TT_GROUP_OTLP));
+    tt_options_free(&fresh);
+
+    file = fopen(path, "w");
+    fputs("queue-size: 1\nqueue-sise: 1\n", file);
+    fclose(file);
+    assert_int_equal(tt_options_reload(&old, &fresh, &error), -EINVAL);
+    assert_non_null(strstr(error, ":2: unknown key"));
+    unlink(path);
+    tt_options_free(&old);
+}
+
+/* Every option that can stand in the file has a place in the schema, by its own name and in its group. */
+static void test_schema(void **state)
+{
+    struct json_object *root, *properties = NULL, *group = NULL, *wait = NULL, *type = NULL;
+    struct tt_json json = {0};
+    unsigned found = 0;
+
+    tt_options_schema(&json);
+    assert_false(json.failed);
+    root = json_tokener_parse(json.data);
+    assert_true(json_object_object_get_ex(root, "properties", &properties));
+    for (size_t i = 0; i < tt_option_count; i++) {
+        bool has = json_object_object_get_ex(properties, tt_option_table[i].name, NULL);
+
+        assert_int_equal(has, tt_option_table[i].scope == SCOPE_EVERYWHERE);
+        found += has;
+    }
+    assert_true(found > 50);
+    assert_true(json_object_object_get_ex(properties, "sampling", &group));
+    assert_true(json_object_object_get_ex(json_object_object_get(group, "properties"), "wait", &wait));
+    assert_true(json_object_object_get_ex(wait, "pattern", &type));
+    json_object_put(root);
+    tt_json_free(&json);
+}
+
+/* A line of a man page that begins with a dot is a macro's. */
+static void test_manual(void **state)
+{
+    static const char *const macros[] = {".TP", ".B ", ".SS"};
+
+    for (int file = 0; file < 2; file++) {
+        _cleanup_(tt_text_free) struct tt_text out = {0};
+
+        tt_options_manual(&out, file);
+        assert_non_null(
+            strstr(out.data, file ? ".B queue\\-size: \\fISPANS" : ".B \\-\\-queue\\-size \\fISPANS"));
+        assert_true((strstr(out.data, "print\\-config \\fI") == NULL));
+        for (char *line = strtok(out.data, "\n"); line; line = strtok(NULL, "\n")) {
+            bool known = line[0] != '.' && line[0] != '\'';
+
+            for (size_t i = 0; i < TT_ARRAY_SIZE(macros); i++)
+                known |= !strncmp(line, macros[i], 3);
+            if (!known)
+                fail_msg("no macro: %s", line);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_errors),        cmocka_unit_test(test_yaml),
         cmocka_unit_test(test_deep_yaml),     cmocka_unit_test(test_print_config),
         cmocka_unit_test(test_reference),     cmocka_unit_test(test_help),
+        cmocka_unit_test(test_reload),        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_manual),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

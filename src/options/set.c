@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_set.c: from the text of a value to its field, by the option's type. */
+/* set.c: from the text of a value to its field, by the option's type. */
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 /* A message may have several lines; nothing else in it moves the cursor. */
 static void add_lines(struct tt_text *text, const char *lines)

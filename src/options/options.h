@@ -3,7 +3,7 @@
  * options.h: the one table of options, and the values it fills. The table makes the command line, the
  * environment (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config
  * and docs/options.md. Precedence: defaults < file < environment < command line. A new option is a row in
- * options_table.c and a field here.
+ * table.c and a field here.
  */
 #pragma once
 
@@ -25,7 +25,8 @@ enum tt_command {
     TT_COMMAND_CONFIG = 32,
     TT_COMMAND_REPLAY = 64,
     TT_COMMAND_TAIL = 128,
-    TT_COMMAND_ALL = 255,
+    TT_COMMAND_TOP = 256,
+    TT_COMMAND_ALL = 511,
 };
 
 enum tt_color { TT_COLOR_AUTO, TT_COLOR_ALWAYS, TT_COLOR_NEVER };
@@ -33,6 +34,7 @@ enum tt_native { TT_NATIVE_JOIN, TT_NATIVE_IGNORE, TT_NATIVE_SKIP };
 enum tt_graph { TT_OPTION_GRAPH_NO, TT_OPTION_GRAPH_CLASS, TT_OPTION_GRAPH_DEVICE };
 enum tt_option_temporality { TT_OPTION_CUMULATIVE, TT_OPTION_DELTA, TT_OPTION_LOWMEMORY };
 enum tt_buckets { TT_BUCKETS_EXPLICIT, TT_BUCKETS_EXPONENTIAL };
+enum tt_sort { TT_SORT_RATE, TT_SORT_P50, TT_SORT_P99, TT_SORT_ERRORS, TT_SORT_OPEN, TT_SORT_NAME, TT_SORTS };
 enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
 
 struct tt_list {
@@ -41,6 +43,16 @@ struct tt_list {
 };
 
 #define TT_OPTIONS_MAX 80 /* rows of the table */
+
+/* Headings of the table. */
+#define TT_GROUP_SELECT  "Which processes"
+#define TT_GROUP_EXPORT  "Where spans go"
+#define TT_GROUP_SAMPLE  "Sampling"
+#define TT_GROUP_OTLP    "OTLP"
+#define TT_GROUP_METRICS "Metrics"
+#define TT_GROUP_CONSOLE "Console"
+#define TT_GROUP_AGENT   "The agent"
+#define TT_GROUP_CALL    "This invocation"
 
 struct tt_options {
     /* Which processes. */
@@ -116,11 +128,18 @@ struct tt_options {
 
     /* This invocation. */
     char *config;
-    char *speed; /* replay: "max" or a factor */
+    enum tt_sort sort;  /* top .. */
+    unsigned refresh;   /* ms */
+    unsigned refreshes; /* 0: until stopped; once where the output is no terminal */
+    char *speed;        /* replay: "max" or a factor */
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */
     char **command;   /* behind "--" (run), NULL-ended, into argv; NULL: none */
+
+    /* What it was made of, for tt_options_reload. */
+    enum tt_command made_for;
+    char *const *made_of, *const *made_in;
 
     char *origin[TT_OPTIONS_MAX]; /* where the value of that row comes from; NULL: default */
 };
@@ -135,6 +154,15 @@ int tt_options_parse(struct tt_options *options, enum tt_command command, char *
                      char *const environment[], char **error);
 void tt_options_free(struct tt_options *options);
 
+/* Reads all sources of `old` again: its file may have changed. What cannot change while the agent runs stays
+ * as it is, with a warning. The same results. */
+int tt_options_reload(const struct tt_options *old, struct tt_options *options, char **error);
+/* The same as `record` means them: events go to `path`, and nothing is exported unless asked for. 0 or
+ * -ENOMEM. */
+int tt_options_record(struct tt_options *options, const char *path);
+/* Do they differ in that option, or in any of that group? */
+bool tt_options_differ(const struct tt_options *a, const struct tt_options *b, const char *name_or_group);
+
 /* Was the option of that name given by the user, anywhere? */
 bool tt_options_given(const struct tt_options *options, const char *name);
 
@@ -146,6 +174,15 @@ void tt_options_print_config(const struct tt_options *options, struct tt_text *o
 
 /* The options of a command, for --help. */
 void tt_options_help(enum tt_command command, struct tt_text *out);
+
+/* The file's JSON schema, one object. */
+struct tt_json;
+void tt_options_schema(struct tt_json *json);
+
+/* All options for a man page; `file`: as keys of the configuration file. */
+void tt_options_manual(struct tt_text *out, bool file);
+/* A text as troff takes it, on one line. */
+void tt_troff(struct tt_text *out, const char *string);
 
 /* docs/options.md. */
 void tt_options_reference(struct tt_text *out);

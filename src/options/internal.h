@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_internal.h: the option table's type, between the files options*.c. */
+/* internal.h (private to options): the table's type. */
 #pragma once
 
-#include "cli/options.h"
+#include "options/options.h"
 
 enum option_type {
     OPTION_BOOL,     /* bool; --name, --no-name, --name=yes */
@@ -49,9 +49,11 @@ struct option {
     bool pairs;        /* elements of the list are written "key=value; key=value", or as mappings in a file */
     bool strict;       /* a bad value is an error from standard variables, too */
     bool may_be_empty; /* OPTION_TEXT */
+    bool fixed;        /* stays what it is while the agent runs */
 };
 
 extern const struct option tt_option_table[];
+extern const char *const tt_command_names[]; /* by bit of enum tt_command; ended by NULL */
 extern const size_t tt_option_count;
 
 const struct option *tt_option_find(const char *name, size_t length);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* options.c: from the sources (file, environment, command line) to the values. */
-#include "cli/options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 #define CONFIG_MAX (1 << 18) /* bytes of a configuration file */
 
@@ -545,6 +545,9 @@ int tt_options_parse(struct tt_options *options, enum tt_command command, char *
         *error = message ? message : tt_format("%s", strerror(-err));
         return err;
     }
+    found.made_for = command;
+    found.made_of = argv;
+    found.made_in = environment;
     *options = found;
     found = (struct tt_options){0};
     return 0;

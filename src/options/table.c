@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_table.c: every option, as data. */
+/* table.c: every option, as data. */
 #include <errno.h>
 #include <string.h>
 #include <ctype.h>
@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 #include "export/export.h"
 #include "export/points.h"
 #include "export/url.h"
@@ -18,14 +18,14 @@
 
 #define FIELD(field) .offset = offsetof(struct tt_options, field)
 
-#define GROUP_SELECT  "Which processes"
-#define GROUP_EXPORT  "Where spans go"
-#define GROUP_SAMPLE  "Sampling"
-#define GROUP_OTLP    "OTLP"
-#define GROUP_METRICS "Metrics"
-#define GROUP_CONSOLE "Console"
-#define GROUP_AGENT   "The agent"
-#define GROUP_CALL    "This invocation"
+#define GROUP_SELECT  TT_GROUP_SELECT
+#define GROUP_EXPORT  TT_GROUP_EXPORT
+#define GROUP_SAMPLE  TT_GROUP_SAMPLE
+#define GROUP_OTLP    TT_GROUP_OTLP
+#define GROUP_METRICS TT_GROUP_METRICS
+#define GROUP_CONSOLE TT_GROUP_CONSOLE
+#define GROUP_AGENT   TT_GROUP_AGENT
+#define GROUP_CALL    TT_GROUP_CALL
 
 /* Commands that export spans, and those that show them to people. */
 #define EXPORTING (TT_COMMAND_RUN | TT_COMMAND_REPLAY)
@@ -47,6 +47,7 @@ static const char *const temporalities[] = {"cumulative", "delta", "lowmemory",
                                             NULL};                      /* enum tt_option_temporality */
 static const char *const graphs[] = {"no", "class", "device", NULL};    /* enum tt_graph */
 static const char *const buckets[] = {"explicit", "exponential", NULL}; /* enum tt_buckets */
+static const char *const sorts[] = {"rate", "p50", "p99", "errors", "open", "name", NULL}; /* enum tt_sort */
 static const char *const compressions[] = {"none", "gzip", NULL};
 
 /* ---- values that only their users can judge: asked before anything starts ---- */
@@ -759,6 +760,7 @@ const struct option tt_option_table[] = {
      .group = GROUP_AGENT,
      .commands = TT_COMMAND_RUN,
      .initial = "16M",
+     .fixed = true,
      .min = 4096,
      .max = 1 << 30,
      .help =
@@ -787,6 +789,7 @@ const struct option tt_option_table[] = {
      .group = GROUP_AGENT,
      .commands = TT_COMMAND_RUN,
      .initial = "yes",
+     .fixed = true,
      .help =
          "Use uprobe_multi links where the kernel has them; --no-multi: single uprobes, as on kernels before 6.6"},
     {.name = "plan-cache",
@@ -815,7 +818,8 @@ const struct option tt_option_table[] = {
      FIELD(control),
      .value = "PATH",
      .group = GROUP_AGENT,
-     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_TAIL,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_TAIL |
+                 TT_COMMAND_TOP,
      .initial_text = "/run/tangotrace.sock; for other users than root $XDG_RUNTIME_DIR/tangotrace.sock",
      .help = "The running agent's socket"},
     {.name = "control-group",
@@ -843,7 +847,7 @@ const struct option tt_option_table[] = {
      FIELD(config),
      .value = "FILE",
      .group = GROUP_CALL,
-     .commands = SHOWING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR,
+     .commands = SHOWING | TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_TOP,
      .help = "YAML file with the long names of these options as keys"},
     {.name = "print-config",
      .type = OPTION_BOOL,
@@ -876,9 +880,41 @@ const struct option tt_option_table[] = {
      .scope = SCOPE_INVOCATION,
      FIELD(json),
      .group = GROUP_CALL,
-     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN | TT_COMMAND_TAIL,
+     .commands = TT_COMMAND_LIST | TT_COMMAND_STATUS | TT_COMMAND_DOCTOR | TT_COMMAND_PLAN | TT_COMMAND_TAIL |
+                 TT_COMMAND_TOP,
      .initial = "no",
      .help = "Print JSON"},
+    {.name = "sort",
+     .type = OPTION_CHOICE,
+     .scope = SCOPE_INVOCATION,
+     FIELD(sort),
+     .value = "COLUMN",
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_TOP,
+     .initial = "rate",
+     .choices = sorts,
+     .help = "What stands first: the highest of that column"},
+    {.name = "refresh",
+     .type = OPTION_DURATION,
+     .scope = SCOPE_INVOCATION,
+     FIELD(refresh),
+     .value = "TIME",
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_TOP,
+     .initial = "2s",
+     .min = 100,
+     .max = 3600000,
+     .help = "How long calls are counted before they are shown"},
+    {.name = "refreshes",
+     .type = OPTION_COUNT,
+     .scope = SCOPE_INVOCATION,
+     FIELD(refreshes),
+     .value = "NUMBER",
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_TOP,
+     .initial = "0",
+     .max = 1000000000,
+     .help = "How often; 0: until Ctrl-C on a terminal, else once"},
     {.name = "brief",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* options_yaml.c: the configuration file: one mapping, keys are the long names of options. */
+/* yaml.c: the configuration file: one mapping, keys are the long names of options. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <yaml.h>
 
 #include "base/cleanup.h"
-#include "cli/options_internal.h"
+#include "options/internal.h"
 
 struct reader {
     yaml_document_t *document;

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* change.c: another configuration of a pipeline while events come: first everything new is made, which may
+ * fail; then it is put in place, which does not. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/pipeline.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "export/encode.h"
+#include "options/options.h"
+
+struct tt_pipeline_change {
+    struct tt_pipeline *pipeline;
+    const struct tt_pipeline_config *config;
+    struct tt_pipeline made; /* its exporters and encoder only; what is of the pipeline is borrowed */
+    bool exporters, resources, metrics;
+    struct tt_sampler *sampler;       /* NULL: it stays */
+    struct tt_metrics *fresh_metrics; /* if `metrics`; NULL: there are none any more */
+    bool applied;
+};
+
+static bool borrowed(const struct tt_pipeline_change *change, const struct tt_exporter *exporter)
+{
+    for (size_t i = 0; i < change->pipeline->exporter_count; i++)
+        if (change->pipeline->exporters[i] == exporter)
+            return true;
+    return false;
+}
+
+void tt_pipeline_change_free(struct tt_pipeline_change **change)
+{
+    struct tt_pipeline_change *c = TAKE_PTR(*change);
+
+    if (!c)
+        return;
+    for (size_t i = 0; !c->applied && i < c->made.exporter_count; i++) {
+        if (borrowed(c, c->made.exporters[i]))
+            continue;
+        tt_exporter_free(&c->made.exporters[i]);
+        free(c->made.specs[i]);
+    }
+    if (c->made.encoder != c->pipeline->encoder)
+        tt_encoder_free(&c->made.encoder);
+    tt_sampler_free(&c->sampler);
+    tt_metrics_free(&c->fresh_metrics);
+    free(c);
+}
+
+/* Does anything differ that all exporters are made with? */
+static bool differ_for_all(const struct tt_options *old, const struct tt_options *new)
+{
+    struct tt_options same = *new; /* not freed: it shares everything */
+
+    same.exports = old->exports;
+    return tt_options_differ(old, &same, TT_GROUP_EXPORT) || tt_options_differ(old, new, TT_GROUP_OTLP) ||
+           tt_options_differ(old, new, TT_GROUP_CONSOLE);
+}
+
+/* Series that were begun go on, where their labels are the same. */
+static bool metrics_differ(const struct tt_options *old, const struct tt_options *new)
+{
+    static const char *const names[] = {"metrics-spans",     "metrics-graph",  "metrics-device",
+                                        "metrics-attribute", "metrics-series", "metrics-buckets",
+                                        "metrics-exemplars", "service-name",   "resource-attributes"};
+    bool had = old->metrics_listen || old->metrics_file || old->metrics_exports.count;
+    bool has = new->metrics_listen || new->metrics_file || new->metrics_exports.count;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
+        if (tt_options_differ(old, new, names[i]))
+            return had || has;
+    return had != has;
+}
+
+static int make(struct tt_pipeline_change *change, const struct tt_options *old)
+{
+    const struct tt_pipeline_config *config = change->config;
+    bool all = differ_for_all(old, config->options);
+    int error = 0;
+
+    change->exporters = all || tt_options_differ(old, config->options, "export");
+    change->resources = tt_options_differ(old, config->options, "command-lines") ||
+                        tt_options_differ(old, config->options, "resource-attributes");
+    change->metrics = metrics_differ(old, config->options);
+    if (change->exporters)
+        error = tt_pipeline_make_exporters(&change->made, config, all ? NULL : change->pipeline);
+    if (!error && tt_options_differ(old, config->options, TT_GROUP_SAMPLE))
+        error = tt_pipeline_make_sampler(change->pipeline, config, &change->sampler);
+    if (!error && change->metrics)
+        error = tt_pipeline_make_metrics(config->options, &change->fresh_metrics);
+    return error;
+}
+
+int tt_pipeline_change_new(struct tt_pipeline *pipeline, const struct tt_options *old,
+                           const struct tt_pipeline_config *config, struct tt_pipeline_change **change)
+{
+    _cleanup_(tt_pipeline_change_free) struct tt_pipeline_change *made = calloc(1, sizeof(*made));
+    int error;
+
+    if (!made)
+        return -ENOMEM;
+    made->pipeline = pipeline;
+    made->config = config;
+    made->made.encoder = pipeline->encoder;
+    error = make(made, old);
+    if (!error && made->exporters && pipeline->leaving_count)
+        error = -EBUSY;
+    if (!error)
+        *change = TAKE_PTR(made);
+    return error;
+}
+
+static bool is_kept(const struct tt_pipeline *made, const struct tt_exporter *exporter)
+{
+    for (size_t i = 0; i < made->exporter_count; i++)
+        if (made->exporters[i] == exporter)
+            return true;
+    return false;
+}
+
+/* With the lock held. */
+static void put_exporters(struct tt_pipeline *pipeline, struct tt_pipeline *made)
+{
+    for (size_t i = 0; i < pipeline->exporter_count; i++) {
+        if (is_kept(made, pipeline->exporters[i]))
+            continue;
+        pipeline->leaving[pipeline->leaving_count++] = pipeline->exporters[i];
+        free(pipeline->specs[i]);
+    }
+    memcpy(pipeline->exporters, made->exporters, sizeof(made->exporters));
+    memcpy(pipeline->specs, made->specs, sizeof(made->specs));
+    pipeline->exporter_count = made->exporter_count;
+    pipeline->encoder = made->encoder;
+}
+
+static void put_metrics(struct tt_pipeline *pipeline, struct tt_pipeline_change *change)
+{
+    struct tt_otel_resource *own = NULL;
+
+    if (change->fresh_metrics)
+        own = tt_enricher_own_resource(pipeline->enricher, change->config->options->service_name);
+    if (change->fresh_metrics && !own) {
+        tt_warn("out of memory: the metrics stay as they were");
+        return;
+    }
+    tt_metrics_free(&pipeline->metrics);
+    tt_otel_resource_put(&pipeline->own);
+    pipeline->metrics = TAKE_PTR(change->fresh_metrics);
+    pipeline->own = own;
+}
+
+void tt_pipeline_change_apply(struct tt_pipeline *pipeline, struct tt_pipeline_change *change)
+{
+    const struct tt_pipeline_config *config = change->config;
+    struct tt_sampler *old = NULL;
+
+    pthread_mutex_lock(&pipeline->lock);
+    if (change->exporters)
+        put_exporters(pipeline, &change->made);
+    if (change->sampler) {
+        old = pipeline->sampler;
+        tt_sampler_take_over(change->sampler, old);
+        pipeline->sampler = TAKE_PTR(change->sampler);
+    }
+    pthread_mutex_unlock(&pipeline->lock);
+    tt_sampler_free(&old);
+    if (change->resources && tt_enricher_configure(pipeline->enricher, &config->enrich))
+        tt_warn("out of memory: resources stay as they were");
+    if (change->metrics)
+        put_metrics(pipeline, change);
+    tt_correlator_configure(pipeline->correlator, config->join_wait_ns,
+                            config->options->native != TT_NATIVE_IGNORE);
+    tt_pipeline_configure(pipeline, config);
+    change->applied = true;
+}
+
+/* ---- exporters that were ---- */
+
+static void add_stats(struct tt_export_stats *sum, const struct tt_export_stats *more)
+{
+    sum->queued += more->queued;
+    sum->exported += more->exported;
+    sum->requests += more->requests;
+    sum->retries += more->retries;
+    sum->bytes += more->bytes;
+    sum->dropped_queue += more->dropped_queue;
+    sum->dropped_refused += more->dropped_refused;
+    sum->dropped_timeout += more->dropped_timeout;
+    sum->dropped_error += more->dropped_error;
+    sum->operations += more->operations;
+    sum->operation_us += more->operation_us;
+}
+
+/* Its own, or the last one, which is then that of several. */
+static struct tt_retired *retired_like(struct tt_pipeline *pipeline, const char *name)
+{
+    struct tt_retired *last = &pipeline->retired[TT_RETIRED_MAX - 1];
+
+    for (size_t i = 0; i < pipeline->retired_count; i++)
+        if (pipeline->retired[i].name && !strcmp(pipeline->retired[i].name, name))
+            return &pipeline->retired[i];
+    if (pipeline->retired_count == TT_RETIRED_MAX) {
+        free(TAKE_PTR(last->name));
+        last->name = strdup("others");
+        return last;
+    }
+    pipeline->retired[pipeline->retired_count].name = strdup(name);
+    return &pipeline->retired[pipeline->retired_count++];
+}
+
+static void retire(struct tt_pipeline *pipeline)
+{
+    struct tt_exporter *exporter = pipeline->leaving[0];
+    struct tt_retired *retired;
+    struct tt_export_stats s;
+
+    pthread_mutex_lock(&pipeline->lock);
+    retired = retired_like(pipeline, tt_exporter_name(exporter));
+    tt_exporter_stats(exporter, &s);
+    add_stats(&retired->spans, &s);
+    tt_exporter_log_stats(exporter, &s);
+    add_stats(&retired->logs, &s);
+    pipeline->leaving[0] = pipeline->leaving[pipeline->leaving_count - 1];
+    pipeline->leaving_count--;
+    pthread_mutex_unlock(&pipeline->lock);
+    tt_exporter_free(&exporter);
+}
+
+void tt_pipeline_retire(struct tt_pipeline *pipeline, unsigned wait_ms)
+{
+    while (pipeline->leaving_count) { /* nobody else changes it as long as it is not 0 */
+        tt_exporter_stop(pipeline->leaving[0], wait_ms);
+        retire(pipeline);
+    }
+}
+
+static void visit_one(struct tt_exporter *exporter, bool gone,
+                      void (*visit)(void *context, const struct tt_exporter_figures *figures), void *context)
+{
+    struct tt_exporter_figures f = {.name = tt_exporter_name(exporter), .gone = gone};
+
+    tt_exporter_stats(exporter, &f.spans);
+    tt_exporter_log_stats(exporter, &f.logs);
+    visit(context, &f);
+}
+
+void tt_pipeline_each_exporter(struct tt_pipeline *pipeline,
+                               void (*visit)(void *context, const struct tt_exporter_figures *figures),
+                               void *context)
+{
+    pthread_mutex_lock(&pipeline->lock);
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        visit_one(pipeline->exporters[i], false, visit, context);
+    for (size_t i = 0; i < pipeline->leaving_count; i++)
+        visit_one(pipeline->leaving[i], true, visit, context);
+    for (size_t i = 0; i < pipeline->retired_count; i++) {
+        const struct tt_retired *r = &pipeline->retired[i];
+        const struct tt_exporter_figures f = {r->name ? r->name : "?", r->spans, r->logs, true};
+
+        visit(context, &f);
+    }
+    pthread_mutex_unlock(&pipeline->lock);
+}

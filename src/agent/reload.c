@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * reload.c: other options for the running agent. Everything that can fail is made first; then it is put in
+ * place, on the collecting thread what belongs to that. What takes as long as receivers take (the end of
+ * exporters, the way of metrics) goes on behind, on a thread of its own, one reload at a time.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "agent/agent.h"
+#include "agent/publish.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "options/options.h"
+
+#define RETIRE_MS 5000 /* for each exporter that was taken away to send what it has */
+
+struct tt_reload {
+    struct tt_agent *agent;
+    struct tt_options options; /* the agent's */
+    struct tt_reload *previous;
+    struct tt_pipeline_config config;
+    struct tt_pipeline_change *pipeline;
+    struct tt_publisher_change *publisher;
+    pthread_t thread;
+    bool running;
+    _Atomic bool done;
+};
+
+static void free_reload(struct tt_reload **reload)
+{
+    struct tt_reload *r = TAKE_PTR(*reload);
+
+    if (!r)
+        return;
+    tt_pipeline_change_free(&r->pipeline);
+    tt_publisher_change_free(&r->publisher);
+    tt_options_free(&r->options);
+    free(r);
+}
+
+/* Joins the thread of the last reload; what was before it is of no use any more. */
+static void join(struct tt_reload *reload)
+{
+    struct tt_reload *previous;
+
+    if (!reload)
+        return;
+    if (reload->running)
+        pthread_join(reload->thread, NULL);
+    reload->running = false;
+    previous = TAKE_PTR(reload->previous);
+    free_reload(&previous);
+}
+
+void tt_agent_end_reload(struct tt_agent *agent)
+{
+    join(agent->reload);
+}
+
+void tt_agent_free_reload(struct tt_agent *agent)
+{
+    join(agent->reload);
+    free_reload(&agent->reload);
+}
+
+static void *retire(void *argument)
+{
+    struct tt_reload *reload = argument;
+
+    tt_pipeline_retire(reload->agent->pipeline, RETIRE_MS);
+    tt_publisher_change_apply(reload->agent->publisher, &reload->publisher);
+    reload->done = true;
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+static void start_retiring(struct tt_reload *reload)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    reload->running = !pthread_create(&reload->thread, NULL, retire, reload);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!reload->running)
+        retire(reload); /* the main thread waits, then */
+}
+
+static void put_pipeline(void *context)
+{
+    struct tt_reload *reload = context;
+    struct tt_agent *agent = reload->agent;
+
+    tt_pipeline_change_apply(agent->pipeline, reload->pipeline);
+    tt_process_table_select(agent->table, reload->options.selection);
+}
+
+static void put_in_place(struct tt_reload *reload)
+{
+    struct tt_agent *agent = reload->agent;
+    const struct tt_options *old = agent->options, *new = &reload->options;
+
+    tt_collector_call(agent->collector, put_pipeline, reload);
+    pthread_mutex_lock(&agent->lock);
+    agent->options = new;
+    agent->selection = new->selection;
+    tt_attach_set_logs(agent->attach, new->logs);
+    if (tt_options_differ(old, new, "plan-cache"))
+        tt_attach_set_cache(agent->attach, new->plan_cache);
+    tt_follow_rescan(agent->follow);
+    pthread_mutex_unlock(&agent->lock);
+}
+
+int tt_agent_reload(struct tt_agent *agent, struct tt_options *options)
+{
+    _cleanup_(free_reload) struct tt_reload *reload = calloc(1, sizeof(*reload));
+    const struct tt_options *old = agent->options;
+    int error;
+
+    if (!reload)
+        return -ENOMEM;
+    if (agent->reload && !agent->reload->done)
+        return -EBUSY;
+    join(agent->reload);
+    reload->agent = agent;
+    reload->options = *options;
+    tt_agent_pipeline_config(agent, &reload->options, &reload->config);
+    error = tt_pipeline_change_new(agent->pipeline, old, &reload->config, &reload->pipeline);
+    if (!error)
+        error = tt_publisher_change_new(agent->publisher, &reload->options, &reload->publisher);
+    if (error) {
+        reload->options = (struct tt_options){0}; /* the caller's still */
+        return error;
+    }
+    *options = (struct tt_options){0};
+    put_in_place(reload);
+    reload->previous = agent->reload;
+    agent->reload = TAKE_PTR(reload);
+    start_retiring(agent->reload);
+    return 0;
+}

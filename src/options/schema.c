@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* schema.c: the configuration file as a JSON schema, for editors: it accepts whatever has the right shape.
+ * What a value may be beyond that `config check` tells. */
+#include <string.h>
+
+#include "base/json.h"
+#include "options/internal.h"
+
+/* What YAML makes of a plain value. */
+static void put_types(struct tt_json *json, const char *const *types)
+{
+    tt_json_array(json, "type");
+    for (; *types; types++)
+        tt_json_string(json, NULL, *types);
+    tt_json_array_end(json);
+}
+
+static const char *const plain[] = {"string", "number", "boolean", "null", NULL};
+static const char *const numeric[] = {"integer", "string", NULL};
+static const char *const mapping[] = {"object", "string", NULL};
+static const char *const only_mapping[] = {"object", NULL};
+
+static void put_choices(struct tt_json *json, const char *const *choices)
+{
+    bool no = false;
+
+    tt_json_array(json, "enum");
+    for (; *choices; choices++) {
+        tt_json_string(json, NULL, *choices);
+        no |= !strcmp(*choices, "no");
+    }
+    if (no) /* YAML 1.1 */
+        tt_json_bool(json, NULL, false);
+    tt_json_array_end(json);
+}
+
+static void put_list(struct tt_json *json, const struct option *option)
+{
+    tt_json_array(json, "anyOf");
+    tt_json_object(json, NULL);
+    put_types(json, plain);
+    tt_json_object_end(json);
+    tt_json_object(json, NULL);
+    tt_json_string(json, "type", "array");
+    tt_json_object(json, "items");
+    put_types(json, option->pairs ? mapping : plain);
+    tt_json_object_end(json);
+    tt_json_object_end(json);
+    tt_json_array_end(json);
+}
+
+static void put_number(struct tt_json *json, const struct option *option, const char *pattern)
+{
+    put_types(json, numeric);
+    tt_json_string(json, "pattern", pattern);
+    tt_json_uint(json, "minimum", option->min);
+    if (option->max)
+        tt_json_uint(json, "maximum", option->max);
+}
+
+static void put_value(struct tt_json *json, const struct option *option)
+{
+    static const char *const booleans[] = {"yes", "no", "true", "false", "on", "off", NULL};
+
+    switch (option->type) {
+    case OPTION_BOOL:
+        tt_json_array(json, "anyOf");
+        tt_json_object(json, NULL);
+        tt_json_string(json, "type", "boolean");
+        tt_json_object_end(json);
+        tt_json_object(json, NULL);
+        put_choices(json, booleans);
+        tt_json_object_end(json);
+        tt_json_array_end(json);
+        break;
+    case OPTION_TEXT:
+        put_types(json, plain);
+        break;
+    case OPTION_SIZE:
+        put_number(json, option, "^[0-9]+ *[KMGkmg]?(i?B)?$");
+        break;
+    case OPTION_COUNT:
+        put_number(json, option, "^[0-9]+$");
+        break;
+    case OPTION_DURATION:
+        put_number(json, option, "^[0-9]+ *(ms|s|m|min|h)?$");
+        break;
+    case OPTION_CHOICE:
+        put_choices(json, option->choices);
+        break;
+    default:
+        put_list(json, option);
+    }
+}
+
+static void put_option(struct tt_json *json, const struct option *option, const char *key)
+{
+    tt_json_object(json, key);
+    tt_json_string(json, "description", option->help);
+    if (option->initial)
+        tt_json_string(json, "default", option->initial);
+    put_value(json, option);
+    tt_json_object_end(json);
+}
+
+static bool in_file(const struct option *option)
+{
+    return option->scope == SCOPE_EVERYWHERE;
+}
+
+/* Is option `i` the first whose name begins with these `length` bytes and goes on? */
+static bool is_first_of(size_t i, size_t length)
+{
+    for (size_t j = 0; j < i; j++)
+        if (in_file(&tt_option_table[j]) &&
+            !strncmp(tt_option_table[j].name, tt_option_table[i].name, length) &&
+            tt_option_table[j].name[length] == '-')
+            return false;
+    return true;
+}
+
+/* "sampling: {wait: 2s}": every beginning of several names that is no option itself. */
+static void put_group(struct tt_json *json, const char *name, size_t length)
+{
+    char key[64];
+
+    if (length >= sizeof(key) || tt_option_find(name, length))
+        return;
+    memcpy(key, name, length);
+    key[length] = '\0';
+    tt_json_object(json, key);
+    put_types(json, only_mapping);
+    tt_json_bool(json, "additionalProperties", false);
+    tt_json_object(json, "properties");
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+
+        if (in_file(option) && !strncmp(option->name, name, length) && option->name[length] == '-')
+            put_option(json, option, option->name + length + 1);
+    }
+    tt_json_object_end(json);
+    tt_json_object_end(json);
+}
+
+void tt_options_schema(struct tt_json *json)
+{
+    tt_json_object(json, NULL);
+    tt_json_string(json, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    tt_json_string(json, "title", "tangotrace.yaml");
+    tt_json_string(json, "description",
+                   "Configuration of tangotrace. Generated by `tangotrace config schema`; do not edit.");
+    tt_json_string(json, "type", "object");
+    tt_json_bool(json, "additionalProperties", false);
+    tt_json_object(json, "properties");
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+
+        if (!in_file(option))
+            continue;
+        put_option(json, option, option->name);
+        for (const char *dash = strchr(option->name, '-'); dash; dash = strchr(dash + 1, '-'))
+            if (is_first_of(i, (size_t)(dash - option->name)))
+                put_group(json, option->name, (size_t)(dash - option->name));
+    }
+    tt_json_object_end(json);
+    tt_json_object_end(json);
+}
