@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/calls.h"
 #include "assemble/assemble.h"
 #include "base/json.h"
 #include "correlate/correlate.h"
@@ -70,6 +71,7 @@ struct tt_pipeline {
     struct tt_otel_resource *own; /* the agent's, for metrics */
     uint64_t started;             /* of the first span, unix ns; 0: there was none yet */
     struct tt_sampler *sampler;
+    struct tt_calls *calls; /* open ones */
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     size_t exporter_count;
     struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */

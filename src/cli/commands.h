@@ -18,6 +18,7 @@ int tt_cmd_record(const struct tt_options *options);
 int tt_cmd_replay(const struct tt_options *options);
 int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
+int tt_cmd_calls(const struct tt_options *options);
 int tt_cmd_tail(const struct tt_options *options);
 int tt_cmd_dump(const struct tt_options *options);
 int tt_cmd_detail(const struct tt_options *options);

@@ -29,6 +29,10 @@ void tt_enricher_free(struct tt_enricher **enricher);
 /* Makes the final span; consumes *span (frees it, sets NULL). NULL when out of memory (counted). */
 struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **span);
 
+/* What the span does, as its tango.operation.name will say; in the arena or static. NULL when out of memory.
+ */
+const char *tt_enrich_title(struct tt_arena *arena, const struct tt_span *span);
+
 /* The same for a log record. */
 struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log);
 

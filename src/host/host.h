@@ -53,6 +53,9 @@ void tt_host_ring_use(const struct tt_host *host, uint64_t *used, uint64_t *peak
 int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count);
 /* Filter: TT_TARGET_UNKNOWN removes the entry. `detail`: points above that level are passed over. */
 int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail);
+/* Follows every switch of the scheduler, for the time that traced threads spend off the CPU. The whole host
+ * pays for it: only while a process is at TT_CLOCK_DETAIL. 0, or negative errno: that time is not told. */
+int tt_host_set_scheduler(struct tt_host *host, bool on);
 /* What is to be known of a Python process; NULL removes the entry. */
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python);
 /* Sums over all CPUs. */
