@@ -10,13 +10,13 @@
 #include "correlate/correlate.h"
 #include "enrich/enrich.h"
 
-#define BLOCKS_MAX  256 /* who held up whom; the one that did so longest ago makes room */
-#define WAITS_MAX   256 /* waits that go on; the oldest makes room */
-#define TOLD_TIMES  3   /* at 1, 2 and 4 times the limit */
-#define LOOK_NS     (100 * TT_NS_PER_MS)
-#define LEVEL_WARN  400 /* log4tango::Level */
-#define NAME_SIZE   128
-#define PHRASE_SIZE 400
+#define BLOCKS_MAX   256 /* who held up whom; the one that did so longest ago makes room */
+#define WAITS_MAX    256 /* waits that go on; the oldest makes room */
+#define TOLD_TIMES   3   /* at 1, 2 and 4 times the limit */
+#define LOOK_NS      (100 * TT_NS_PER_MS)
+#define LEVEL_WARN   400 /* log4tango::Level */
+#define NAME_SIZE    128
+#define PHRASE_SIZE  400
 #define STATE_SIZE   640
 #define MESSAGE_SIZE 1200
 
@@ -431,7 +431,8 @@ static void put_block(const struct round *round, const struct block *block)
     tt_json_uint(json, "waits", block->count);
     tt_json_double(json, "total_seconds", (double)block->total / 1e9);
     tt_json_double(json, "longest_seconds", (double)block->longest / 1e9);
-    tt_json_double(json, "last_seconds", round->now > block->last ? (double)(round->now - block->last) / 1e9 : 0);
+    tt_json_double(json, "last_seconds",
+                   round->now > block->last ? (double)(round->now - block->last) / 1e9 : 0);
     tt_json_object_end(json);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * calls.h: calls that have not ended: for how long they are open and what they wait for; and who holds up whom:
- * threads that wait for the serialization monitor, and those that have it. All on the feeding thread, all
- * bounded.
+ * calls.h: calls that have not ended: for how long they are open and what they wait for; and who holds up
+ * whom: threads that wait for the serialization monitor, and those that have it. All on the feeding thread,
+ * all bounded.
  */
 #pragma once
 

@@ -267,8 +267,7 @@ void tt_assembler_each_open(struct tt_assembler *assembler,
     struct thread *thread, *next;
     HASH_ITER(hh, assembler->threads, thread, next)
     {
-        struct tt_open open = {.waiting = thread->waiting.address != 0,
-                               .since = thread->waiting.since};
+        struct tt_open open = {.waiting = thread->waiting.address != 0, .since = thread->waiting.since};
         for (const struct frame *frame = thread->top; frame; frame = frame->next) {
             open.span = frame->span;
             open.inside = open.inside ?: frame->owner;

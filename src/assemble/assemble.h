@@ -14,10 +14,10 @@ struct tt_assembler;
 
 /* A thread waits for a monitor (TangoMonitor) that another one holds. */
 struct tt_wait {
-    uint64_t start, end;          /* CLOCK_MONOTONIC ns; end 0: it begins */
-    uint32_t holder;              /* thread that holds it, in its own pid namespace .. */
+    uint64_t start, end;           /* CLOCK_MONOTONIC ns; end 0: it begins */
+    uint32_t holder;               /* thread that holds it, in its own pid namespace .. */
     const struct tt_span *holding; /* .. and the span that is open there, if it begins; NULL: none is known */
-    const char *monitor;          /* its name, if it begins */
+    const char *monitor;           /* its name, if it begins */
 };
 
 struct tt_assembler_ops {

@@ -323,7 +323,8 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     span->incomplete = birth->incomplete;
     span->trigger = birth->trigger;
     span->retry = birth->retry;
-    span->ledger.known = thread->clocks.time && (span->kind == TT_SPAN_CLIENT || span->kind == TT_SPAN_SERVER);
+    span->ledger.known = thread->clocks.time &&
+                         (span->kind == TT_SPAN_CLIENT || span->kind == TT_SPAN_SERVER);
     span->parent = birth->parent;
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);

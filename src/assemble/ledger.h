@@ -26,10 +26,10 @@ struct tt_ledger {
 
 /* What a thread has spent since some moment, ns. They never go backwards. */
 struct tt_clocks {
-    uint64_t time;     /* CLOCK_MONOTONIC */
-    uint64_t off_cpu;  /* .. not on a CPU */
-    uint64_t monitor;  /* .. in waits for monitors */
-    uint64_t idle;     /* .. of these, not on a CPU */
+    uint64_t time;    /* CLOCK_MONOTONIC */
+    uint64_t off_cpu; /* .. not on a CPU */
+    uint64_t monitor; /* .. in waits for monitors */
+    uint64_t idle;    /* .. of these, not on a CPU */
 };
 
 /* The moments of a call, CLOCK_MONOTONIC ns; 0: not known. */

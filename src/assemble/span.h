@@ -172,7 +172,7 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* the other side of the call, set by correlate when joined */
     bool has_peer;
     uint32_t peer_tgid;
-    struct tt_span *other; /* the span of that side while both are open, and neither has another one */
+    struct tt_span *other;     /* the span of that side while both are open, and neither has another one */
     struct tt_moments moments; /* CLIENT: what the server's tells when it ends .. */
     struct tt_ledger served;   /* .. and its ledger */
     /* CLIENT: of the server that answered; SERVER: of the device that called, "" where it was none. In the

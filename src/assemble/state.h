@@ -271,8 +271,7 @@ void tt_thread_clock(struct thread *thread, const struct tt_event_view *view);
 /* The frame, just taken off the stack, ends with the event at hand: what of that its ledgers are told. */
 void tt_frame_account(struct thread *thread, struct frame *frame, uint64_t end);
 void tt_event_wait(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
-void tt_event_waited(struct tt_assembler *assembler, struct thread *thread,
-                     const struct tt_event_view *view);
+void tt_event_waited(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 
 /* ---- log.c ---- */
 

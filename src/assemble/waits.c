@@ -75,7 +75,8 @@ void tt_event_wait(struct tt_assembler *assembler, struct thread *thread, const 
     span = at_work(thread);
     thread->waiting.address = 0;
     if (!span || !tt_fields_number(view, TT_FIELD_HOLDER, &number) || !number || number > UINT32_MAX)
-        return; /* nobody holds it: a polling thread waits for orders, or for one of these to be carried out */
+        return; /* nobody holds it: a polling thread waits for orders, or for one of these to be carried out
+                 */
     assembler->stats.waits++;
     thread->waiting.address = event->frame;
     thread->waiting.since = event->time;

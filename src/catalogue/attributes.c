@@ -130,10 +130,9 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
         "marshal_ns", RPC,
         "CLIENT: from its start to the sending of the request, which is marshalling, and connecting where that is "
         "needed; and in the server from the arrival of the request to its function"),
-    [TT_ATTR_TIME_REQUEST] = TIME("request_ns", CLIENT,
-                                  "the request on the wire: from the client's sending to the server's upcall"),
-    [TT_ATTR_TIME_MONITOR] = TIME("monitor_ns", RPC,
-                                  "waits for the serialization monitor, in the server"),
+    [TT_ATTR_TIME_REQUEST] = TIME(
+        "request_ns", CLIENT, "the request on the wire: from the client's sending to the server's upcall"),
+    [TT_ATTR_TIME_MONITOR] = TIME("monitor_ns", RPC, "waits for the serialization monitor, in the server"),
     [TT_ATTR_TIME_USER_CPU] = TIME("user_cpu_ns", RPC, "the device's own methods, on a CPU"),
     [TT_ATTR_TIME_USER_OFF_CPU] = TIME(
         "user_off_cpu_ns", RPC,
@@ -263,8 +262,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                 "the monitor: of a device, class or process"),
     [TT_ATTR_LOG_HOLDER] = LOG("tango.monitor.holder.thread_id", INT, OURS, DEVELOPMENT, OF_WAIT,
                                "the thread that held it, in its own pid namespace"),
-    [TT_ATTR_LOG_HOLDER_OPERATION] = LOG("tango.monitor.holder.operation", STRING, OURS, DEVELOPMENT,
-                                         OF_WAIT, "what that did"),
+    [TT_ATTR_LOG_HOLDER_OPERATION] = LOG("tango.monitor.holder.operation", STRING, OURS, DEVELOPMENT, OF_WAIT,
+                                         "what that did"),
     [TT_ATTR_LOG_HOLDER_TARGET] = LOG("tango.monitor.holder.target", STRING, OURS, DEVELOPMENT, OF_WAIT,
                                       "of which device"),
     [TT_ATTR_LOG_HOLDER_CLIENT] = LOG("tango.monitor.holder.client", STRING, OURS, DEVELOPMENT, OF_WAIT,

@@ -105,7 +105,8 @@
         .detail = TT_DETAIL_FULL,
         .name = "Tango::TangoMonitor::wait",
         .signature = {"Tango::TangoMonitor::wait(long)"},
-        .argument = {{TT_FIELD_HOLDER, TT_VALUE_MONITOR_HOLDER, 0}, {TT_FIELD_TEXT, TT_VALUE_MONITOR_NAME, 0}},
+        .argument = {{TT_FIELD_HOLDER, TT_VALUE_MONITOR_HOLDER, 0},
+                     {TT_FIELD_TEXT, TT_VALUE_MONITOR_NAME, 0}},
     },
 
     /* ---- a server starts and stops -------------------------------------------------------------------- */

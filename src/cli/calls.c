@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* calls.c: `tangotrace calls`: what of the running agent's programs has not ended yet, and who holds up whom. */
+/* calls.c: `tangotrace calls`: what of the running agent's programs has not ended yet, and who holds up whom.
+ */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -137,7 +138,8 @@ static int print_reply(const char *reply)
 
     if (member(root, "error")) {
         tt_error("the agent says: %s", text(root, "error"));
-    } else if (!json_object_is_type(calls, json_type_array) || !json_object_is_type(blocks, json_type_array)) {
+    } else if (!json_object_is_type(calls, json_type_array) ||
+               !json_object_is_type(blocks, json_type_array)) {
         tt_error("the reply is not understood; is the agent of another version?");
     } else {
         put_list(&out, calls, by_age, put_call);

@@ -233,7 +233,8 @@ void tt_correlate_close_ledger(struct tt_span *span)
     moments->start = span->start;
     moments->sent = span->sent_at;
     moments->end = span->end;
-    tt_ledger_close_client(&span->ledger, moments, moments->done && span->served.known ? &span->served : NULL);
+    tt_ledger_close_client(&span->ledger, moments,
+                           moments->done && span->served.known ? &span->served : NULL);
 }
 
 /* Only the first request of a client's span: further ones are in what it does besides. */
