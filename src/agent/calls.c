@@ -290,6 +290,7 @@ static void put_state(const struct tt_calls *calls, const struct tt_open *open, 
     const struct wait *wait = wait_of(calls, open);
     char by[PHRASE_SIZE];
     struct party party;
+    bool calls_on;
 
     *text = '\0';
     if (wait) {
@@ -300,8 +301,9 @@ static void put_state(const struct tt_calls *calls, const struct tt_open *open, 
             snprintf(text, size, "%s", open->span->requests ? "the reply" : "its request to be sent");
     } else {
         describe(calls, inside, &party);
-        snprintf(text, size, "%s%s%s", party.operation, inside->kind == TT_SPAN_CLIENT ? " of " : "",
-                 inside->kind == TT_SPAN_CLIENT ? party.device : "");
+        calls_on = inside->kind == TT_SPAN_CLIENT && *party.device;
+        snprintf(text, size, "%s%s%s%s", inside->row->role == TT_ROLE_METHOD ? "its method " : "",
+                 party.operation, calls_on ? " of " : "", calls_on ? party.device : "");
     }
 }
 

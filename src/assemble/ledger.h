@@ -15,7 +15,8 @@ enum tt_part {
     TT_PART_USER_CPU,     /* the user's methods, on a CPU .. */
     TT_PART_USER_OFF_CPU, /* .. and not */
     TT_PART_REPLY,        /* CLIENT: from the end of the server's method to the client's */
-    TT_PART_REST,         /* cppTango in the server; CLIENT whose server is not seen: all after the sending */
+    TT_PART_REST, /* cppTango in the server, and methods without a span; CLIENT whose server is not seen: all
+                     after the sending */
     TT_PARTS,
 };
 

@@ -142,7 +142,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
         "from the end of the server's function to the client's: marshalling of the reply, the wire, unmarshalling"),
     [TT_ATTR_TIME_REST] = TIME(
         "rest_ns", RPC,
-        "the rest: cppTango in the server; CLIENT whose server is not traced: all that comes after the sending"),
+        "the rest: cppTango in the server, and methods for which there is no span; CLIENT whose server is not traced: "
+        "all that comes after the sending"),
     [TT_ATTR_MONITOR_NAME] = SPAN("tango.monitor.name", STRING, OURS, DEVELOPMENT, ANY,
                                   "it waited for a monitor that another thread held, at `full`",
                                   "name of the first such monitor: of its device, class or process"),

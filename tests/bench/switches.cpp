@@ -1,0 +1,54 @@
+// A bystander that does nothing but switch: two processes on one CPU, which pass a byte to and fro through pipes.
+// usage: switches CPU COUNT     "up" on stdout; then one line of input = one round, which prints the ns of one switch
+#include <cstdint>
+#include <ctime>
+#include <iostream>
+#include <sched.h>
+#include <string>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t(t.tv_sec) * 1000000000 + t.tv_nsec;
+}
+
+static bool pass(int in, int out) {
+  char byte = 0;
+  return read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1;
+}
+
+int main(int argc, char **argv) {
+  int there[2], back[2];
+  if (argc != 3 || pipe(there) || pipe(back)) {
+    std::cerr << "usage: switches CPU COUNT\n";
+    return 2;
+  }
+  const long count = std::stol(argv[2]);
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(std::stoul(argv[1]), &cpus);
+  if (sched_setaffinity(0, sizeof(cpus), &cpus)) {
+    return 1;
+  }
+  if (!fork()) {
+    prctl(PR_SET_PDEATHSIG, 9);
+    close(there[1]);
+    while (pass(there[0], back[1])) {
+    }
+    _exit(0);
+  }
+  std::cout << "up" << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    const int64_t begin = now_ns();
+    for (long i = 0; i < count; i++) {
+      char byte = 1;
+      if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1) {
+        return 1;
+      }
+    }
+    std::cout << (now_ns() - begin) / (2 * count) << std::endl;
+  }
+  return 0;
+}
