@@ -34,7 +34,7 @@ struct tt_assembler_ops {
     void (*log)(void *context, struct tt_log *log);
     /* The event of a PRODUCER span is about to be sent: its topic and number are known. NULL: not wanted. */
     void (*pushed)(void *context, struct tt_span *span, uint64_t time);
-    /* A wait begins or ends inside the span: the request that is served, or else the innermost. NULL: not
+    /* A wait begins or ends inside the span: the request that is served, or else the outermost. NULL: not
      * wanted. */
     void (*wait)(void *context, struct tt_span *span, const struct tt_wait *wait);
     void *context;

@@ -44,17 +44,20 @@ void tt_frame_account(struct thread *thread, struct frame *frame, uint64_t end)
     }
 }
 
-/* The request that the thread serves, or else what it does; NULL: nothing that is known. */
+/* The request that the thread serves, or else the outermost of what it does (polling); NULL: nothing that is
+ * known. */
 static struct tt_span *at_work(const struct thread *thread)
 {
-    const struct frame *top = thread->top;
+    struct tt_span *outermost = NULL;
 
-    if (!top || top->doubtful || thread->dropped)
+    if (!thread->top || thread->top->doubtful || thread->dropped)
         return NULL;
-    for (const struct frame *frame = top; frame; frame = frame->next)
+    for (const struct frame *frame = thread->top; frame; frame = frame->next) {
         if (frame->span && frame->span->kind == TT_SPAN_SERVER)
             return frame->span;
-    return top->owner;
+        outermost = frame->span ?: outermost;
+    }
+    return outermost;
 }
 
 static void tell(struct tt_assembler *assembler, struct tt_span *span, const struct tt_wait *wait)

@@ -20,7 +20,7 @@ class Switches:
         check(self.popen.stdout.readline().strip() == "up", "the switching processes are up")
 
     def round(self):
-        """ns of one switch, with the work of the pipe."""
+        """ns of CPU for one switch, with the work of the pipe."""
         self.popen.stdin.write("go\n")
         return int(self.popen.stdout.readline())
 

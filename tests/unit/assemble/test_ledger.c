@@ -302,6 +302,26 @@ static void linked_to_holder(void **state)
     assert_int_equal(sum(&held->ledger), held->end - held->start);
 }
 
+/* The polling thread has to wait for a request, and is linked to it: the whole round, not the method that it
+ * is at. */
+static void polling_waits(void **state)
+{
+    upcall(&e, 21, 0x9000, 4000, 2);
+    enter(&e, 21, READ_5, 0x8000);
+    enter(&e, 22, POLL, 0x8000);
+    enter(&e, 22, READ_5, 0x7000);
+    waits(22, 0x6000, 21);
+    leave(&e, 22, WAIT, 0x6000);
+    leave(&e, 22, READ_5, 0x7000);
+    leave(&e, 22, POLL, 0x8000);
+    leave(&e, 21, READ_5, 0x8000);
+    tt_correlator_flush(e.correlator);
+    const struct tt_span *round = span_of(&e, POLL, 0);
+    assert_true(round->waited && round->linked && !round->ledger.known);
+    assert_int_equal(round->holder, 21);
+    assert_false(span_of(&e, READ_5, 0)->waited || span_of(&e, READ_5, 1)->waited);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(level_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(linked_to_holder, setup, teardown),
+        cmocka_unit_test_setup_teardown(polling_waits, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
