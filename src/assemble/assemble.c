@@ -188,7 +188,7 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     thread->before = thread->last_time;
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
-    tt_thread_clock(thread, &view);
+    tt_thread_clock(thread, check == TT_EVENT_GOOD ? &view : NULL);
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
         return;
     /* What it would have said is lost. */

@@ -266,7 +266,7 @@ void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
 
 /* ---- waits.c ---- */
 
-/* What the event tells of its thread's clocks. */
+/* What the event tells of its thread's clocks; NULL: it makes no sense. */
 void tt_thread_clock(struct thread *thread, const struct tt_event_view *view);
 /* The frame, just taken off the stack, ends with the event at hand: what of that its ledgers are told. */
 void tt_frame_account(struct thread *thread, struct frame *frame, uint64_t end);

@@ -10,7 +10,7 @@ void tt_thread_clock(struct thread *thread, const struct tt_event_view *view)
     uint64_t off_cpu;
 
     clocks->time = 0;
-    if (!view->header.fields || !tt_fields_off_cpu(view, &off_cpu))
+    if (!view || !view->header.fields || !tt_fields_off_cpu(view, &off_cpu))
         return;
     clocks->time = view->header.time;
     clocks->off_cpu = off_cpu;
