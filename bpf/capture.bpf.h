@@ -51,8 +51,8 @@ static __always_inline void field_close(struct tt_thread *t, __u8 *room, __u8 fi
     header->full = full > 65535 ? 65535 : full;
     t->used += sizeof(*header) + ((size + 7) & ~7u);
     ((struct tt_event *)t->record)->fields++;
-    if (field >= TT_FIELD_PY_METHOD && field <= TT_FIELD_PY_FRAME)
-        return; /* read before it is known what the object is: no loss */
+    if (field >= TT_FIELD_PY_METHOD && field <= TT_FIELD_HOLDER)
+        return; /* read before it is known what, or whether anything, is there: no loss */
     if (status == TT_STATUS_FAULT)
         t->faults++;
     else if (status == TT_STATUS_CUT)

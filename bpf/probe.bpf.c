@@ -413,6 +413,9 @@ int tt_probe(struct pt_regs *ctx)
     e = event_begin(t, p->kind, cookie);
     e->sp = ctx->sp;
     e->frame = frame;
+    t->clocked = detail == TT_CLOCK_DETAIL && scheduler_since;
+    if (t->clocked)
+        field_u64(t, TT_FIELD_OFF_CPU, t->off_cpu, TT_STATUS_OK);
     if (p->condition == TT_COND_AGAIN) {
         e->flags = TT_EVENT_AGAIN;
         frames_left(t, e->frame, false); /* not twice */
@@ -463,5 +466,27 @@ int tt_thread_exit(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     event_begin(t, TT_EVENT_THREAD_EXIT, 0);
     event_end(t, TT_EVENT_THREAD_EXIT);
+    return 0;
+}
+
+/*
+ * The scheduler takes `prev` off the CPU and puts `next` on it. Attached only while some process is at
+ * TT_CLOCK_DETAIL; then every switch of the host comes here, and those of other threads must cost next to
+ * nothing: they have no storage.
+ */
+SEC("tp_btf/sched_switch")
+int tt_sched_switch(__u64 *ctx) /* bool preempt, prev, next, .. */
+{
+    struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
+    struct tt_thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+
+    if (t && t->clocked && (t->depth || t->overflow))
+        t->off_since = bpf_ktime_get_ns();
+    t = bpf_task_storage_get(&threads, next, 0, 0);
+    if (t && t->off_since) {
+        if (t->off_since > scheduler_since) /* else it has run since, unseen */
+            t->off_cpu += bpf_ktime_get_ns() - t->off_since;
+        t->off_since = 0;
+    }
     return 0;
 }

@@ -33,6 +33,8 @@ struct tt_thread {
     __u64 python;               /* address of the thread state in Python, or 0; checked before use */
     __u64 caller;               /* the latest frame entered at a TT_POINT_CALLER */
     __u32 switches;             /* it is known that its stacks switch */
+    __u32 clocked;              /* its process is at TT_CLOCK_DETAIL, and the scheduler is followed */
+    __u64 off_cpu, off_since;   /* ns off the CPU inside of frames; since when it is, 0: it is not */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
 
@@ -86,6 +88,9 @@ struct {
     __type(key, int);
     __type(value, struct tt_thread);
 } threads SEC(".maps");
+
+/* Since when tt_sched_switch is attached, CLOCK_MONOTONIC ns; 0: it is not. Set by user space. */
+__u64 scheduler_since;
 
 static __always_inline void tt_count(__u32 index)
 {

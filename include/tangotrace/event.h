@@ -262,6 +262,9 @@ enum tt_field {
     TT_FIELD_PY_CODE_39,   /* u64: .. or in 3.9 */
     TT_FIELD_PY_RESULT,    /* u64: address of the result; 0: an exception was raised */
     TT_FIELD_PY_FRAME,     /* struct tt_python_frame: a frame that led here; index 0 is the innermost */
+    TT_FIELD_HOLDER,       /* u64: thread that holds what is waited for, in its own pid namespace */
+    TT_FIELD_OFF_CPU,      /* u64: how long the thread was not on a CPU inside of known functions, ns; grows.
+                              The first field, at TT_CLOCK_DETAIL */
     TT_FIELDS,
 };
 
@@ -351,6 +354,8 @@ struct tt_target {
 #define TT_TARGET_DETAIL(value)  ((value) >> 8)
 /* The level from which on callers in Python are looked for (TT_DETAIL_METHODS). */
 #define TT_CALLER_DETAIL 1
+/* The level at which time on and off the CPU is told apart (TT_DETAIL_FULL). */
+#define TT_CLOCK_DETAIL 2
 
 /* Per-CPU array `counters`. */
 enum tt_counter {

@@ -149,9 +149,10 @@ struct open_calls {
     uint64_t spans;
 };
 
-static void count_open(void *context, const struct tt_span *span)
+static void count_open(void *context, const struct tt_open *open)
 {
     struct open_calls *calls = context;
+    const struct tt_span *span = open->span;
     bool client = span->kind == TT_SPAN_CLIENT;
     const char *name = client ? span->peer_class : span->class_name;
     size_t i = 0;

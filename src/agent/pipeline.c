@@ -194,6 +194,16 @@ static void on_log(void *context, struct tt_log *log)
     tt_otel_log_put(&out);
 }
 
+static void on_wait(void *context, struct tt_span *span, const struct tt_wait *wait)
+{
+    tt_calls_wait(((struct tt_pipeline *)context)->calls, span, wait);
+}
+
+static void record(void *context, struct tt_log *log)
+{
+    tt_correlator_log(((struct tt_pipeline *)context)->correlator, log);
+}
+
 /* ---- the way ---- */
 
 void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t size)
@@ -209,6 +219,7 @@ void tt_pipeline_tick(struct tt_pipeline *pipeline, uint64_t now)
 {
     tt_assembler_tick(pipeline->assembler, now);
     tt_correlator_tick(pipeline->correlator, now);
+    tt_calls_tick(pipeline->calls, pipeline->assembler, now);
     tt_sampler_tick(pipeline->sampler, now);
     tt_enricher_tick(pipeline->enricher, now);
     tt_activity_tick(pipeline->activity);
@@ -446,6 +457,14 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
         .native_hidden = on_hidden,
         .native_context = pipeline,
         .log = on_log,
+        .wait = on_wait,
+    };
+    const struct tt_calls_config calls = {
+        .open_ns = (uint64_t)config->options->calls_open * 1000000u,
+        .wait_ns = (uint64_t)config->options->calls_wait * 1000000u,
+        .process = find_process,
+        .record = config->options->logs ? record : NULL,
+        .context = pipeline,
     };
     struct tt_assembler_ops ops;
 
@@ -453,7 +472,8 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     pipeline->usage = config->usage ? tt_usage_new(0) : NULL;
     pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
     pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
-    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator ||
+    pipeline->calls = tt_calls_new(&calls);
+    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator || !pipeline->calls ||
         (config->usage && !pipeline->usage))
         return -ENOMEM;
     ops = tt_correlator_ops(pipeline->correlator);
@@ -523,6 +543,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
     tt_otel_resource_put(&p->own);
     tt_enricher_free(&p->enricher);
     tt_activity_free(&p->activity);
+    tt_calls_free(&p->calls);
     free(p);
     *pipeline = NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/calls.h"
 #include "assemble/assemble.h"
 #include "base/json.h"
 #include "correlate/correlate.h"
@@ -84,6 +85,7 @@ struct tt_pipeline {
      * other threads: the sampler and the exporters themselves, not what the feeding thread does with them. */
     pthread_mutex_t lock;
     struct tt_sampler *sampler;
+    struct tt_calls *calls; /* open ones */
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
     char *specs[TT_EXPORTERS_MAX]; /* that they were made of */
     size_t exporter_count;

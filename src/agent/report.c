@@ -267,6 +267,28 @@ static void put_dump(struct tt_json *json, struct tt_agent *agent)
     tt_json_object_end(json);
 }
 
+struct calls {
+    struct tt_agent *agent;
+    struct tt_json *json;
+};
+
+static void put_open(void *context)
+{
+    const struct calls *calls = context;
+    struct tt_pipeline *pipeline = calls->agent->pipeline;
+
+    tt_calls_json(pipeline->calls, pipeline->assembler, now_ns(), calls->json);
+}
+
+static void put_calls(struct tt_json *json, struct tt_agent *agent)
+{
+    struct calls calls = {agent, json};
+
+    tt_json_object(json, NULL);
+    tt_collector_call(agent->collector, put_open, &calls);
+    tt_json_object_end(json);
+}
+
 /* ---- levels of detail ---- */
 
 /* Agent locked. */
@@ -340,6 +362,8 @@ int tt_agent_answer(void *context, const char *request, struct tt_json *json)
         put_status(json, agent);
     else if (!strcmp(request, "GET list"))
         put_list(json, agent);
+    else if (!strcmp(request, "GET calls"))
+        put_calls(json, agent);
     else if (!strcmp(request, "GET dump"))
         put_dump(json, agent);
     else if (!strcmp(request, "GET detail"))

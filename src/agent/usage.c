@@ -12,9 +12,10 @@ struct taking {
     struct tt_usage_copy *copy;
 };
 
-static void add_open(void *context, const struct tt_span *span)
+static void add_open(void *context, const struct tt_open *open)
 {
     struct taking *taking = context;
+    const struct tt_span *span = open->span;
     struct tt_otel_span *out;
 
     if (span->kind != TT_SPAN_CLIENT && span->kind != TT_SPAN_SERVER)

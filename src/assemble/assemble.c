@@ -139,10 +139,16 @@ static bool handle(struct tt_assembler *assembler, struct thread *thread, const 
     }
     switch ((enum tt_event_type)event->type) {
     case TT_EVENT_ENTER:
-        tt_event_enter(assembler, thread, view, row);
+        if (row->role == TT_ROLE_WAIT)
+            tt_event_wait(assembler, thread, view);
+        else
+            tt_event_enter(assembler, thread, view, row);
         return true;
     case TT_EVENT_EXIT:
-        tt_event_exit(assembler, thread, view, row);
+        if (row->role == TT_ROLE_WAIT)
+            tt_event_waited(assembler, thread, view);
+        else
+            tt_event_exit(assembler, thread, view, row);
         return true;
     case TT_EVENT_SWITCH:
         thread->switching = true;
@@ -182,6 +188,7 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     thread->before = thread->last_time;
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
+    tt_thread_clock(thread, check == TT_EVENT_GOOD ? &view : NULL);
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
         return;
     /* What it would have said is lost. */
@@ -255,16 +262,20 @@ const struct tt_assembler_bare *tt_assembler_bare(const struct tt_assembler *ass
 }
 
 void tt_assembler_each_open(struct tt_assembler *assembler,
-                            void (*visit)(void *context, const struct tt_span *span), void *context)
+                            void (*visit)(void *context, const struct tt_open *open), void *context)
 {
     struct thread *thread, *next;
     HASH_ITER(hh, assembler->threads, thread, next)
     {
-        for (const struct frame *frame = thread->top; frame; frame = frame->next)
+        struct tt_open open = {.waiting = thread->waiting.address != 0, .since = thread->waiting.since};
+        for (const struct frame *frame = thread->top; frame; frame = frame->next) {
+            open.span = frame->span;
+            open.inside = open.inside ?: frame->owner;
             if (frame->span)
-                visit(context, frame->span);
+                visit(context, &open);
+        }
     }
     for (const struct call *call = assembler->calls; call; call = call->hh.next)
         if (!call->sender && !call->ended)
-            visit(context, call->span);
+            visit(context, &(struct tt_open){.span = call->span, .inside = call->span});
 }

@@ -12,6 +12,14 @@
 
 struct tt_assembler;
 
+/* A thread waits for a monitor (TangoMonitor) that another one holds. */
+struct tt_wait {
+    uint64_t start, end;           /* CLOCK_MONOTONIC ns; end 0: it begins */
+    uint32_t holder;               /* thread that holds it, in its own pid namespace .. */
+    const struct tt_span *holding; /* .. and the span that is open there, if it begins; NULL: none is known */
+    const char *monitor;           /* its name, if it begins */
+};
+
 struct tt_assembler_ops {
     /* A span began. span->parent is the enclosing span of the thread (proven by nesting) or NULL,
      * span->answers the asynchronous call whose reply it hands over, or NULL; SERVER spans have their key
@@ -26,6 +34,9 @@ struct tt_assembler_ops {
     void (*log)(void *context, struct tt_log *log);
     /* The event of a PRODUCER span is about to be sent: its topic and number are known. NULL: not wanted. */
     void (*pushed)(void *context, struct tt_span *span, uint64_t time);
+    /* A wait begins or ends inside the span: the request that is served, or else the outermost. NULL: not
+     * wanted. */
+    void (*wait)(void *context, struct tt_span *span, const struct tt_wait *wait);
     void *context;
 };
 
@@ -51,6 +62,7 @@ struct tt_assembler_stats {
     uint64_t replies_unlinked; /* replies handed to a caller whose call is not known any more */
     uint64_t logs;             /* log messages */
     uint64_t logs_bare;        /* of these, outside any span */
+    uint64_t waits;            /* for a monitor that another thread held */
     uint64_t spans;            /* closed */
     uint64_t open;             /* frames open now */
     uint64_t threads;          /* known now */
@@ -106,6 +118,14 @@ struct tt_assembler_bare {
 };
 const struct tt_assembler_bare *tt_assembler_bare(const struct tt_assembler *assembler, size_t index);
 
+/* An open span, and what its thread is at now. */
+struct tt_open {
+    struct tt_span *span;
+    const struct tt_span *inside; /* the innermost span open on the thread: itself, or one below it */
+    bool waiting;                 /* for a monitor, since .. */
+    uint64_t since;               /* .. then, CLOCK_MONOTONIC ns */
+};
+
 /* Calls visit for every open span (for `calls` and the page). */
 void tt_assembler_each_open(struct tt_assembler *assembler,
-                            void (*visit)(void *context, const struct tt_span *span), void *context);
+                            void (*visit)(void *context, const struct tt_open *open), void *context);

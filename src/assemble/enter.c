@@ -236,6 +236,7 @@ static void judge(struct tt_assembler *assembler, struct thread *thread, const s
 static void fill_from_marker(struct marker *marker, struct tt_span *span)
 {
     marker->used = true;
+    span->received_at = marker->time;
     if (marker->operation[0])
         span->operation = tt_arena_copy(&span->arena, marker->operation, strlen(marker->operation));
     if (marker->has_key) {
@@ -322,6 +323,8 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
     span->incomplete = birth->incomplete;
     span->trigger = birth->trigger;
     span->retry = birth->retry;
+    span->ledger.known = thread->clocks.time &&
+                         (span->kind == TT_SPAN_CLIENT || span->kind == TT_SPAN_SERVER);
     span->parent = birth->parent;
     if (birth->from_marker)
         fill_from_marker(&thread->marker, span);
@@ -479,6 +482,7 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
         return;
     }
     frame->row = row;
+    frame->clocks = thread->clocks;
     frame->span = span;
     frame->owner = span ? span : birth.owner;
     frame->tail = birth.tail;
@@ -540,6 +544,7 @@ static struct tt_span *further_request(struct tt_assembler *assembler, struct th
     span->tid = thread->tid;
     span->thread_start = thread->start;
     span->start = thread->before > owner->start ? thread->before : owner->start;
+    span->ledger.known = thread->clocks.time != 0;
     span->incomplete = TT_INCOMPLETE_START;
     tt_span_copy_names(span, owner);
     span->parent = owner;
@@ -587,6 +592,7 @@ void tt_event_request(struct tt_assembler *assembler, struct thread *thread, con
     if (span != frame->owner)
         frame->owner->requests++;
     if (!span->requests++) {
+        span->sent_at = event->time;
         if (operation[0])
             span->operation = tt_arena_copy(&span->arena, operation, strlen(operation));
         if (readable)

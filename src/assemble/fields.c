@@ -402,6 +402,16 @@ void tt_fields_log(const struct tt_event_view *view, struct tt_log *log)
         log->incomplete |= TT_INCOMPLETE_CUT;
 }
 
+bool tt_fields_off_cpu(const struct tt_event_view *view, uint64_t *value)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    struct cursor cursor = first_field(view);
+
+    return next_field(&cursor, &header, &data) && header.field == TT_FIELD_OFF_CPU &&
+           read_scalar(&header, data, value);
+}
+
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)
 {
     struct tt_field_header header;

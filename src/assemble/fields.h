@@ -29,6 +29,10 @@ void tt_fields_log(const struct tt_event_view *view, struct tt_log *log);
 /* A number that the event carries; false if it does not. */
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value);
 
+/* How long its thread has been off the CPU (TT_FIELD_OFF_CPU); false: the event does not tell. Looks at one
+ * field only: it is asked of every event. */
+bool tt_fields_off_cpu(const struct tt_event_view *view, uint64_t *value);
+
 /* A text that the event carries, NUL-ended ("" if it does not); capacity at least 1. */
 void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity);
 

@@ -97,6 +97,8 @@ static void end_caller(struct tt_assembler *assembler, struct tt_span *caller, c
 void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, struct frame *frame, uint64_t end)
 {
     struct tt_span *span = frame->span, *caller = TAKE_PTR(frame->caller);
+    if (frame->clocks.time)
+        tt_frame_account(thread, frame, end);
     if (thread->last == frame)
         thread->last = NULL;
     if (frame->further)

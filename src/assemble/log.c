@@ -26,8 +26,7 @@ static const char *copy(struct tt_log *log, const char *text)
     return text ? tt_arena_copy(&log->arena, text, strlen(text)) : NULL;
 }
 
-/* Whose request it is that is being served. */
-static void set_owner(struct tt_log *log, const struct tt_span *span)
+void tt_log_set_owner(struct tt_log *log, const struct tt_span *span)
 {
     bool server = tt_row_is_devices(span->row) && span->device;
 
@@ -56,7 +55,7 @@ void tt_event_log(struct tt_assembler *assembler, struct thread *thread, const s
     top = thread->dropped > event->frame ? NULL : tt_frame_proven(assembler, thread, event->frame);
     if (top) {
         log->span = top->owner;
-        set_owner(log, top->owner);
+        tt_log_set_owner(log, top->owner);
     }
     assembler->stats.logs_bare += !top;
     assembler->ops.log(assembler->ops.context, log);

@@ -7,9 +7,19 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "catalogue/attributes.h"
 
 struct tt_span;
 struct tt_trace; /* correlate's */
+
+#define TT_LOG_FACTS 16
+
+/* An attribute of a record of ours. */
+struct tt_log_fact {
+    enum tt_attr attr;
+    const char *text; /* in the arena; NULL: it is a number */
+    int64_t number;
+};
 
 struct tt_log {
     /* set by assemble */
@@ -26,6 +36,10 @@ struct tt_log {
     unsigned incomplete;             /* enum tt_incomplete, or-ed */
     const char *device, *class_name; /* the request during which it was written: whose device answers it */
 
+    const char *event; /* static: what is recorded, if that is no message of the program's: NULL */
+    struct tt_log_fact facts[TT_LOG_FACTS];
+    unsigned fact_count;
+
     /* set by correlate */
     struct tt_trace *trace;
     bool in_span;
@@ -34,6 +48,9 @@ struct tt_log {
     uint32_t root_tgid; /* process of the root of its trace, or its own */
     struct tt_log *next;
 };
+
+/* The record is one of the device whose request the span is, or is part of. */
+void tt_log_set_owner(struct tt_log *log, const struct tt_span *span);
 
 /* Zeroed; NULL when out of memory. Free also frees the arena. */
 struct tt_log *tt_log_new(void);

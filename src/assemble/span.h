@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/ledger.h"
 #include "assemble/w3c.h"
 #include "base/arena.h"
 #include "catalogue/catalogue.h"
@@ -149,6 +150,14 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct tt_w3c context;
     const char *trace_state; /* its tracestate, in the arena; NULL: none */
 
+    /* CLIENT, SERVER: known only at TT_DETAIL_FULL. A client's is made by correlate. */
+    struct tt_ledger ledger;
+    uint64_t sent_at;     /* CLIENT: when its first request was sent; 0: it was not */
+    uint64_t received_at; /* SERVER: when the request was received; 0: not seen */
+    bool waited;          /* for a monitor .. */
+    uint32_t holder;      /* .. which that thread held, the first time; in its own pid namespace */
+    const char *monitor;  /* .. of that name; NULL: not known */
+
     struct tt_span_python python;
     struct tt_span_code code; /* methods: of the function; calls: of the caller */
 
@@ -163,6 +172,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* the other side of the call, set by correlate when joined */
     bool has_peer;
     uint32_t peer_tgid;
+    struct tt_span *other;     /* the span of that side while both are open, and neither has another one */
+    struct tt_moments moments; /* CLIENT: what the server's tells when it ends .. */
+    struct tt_ledger served;   /* .. and its ledger */
     /* CLIENT: of the server that answered; SERVER: of the device that called, "" where it was none. In the
      * arena; NULL: not known. */
     const char *peer_class, *peer_device;
@@ -172,6 +184,7 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
      */
     const char *owner_device, *owner_class;
 
+    unsigned told;         /* how often it was told of that it is open still */
     struct tt_span *next;  /* for the lists of whoever owns it */
     struct tt_arena arena; /* owns all strings above */
 };

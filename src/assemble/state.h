@@ -92,6 +92,7 @@ struct frame {
     struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
     struct tt_span *caller;  /* of the code that called, where the call would be a root; or NULL */
     uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
+    struct tt_clocks clocks; /* when it was entered; time 0: not known */
 };
 
 /* A frame of a switching thread that was buried by time or for room: it may live, and its exit come yet. */
@@ -134,7 +135,13 @@ struct thread {
     bool served; /* has had an upcall */
     bool gap;    /* events were lost since it last received one of a topic */
     struct marker marker;
-    struct ghost *ghosts; /* TT_GHOSTS_MAX of them, or NULL */
+    struct ghost *ghosts;    /* TT_GHOSTS_MAX of them, or NULL */
+    struct tt_clocks clocks; /* at the last event; time 0: that did not tell */
+    struct waiting {         /* for a monitor that somebody holds */
+        uint64_t address;    /* of the frame of the function that waits; 0: it does not */
+        uint64_t since;
+        struct tt_clocks clocks;
+    } waiting;
 };
 
 struct tt_assembler {
@@ -256,6 +263,15 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
 void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
+
+/* ---- waits.c ---- */
+
+/* What the event tells of its thread's clocks; NULL: it makes no sense. */
+void tt_thread_clock(struct thread *thread, const struct tt_event_view *view);
+/* The frame, just taken off the stack, ends with the event at hand: what of that its ledgers are told. */
+void tt_frame_account(struct thread *thread, struct frame *frame, uint64_t end);
+void tt_event_wait(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
+void tt_event_waited(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 
 /* ---- log.c ---- */
 

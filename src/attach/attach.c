@@ -150,6 +150,22 @@ static int attach_file(struct tt_attach *attach, struct member *m, const struct 
     return error ? error : methods;
 }
 
+void tt_attach_follow_scheduler(struct tt_attach *attach)
+{
+    bool needed = false;
+    int error;
+
+    for (const struct member *m = attach->members; m && !needed; m = m->next)
+        needed = m->detail >= TT_DETAIL_FULL;
+    if (needed == attach->scheduler)
+        return;
+    attach->scheduler = needed;
+    error = tt_host_set_scheduler(attach->host, needed);
+    if (error)
+        tt_warn("the scheduler cannot be followed (%s): what of a call was time off the CPU is not told",
+                strerror(-error));
+}
+
 int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
 {
     struct member *m = find_member(attach, process->pid);
@@ -174,6 +190,7 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     if (!m)
         return -ENOMEM;
     m->detail = __atomic_load_n(&process->detail, __ATOMIC_RELAXED);
+    tt_attach_follow_scheduler(attach);
     /* First, so that no event of an inode-wide link is dropped. */
     error = tt_host_set_target(attach->host, process->pid,
                                process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED,

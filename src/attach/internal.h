@@ -32,7 +32,8 @@ struct tt_attach {
     struct member *members; /* list: main thread; entries' links: files.lock */
     struct tt_attach_stats stats;
     struct tt_plan_counts plans;
-    bool others; /* breakpoints of another agent are no news */
+    bool others;    /* breakpoints of another agent are no news */
+    bool scheduler; /* the scheduler is followed, or that was tried in vain */
     void (*retry)(void *context);
     void *context;
     pthread_mutex_t closing; /* counts threads that close links of ended processes */
@@ -54,6 +55,9 @@ void tt_attach_lease_broken(void *context, uint64_t tag);
  * errno (logged). */
 int tt_attach_link_file(struct tt_attach *attach, struct member *m, struct tt_file *file,
                         const struct tt_process *process, const struct tt_mapped_file *map);
+
+/* Follows the scheduler while a process is at the level that needs it. */
+void tt_attach_follow_scheduler(struct tt_attach *attach);
 
 /* The member's entry of a file, or NULL. */
 static inline struct attached *tt_member_file(const struct member *m, const struct tt_file *file)

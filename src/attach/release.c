@@ -70,6 +70,7 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
     pthread_mutex_unlock(&attach->files.lock);
     free(m->files);
     free(m);
+    tt_attach_follow_scheduler(attach);
     if (closing) {
         closing->attach = attach;
         close_in_background(closing);

@@ -6,6 +6,9 @@
 #define CLIENT "CLIENT"
 #define SERVER "SERVER"
 #define EVENTS "PRODUCER, CONSUMER"
+/* Of records that tangotrace writes itself. */
+#define OF_CALL "`tango.call.open`, `tango.monitor.wait`"
+#define OF_WAIT "a wait for a monitor"
 
 #define SPAN(_key, _type, _source, _stability, _kinds, _when, _meaning, ...)                                 \
     {                                                                                                        \
@@ -29,6 +32,9 @@
         .key = _key, .type = TT_ATTR_##_type, .level = TT_ATTR_OF_LOG, .source = TT_ATTR_##_source,          \
         .stability = TT_ATTR_##_stability, .kinds = ANY, .when = _when, .meaning = _meaning, ##__VA_ARGS__   \
     }
+
+#define TIME(_key, _kinds, _meaning)                                                                         \
+    SPAN("tango.time." _key, INT, OURS, DEVELOPMENT, _kinds, "at `full`, and not 0", _meaning)
 
 const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_OPERATION_NAME] = SPAN(
@@ -119,6 +125,32 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_CLIENT_ADDRESS] = SPAN("client.address", STRING, SEMCONV, STABLE, SERVER, "`tcp`",
                                     "address of the client"),
     [TT_ATTR_CLIENT_PORT] = SPAN("client.port", INT, SEMCONV, STABLE, SERVER, "`tcp`", "port of the client"),
+
+    [TT_ATTR_TIME_MARSHAL] = TIME(
+        "marshal_ns", RPC,
+        "CLIENT: from its start to the sending of the request, which is marshalling, and connecting where that is "
+        "needed; and in the server from the arrival of the request to its function"),
+    [TT_ATTR_TIME_REQUEST] = TIME(
+        "request_ns", CLIENT, "the request on the wire: from the client's sending to the server's upcall"),
+    [TT_ATTR_TIME_MONITOR] = TIME("monitor_ns", RPC, "waits for the serialization monitor, in the server"),
+    [TT_ATTR_TIME_USER_CPU] = TIME("user_cpu_ns", RPC, "the device's own methods, on a CPU"),
+    [TT_ATTR_TIME_USER_OFF_CPU] = TIME(
+        "user_off_cpu_ns", RPC,
+        "the device's own methods, not on a CPU: asleep, waiting for others, or for a CPU"),
+    [TT_ATTR_TIME_REPLY] = TIME(
+        "reply_ns", CLIENT,
+        "from the end of the server's function to the client's: marshalling of the reply, the wire, unmarshalling"),
+    [TT_ATTR_TIME_REST] = TIME(
+        "rest_ns", RPC,
+        "the rest: cppTango in the server, and methods for which there is no span; CLIENT whose server is not traced: "
+        "all that comes after the sending"),
+    [TT_ATTR_MONITOR_NAME] = SPAN("tango.monitor.name", STRING, OURS, DEVELOPMENT, ANY,
+                                  "it waited for a monitor that another thread held, at `full`",
+                                  "name of the first such monitor: of its device, class or process"),
+    [TT_ATTR_MONITOR_HOLDER] = SPAN(
+        "tango.monitor.holder.thread_id", INT, OURS, DEVELOPMENT, ANY, "as `tango.monitor.name`",
+        "the thread that held it, as that is called in the process's own pid namespace; a link leads to the span that "
+        "was open there"),
 
     [TT_ATTR_POLLING_PERIOD] = SPAN("tango.polling.period_ms", INT, OURS, STABLE, "INTERNAL",
                                     "an object is polled", "polling period"),
@@ -215,6 +247,28 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                "its length in bytes, 65535 for more"),
     [TT_ATTR_LOG_INCOMPLETE] = LOG("tangotrace.incomplete", STRING_LIST, OURS, STABLE, "something is missing",
                                    "`field_cut`, `field_unreadable`, `process_unknown`"),
+
+    [TT_ATTR_LOG_OPERATION] = LOG("tango.operation.name", STRING, OURS, DEVELOPMENT, OF_CALL, "what it does"),
+    [TT_ATTR_LOG_TARGET] = LOG("tango.operation.target", STRING, OURS, DEVELOPMENT, OF_CALL,
+                               "the device that is asked"),
+    [TT_ATTR_LOG_CLIENT] = LOG("tango.client.name", STRING, OURS, DEVELOPMENT, OF_CALL,
+                               "who asks: a device, or a program and its pid"),
+    [TT_ATTR_LOG_AGE] = LOG("tango.call.age_ns", INT, OURS, DEVELOPMENT, "`tango.call.open`",
+                            "how long the call is open by now"),
+    [TT_ATTR_LOG_WAITS_FOR] = LOG("tango.call.waits_for", STRING, OURS, DEVELOPMENT, "`tango.call.open`",
+                                  "what it is at, for people"),
+    [TT_ATTR_LOG_WAIT] = LOG("tango.monitor.wait_ns", INT, OURS, DEVELOPMENT, OF_WAIT,
+                             "how long it waited; `tango.call.open`: how long it does by now"),
+    [TT_ATTR_LOG_MONITOR] = LOG("tango.monitor.name", STRING, OURS, DEVELOPMENT, OF_WAIT,
+                                "the monitor: of a device, class or process"),
+    [TT_ATTR_LOG_HOLDER] = LOG("tango.monitor.holder.thread_id", INT, OURS, DEVELOPMENT, OF_WAIT,
+                               "the thread that held it, in its own pid namespace"),
+    [TT_ATTR_LOG_HOLDER_OPERATION] = LOG("tango.monitor.holder.operation", STRING, OURS, DEVELOPMENT, OF_WAIT,
+                                         "what that did"),
+    [TT_ATTR_LOG_HOLDER_TARGET] = LOG("tango.monitor.holder.target", STRING, OURS, DEVELOPMENT, OF_WAIT,
+                                      "of which device"),
+    [TT_ATTR_LOG_HOLDER_CLIENT] = LOG("tango.monitor.holder.client", STRING, OURS, DEVELOPMENT, OF_WAIT,
+                                      "for whom"),
 
     [TT_ATTR_SERVICE_NAMESPACE] = RESOURCE("service.namespace", STRING, NATIVE, STABLE, "always", "`tango`"),
     [TT_ATTR_SERVICE_NAME] = RESOURCE(

@@ -49,6 +49,7 @@ enum tt_role {
     TT_ROLE_COUNTER, /* called by that: knows the event's number; entry only */
     TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
     TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
+    TT_ROLE_WAIT,    /* waits for a monitor inside whatever is open on its thread: no span */
     TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
     TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
@@ -133,6 +134,8 @@ enum tt_value {
     TT_VALUE_ATTRIBUTE_NAME, /* Attribute or WAttribute by reference: name, of the device's own */
     TT_VALUE_COMMAND_NAME,   /* Tango::Command: name */
     TT_VALUE_CLASS_NAME,     /* DeviceClass: name */
+    TT_VALUE_MONITOR_NAME,   /* TangoMonitor: name */
+    TT_VALUE_MONITOR_HOLDER, /* TangoMonitor: id of the thread that holds it */
     /* Of the value returned, at exit: */
     TT_VALUE_RETURNED_SEQ,           /* AttributeValueList_N*: failed attributes */
     TT_VALUE_RETURNED_ATTRIBUTE,     /* DeviceAttribute (returned in memory): its errors */

@@ -96,6 +96,19 @@
                      {TT_FIELD_COUNTER, TT_VALUE_U32_AT, 5}},
     },
 
+    /* ---- the serialization monitor ------------------------------------------------------------------- */
+    /* Called only where get_monitor() finds it held; polling threads wait so for orders, with nobody holding
+     * it. */
+    {
+        .library = TT_LIBRARY_TANGO,
+        .role = TT_ROLE_WAIT,
+        .detail = TT_DETAIL_FULL,
+        .name = "Tango::TangoMonitor::wait",
+        .signature = {"Tango::TangoMonitor::wait(long)"},
+        .argument = {{TT_FIELD_HOLDER, TT_VALUE_MONITOR_HOLDER, 0},
+                     {TT_FIELD_TEXT, TT_VALUE_MONITOR_NAME, 0}},
+    },
+
     /* ---- a server starts and stops -------------------------------------------------------------------- */
     {
         METHODS(LIFE),   .name = "Tango::Util::init",

@@ -20,6 +20,7 @@ int tt_cmd_list(const struct tt_options *options);
 int tt_cmd_status(const struct tt_options *options);
 int tt_cmd_top(const struct tt_options *options);
 int tt_cmd_clients(const struct tt_options *options);
+int tt_cmd_calls(const struct tt_options *options);
 int tt_cmd_tail(const struct tt_options *options);
 int tt_cmd_dump(const struct tt_options *options);
 int tt_cmd_detail(const struct tt_options *options);

@@ -425,6 +425,7 @@ static void close_hidden(struct tt_correlator *correlator, struct tt_span *span)
 static void span_close(void *context, struct tt_span *span)
 {
     struct tt_correlator *correlator = context;
+    tt_correlate_close_ledger(span);
     while (span->sent) {
         struct tt_request *request = span->sent;
         span->sent = request->sent_next;
@@ -458,11 +459,39 @@ void tt_correlator_configure(struct tt_correlator *correlator, uint64_t join_wai
     correlator->config.native = native;
 }
 
-static void log_written(void *context, struct tt_log *log)
+void tt_correlator_log(struct tt_correlator *correlator, struct tt_log *log)
 {
-    struct tt_correlator *correlator = context;
     tt_correlate_log(correlator, log);
     limit_pending(correlator);
+}
+
+static void log_written(void *context, struct tt_log *log)
+{
+    tt_correlator_log(context, log);
+}
+
+bool tt_correlator_ids(const struct tt_span *span, uint8_t trace_id[16])
+{
+    unsigned depth = 0;
+    const struct tt_trace *trace = span->trace ? tt_trace_find(span->trace, &depth) : NULL;
+    if (!trace || trace->waiting)
+        return false;
+    memcpy(trace_id, trace->id, sizeof(trace->id));
+    return true;
+}
+
+/* The first wait of a span links it to the one that holds what it waits for. */
+static void span_waits(void *context, struct tt_span *span, const struct tt_wait *wait)
+{
+    struct tt_correlator *correlator = context;
+    const struct tt_span *holding = wait->holding;
+    if (holding && holding->trace && !span->linked && !holding->hidden) {
+        span->linked = true;
+        span->link_to = tt_trace_get(holding->trace);
+        memcpy(span->link_span, holding->span_id, sizeof(span->link_span));
+    }
+    if (correlator->config.wait)
+        correlator->config.wait(correlator->context, span, wait);
 }
 
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
@@ -472,6 +501,7 @@ struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator)
                                      .close = span_close,
                                      .log = correlator->config.log ? log_written : NULL,
                                      .pushed = event_pushed,
+                                     .wait = span_waits,
                                      .context = correlator};
 }
 

@@ -35,6 +35,9 @@ struct tt_correlator_config {
     /* Gets every log message with the ids of its span, if it has one, and owns it; NULL: they are not wanted.
      * The context is that of `emit`. */
     void (*log)(void *context, struct tt_log *log);
+    /* Told of waits for monitors, with the open span that waits, which has its ids already. May be NULL; the
+     * context is that of `emit`. */
+    void (*wait)(void *context, struct tt_span *span, const struct tt_wait *wait);
 };
 
 struct tt_correlator_stats {
@@ -66,6 +69,12 @@ void tt_correlator_configure(struct tt_correlator *correlator, uint64_t join_wai
 
 /* The ops to give to the assembler; their context is the correlator. */
 struct tt_assembler_ops tt_correlator_ops(struct tt_correlator *correlator);
+
+/* Takes over a log record of ours, as if it had been written in log->span. Only where config.log is set. */
+void tt_correlator_log(struct tt_correlator *correlator, struct tt_log *log);
+
+/* The trace id of an open span, as far as it is decided; else false. (Its span id is.) */
+bool tt_correlator_ids(const struct tt_span *span, uint8_t trace_id[16]);
 
 /* Gives up waiting where the time is over; `now` CLOCK_MONOTONIC ns. */
 void tt_correlator_tick(struct tt_correlator *correlator, uint64_t now);

@@ -62,6 +62,9 @@ void tt_correlate_give_up_servers(struct tt_correlator *correlator, const struct
 void tt_correlate_join(struct tt_correlator *correlator, struct tt_request *client,
                        struct tt_request *server);
 
+/* The span has ended: what its ledger lacks, and what that of the other side gets from it. */
+void tt_correlate_close_ledger(struct tt_span *span);
+
 /* Both sides of a request are known: they learn of each other. `client` is NULL once it has ended. */
 void tt_correlate_set_peers(struct tt_span *server, uint32_t client_tgid, struct tt_span *client);
 

@@ -207,6 +207,49 @@ static const char *copy(struct tt_span *span, const char *text)
     return text ? tt_arena_copy(&span->arena, text, strlen(text)) : NULL;
 }
 
+/* What the server knows of the call goes to its client. */
+static void tell_client(struct tt_span *client, const struct tt_span *server)
+{
+    client->moments.received = server->received_at ?: server->start;
+    client->moments.begun = server->start;
+    client->moments.done = server->end;
+    client->served = server->ledger;
+}
+
+void tt_correlate_close_ledger(struct tt_span *span)
+{
+    struct tt_span *other = span->other;
+    struct tt_moments *moments = &span->moments;
+
+    if (other) {
+        other->other = span->other = NULL;
+        if (span->kind == TT_SPAN_SERVER)
+            tell_client(other, span);
+        else
+            tell_client(span, other); /* which goes on: the client waits no longer */
+    }
+    if (span->kind != TT_SPAN_CLIENT || !span->ledger.known)
+        return;
+    moments->start = span->start;
+    moments->sent = span->sent_at;
+    moments->end = span->end;
+    tt_ledger_close_client(&span->ledger, moments,
+                           moments->done && span->served.known ? &span->served : NULL);
+}
+
+/* Only the first request of a client's span: further ones are in what it does besides. */
+static void link_ledgers(struct tt_span *client, struct tt_span *server)
+{
+    if (client->other || client->moments.received)
+        return;
+    if (server->end) {
+        tell_client(client, server);
+        return;
+    }
+    client->other = server;
+    server->other = client;
+}
+
 void tt_correlate_set_peers(struct tt_span *server, uint32_t client_tgid, struct tt_span *client)
 {
     server->has_peer = true;
@@ -215,6 +258,7 @@ void tt_correlate_set_peers(struct tt_span *server, uint32_t client_tgid, struct
         return;
     server->peer_class = client->owner_class ? copy(server, client->owner_class) : "";
     server->peer_device = copy(server, client->owner_device);
+    link_ledgers(client, server);
     if (client->has_peer)
         return;
     client->has_peer = true;

@@ -279,10 +279,16 @@ static int add_log_text(const struct tt_log *log, struct tt_otel_log *out)
     out->logger = log->logger ? tt_convert_copy(&out->arena, log->logger, TT_ATTR_LENGTH) : "";
     if (!out->body || !out->logger)
         return -1;
+    out->event = log->event;
     tt_fill_log(&build, log, out);
     out->attributes = tt_build_finish(&build);
     out->attribute_count = build.count;
     return build.failed ? -1 : 0;
+}
+
+const char *tt_enrich_title(struct tt_arena *arena, const struct tt_span *span)
+{
+    return tt_fill_title(arena, span);
 }
 
 struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log)

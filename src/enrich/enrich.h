@@ -34,6 +34,9 @@ struct tt_otel_span *tt_enrich(struct tt_enricher *enricher, struct tt_span **sp
 
 /* The same of a span that is still open and stays the caller's: what is known of it so far. */
 struct tt_otel_span *tt_enrich_open(struct tt_enricher *enricher, const struct tt_span *span);
+/* What the span does, as its tango.operation.name will say; in the arena or static. NULL when out of memory.
+ */
+const char *tt_enrich_title(struct tt_arena *arena, const struct tt_span *span);
 
 /* The same for a log record. */
 struct tt_otel_log *tt_enrich_log(struct tt_enricher *enricher, struct tt_log **log);

@@ -404,6 +404,20 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
         tt_build_int(build, TT_ATTR_RETRY, span->retry);
 }
 
+/* Where the time went. Parts that are 0 are left out; the rest says that there is a ledger. */
+static void fill_ledger(struct tt_build *build, const struct tt_span *span)
+{
+    _Static_assert(TT_ATTR_TIME_REST - TT_ATTR_TIME_MARSHAL == TT_PART_REST, "one attribute for each part");
+
+    for (int part = 0; part < TT_PARTS && span->ledger.known; part++)
+        if (span->ledger.ns[part] || part == TT_PART_REST)
+            tt_build_int(build, TT_ATTR_TIME_MARSHAL + part, (int64_t)span->ledger.ns[part]);
+    if (!span->waited)
+        return;
+    tt_build_string(build, TT_ATTR_MONITOR_NAME, span->monitor);
+    tt_build_int(build, TT_ATTR_MONITOR_HOLDER, span->holder);
+}
+
 void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, const char *title)
 {
     fill_operation(build, span, title);
@@ -415,5 +429,6 @@ void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, cons
         tt_fill_polling(build, span);
     if (span->kind == TT_SPAN_PRODUCER || span->kind == TT_SPAN_CONSUMER)
         tt_fill_event(build, span);
+    fill_ledger(build, span);
     fill_doubts(build, span);
 }

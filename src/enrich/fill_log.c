@@ -43,6 +43,14 @@ void tt_fill_log(struct tt_build *build, const struct tt_log *log, struct tt_ote
         out->severity = severities[i].severity;
         out->severity_text = severities[i].text;
     }
+    for (unsigned i = 0; i < log->fact_count; i++) {
+        const struct tt_log_fact *fact = &log->facts[i];
+
+        if (fact->text)
+            tt_build_string(build, fact->attr, fact->text);
+        else
+            tt_build_int(build, fact->attr, fact->number);
+    }
     tt_build_ready(build, TT_ATTR_LOG_LOGGER, out->logger);
     tt_build_int(build, TT_ATTR_LOG_THREAD, log->tid);
     if (log->file && *log->file) {

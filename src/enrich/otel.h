@@ -114,6 +114,7 @@ struct tt_otel_log {
     const char *severity_text; /* static; "" unknown */
     const char *body;          /* never NULL */
     const char *logger;        /* "" unknown */
+    const char *event;         /* static: OTLP's event name; NULL: none */
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
     struct tt_otel_resource *resource; /* holds a reference */

@@ -365,6 +365,36 @@ static void put_incomplete(struct tree *tree, const struct node *node)
     tt_text_free(&text);
 }
 
+static bool has_ledger(const struct tt_otel_span *span)
+{
+    return span && tt_otel_find(span->attributes, span->attribute_count, "tango.time.rest_ns");
+}
+
+/* Where the time went. Of the two sides of a call, the client's has the server's in it. */
+static void put_ledger(struct tree *tree, const struct node *node)
+{
+    static const char prefix[] = "tango.time.";
+    const struct tt_otel_span *span = node->span;
+    struct tt_text text = {0};
+
+    if (!has_ledger(span) || has_ledger(node->parent->span))
+        return;
+    for (size_t i = 0; i < span->attribute_count; i++) {
+        const struct tt_otel_attribute *a = &span->attributes[i];
+        const char *part = a->key + sizeof(prefix) - 1;
+
+        if (strncmp(a->key, prefix, sizeof(prefix) - 1) != 0 || a->type != TT_OTEL_INT)
+            continue;
+        tt_text_printf(&text, "%s%.*s %.3f ms", text.size ? ", " : "", (int)strlen(part) - 3, part,
+                       (double)a->value.integer / 1e6);
+    }
+    for (char *c = text.data; c && *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    if (!text.failed)
+        put_note(tree, node, DIM, "=", text.data);
+    tt_text_free(&text);
+}
+
 /* A reply is not inside the call that it answers: where that is found. */
 static void put_links(struct tree *tree, const struct node *node)
 {
@@ -470,6 +500,7 @@ static void put_span(struct tree *tree, const struct node *node)
     if (error && !shown_below(node, error))
         put_note(tree, node, RED, glyphs(tree)->error, error);
     put_incomplete(tree, node);
+    put_ledger(tree, node);
     put_links(tree, node);
     put_logs(tree, node);
 }

@@ -48,6 +48,8 @@ static void write_record(struct tt_json *json, const struct tt_otel_log *log)
         tt_json_int(json, "severityNumber", log->severity);
         tt_json_string(json, "severityText", log->severity_text);
     }
+    if (log->event)
+        tt_json_string(json, "eventName", log->event);
     tt_json_object(json, "body");
     tt_json_string(json, "stringValue", log->body);
     tt_json_object_end(json);

@@ -46,6 +46,7 @@ enum {
     LOG_TRACE_ID,
     LOG_SPAN_ID,
     LOG_OBSERVED_TIME,
+    LOG_EVENT_NAME,
 };
 enum { SCOPE_LOGS_SCOPE = 1, SCOPE_LOGS_RECORDS, SCOPE_LOGS_SCHEMA };
 enum { RESOURCE_LOGS_RESOURCE = 1, RESOURCE_LOGS_SCOPES, RESOURCE_LOGS_SCHEMA };
@@ -433,6 +434,8 @@ static void put_log(struct tt_back *back, const struct tt_otel_log *log)
 {
     size_t body;
 
+    if (log->event)
+        put_text(back, LOG_EVENT_NAME, log->event);
     put_fixed64(back, LOG_OBSERVED_TIME, log->time);
     if (log->in_span) {
         put_data(back, LOG_SPAN_ID, log->span_id, sizeof(log->span_id));

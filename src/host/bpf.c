@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/internal.h"
 #include "probe.skel.h"
@@ -49,7 +50,7 @@ static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
     return 0;
 }
 
-static int load(size_t ring_size, bool multi, bool typed_loads, struct probe_bpf *share,
+static int load(size_t ring_size, bool multi, bool typed_loads, bool scheduler, struct probe_bpf *share,
                 struct probe_bpf **bpf)
 {
     struct probe_bpf *made = probe_bpf__open();
@@ -63,6 +64,8 @@ static int load(size_t ring_size, bool multi, bool typed_loads, struct probe_bpf
         error = bpf_program__set_expected_attach_type(made->progs.tt_probe, ATTACH_UPROBE_MULTI);
     if (!error && share)
         error = bpf_program__set_autoload(made->progs.tt_thread_exit, false);
+    if (!error)
+        error = bpf_program__set_autoload(made->progs.tt_sched_switch, scheduler && !share);
     if (!error)
         error = probe_bpf__load(made);
     if (error) {
@@ -79,9 +82,13 @@ int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct pr
 
     libbpf_set_print(libbpf_message);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-    /* Older kernels lack what typed loads need: found by trying. */
-    error = load(ring_size, multi, true, share, bpf);
-    return error ? load(ring_size, multi, false, share, bpf) : 0;
+    /* Older kernels lack what typed loads need, some refuse typed tracepoints: found by trying. */
+    error = load(ring_size, multi, true, true, share, bpf);
+    if (error)
+        error = load(ring_size, multi, false, true, share, bpf);
+    if (error)
+        error = load(ring_size, multi, true, false, share, bpf);
+    return error ? load(ring_size, multi, false, false, share, bpf) : 0;
 }
 
 static int ring_event(void *context, void *data, size_t size)
@@ -275,6 +282,25 @@ uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid)
     uint32_t key = (uint32_t)tgid;
 
     return bpf_map_lookup_elem(bpf_map__fd(host->bpf->maps.targets), &key, &value) ? 0 : value.hits;
+}
+
+int tt_host_set_scheduler(struct tt_host *host, bool on)
+{
+    struct bpf_program *program = host->bpf->progs.tt_sched_switch;
+    struct bpf_link **link = &host->bpf->links.tt_sched_switch;
+
+    if (on && !*link) {
+        *link = bpf_program__fd(program) < 0 ? NULL : bpf_program__attach(program);
+        if (!*link)
+            return -(errno ?: ENOSYS);
+    } else if (!on && *link) {
+        bpf_link__destroy(*link);
+        *link = NULL;
+    }
+    host->bpf->bss->scheduler_since = *link ? tt_now_ns() : 0;
+    if (host->single)
+        host->single->bss->scheduler_since = host->bpf->bss->scheduler_since;
+    return 0;
 }
 
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python)

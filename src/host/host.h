@@ -60,6 +60,9 @@ int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_poi
 int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail);
 /* Hits of probes in a process since it is in the filter; 0 if it is not. */
 uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid);
+/* Follows every switch of the scheduler, for the time that traced threads spend off the CPU. The whole host
+ * pays for it: only while a process is at TT_CLOCK_DETAIL. 0, or negative errno: that time is not told. */
+int tt_host_set_scheduler(struct tt_host *host, bool on);
 /* What is to be known of a Python process; NULL removes the entry. */
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python);
 /* Sums over all CPUs. */

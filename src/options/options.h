@@ -71,6 +71,8 @@ struct tt_options {
     unsigned batch_delay; /* ms */
     bool logs;            /* log messages, too */
     unsigned log_rate;    /* of one process per second; 0: no limit */
+    unsigned calls_open;  /* ms after which an open call is recorded; 0: never */
+    unsigned calls_wait;  /* ms of waiting for a monitor that are recorded; 0: never */
 
     /* Sampling; ratios are texts that tt_rule_ratio reads. */
     unsigned sampler;              /* enum tt_sampler_kind */

@@ -295,6 +295,28 @@ const struct option tt_option_table[] = {
      .max = 1000000,
      .help =
          "Most log messages of one process per second; further ones are dropped and counted. 0: no limit"},
+    {.name = "calls-open",
+     .type = OPTION_DURATION,
+     FIELD(calls_open),
+     .value = "TIME",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "3s",
+     .max = 86400000,
+     .help =
+         "A call that is open for so long, and again at twice and four times that, is told of by a log record "
+         "'tango.call.open' with its trace and span id: what it waits for. 0: never"},
+    {.name = "calls-wait",
+     .type = OPTION_DURATION,
+     FIELD(calls_wait),
+     .value = "TIME",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "100ms",
+     .max = 86400000,
+     .help =
+         "A wait for a device's serialization monitor of at least so long is told of by a log record "
+         "'tango.monitor.wait': who waited, and who held it. Such waits are seen at level of detail full. 0: never"},
     {.name = "queue-size",
      .type = OPTION_COUNT,
      FIELD(queue_size),

@@ -14,6 +14,7 @@ struct recipe {
     int plus;     /* fixed offset of the value */
     bool behind;  /* the object begins with a pointer to the one that `at` is in */
     int after;    /* .. and of what that pointer leads to */
+    int beyond;   /* which is a pointer, too: .. and of what that leads to; 0: it is not */
 };
 
 static const struct recipe recipes[] = {
@@ -39,6 +40,12 @@ static const struct recipe recipes[] = {
     [TT_VALUE_ATTRIBUTE_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, .plus = 32},
     [TT_VALUE_COMMAND_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, .plus = 8},
     [TT_VALUE_CLASS_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, TT_LAYOUT_CLASS_NAME},
+    /* TangoMonitor {omni_mutex; long; omni_condition; omni_thread *locking_thread; long; string}: the same in
+       the code of all builds from 9.3.4 to 10.3.3. omni_thread::posix_thread, omniORB 4.2 and 4.3. struct
+       pthread's tid: what glibc tells debuggers by _thread_db_pthread_tid; checked where it is used. */
+    [TT_VALUE_MONITOR_NAME] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true, .plus = 120},
+    [TT_VALUE_MONITOR_HOLDER] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .plus = 104, .pointer = true, .after = 112,
+                                 .beyond = 720},
     [TT_VALUE_U32] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_CLNT_IDENT] = {TT_CAPTURE_CLNT_IDENT, TT_CAPTURE_CLNT_IDENT},
     [TT_VALUE_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
@@ -120,6 +127,7 @@ const char *tt_capture_field_name(unsigned field)
         [TT_FIELD_PY_CODE] = "code",
         [TT_FIELD_PY_CODE_39] = "code (3.9)",
         [TT_FIELD_PY_RESULT] = "result",
+        [TT_FIELD_HOLDER] = "holder",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";
@@ -178,6 +186,8 @@ bool tt_capture_make(const struct tt_argument *argument, const struct tt_origin 
         (!dereference(&made) || !shift(&made, offset_of(layout, recipe->then))))
         return false;
     if (recipe->pointer && (!dereference(&made) || !shift(&made, recipe->after)))
+        return false;
+    if (recipe->beyond && (!dereference(&made) || !shift(&made, recipe->beyond)))
         return false;
     made.aux = (__u16)aux;
     made.aux2 = (__u16)aux2;

@@ -5,7 +5,7 @@ Latencies of one run are compared with each other only: on a shared machine abso
 at each level of detail alternate round by round.
 usage: bench.py [--rounds N] [--calls N] [--levels rpc,methods,full] [--native-rounds N] [--only-native] [--out build/bench.json]
 
-Beside it Tango 10's own telemetry: see beside_native.py.
+Beside it a program that is no part of it: see bystander.py; and Tango 10's own telemetry: see beside_native.py.
 """
 import argparse
 import json
@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 import bed as beds  # noqa: E402
 import beside_native  # noqa: E402
+import bystander  # noqa: E402
 import native  # noqa: E402
 import parts  # noqa: E402
 import procmem  # noqa: E402
@@ -176,6 +177,7 @@ def main():
         for case in () if given.only_native else CASES:
             print("measuring %s ..." % case[0], file=sys.stderr, flush=True)
             results += measure(case, given.rounds, given.calls, given.levels)
+        aside = {} if given.only_native else bystander.measure(given.rounds, given.levels)
         beside = []
         for case in beside_native.cases():
             print("measuring %s %s beside native ..." % case[:2], file=sys.stderr, flush=True)
@@ -186,9 +188,11 @@ def main():
         sys.exit("bench: %s" % reason)
     with open(given.out, "w") as f:
         json.dump({"calls_per_round": given.calls, "kernel": os.uname().release, "results": results,
-                   "native": beside}, f, indent=1)
+                   "bystander": aside, "native": beside}, f, indent=1)
     if results:
         table(results)
+        print()
+        print_table(bystander.table(aside))
         print()
     print_table(beside_native.table(beside))
     print("added per call, medians over rounds: latency; CPU of client, server and agent together, exporting included; "

@@ -101,6 +101,7 @@ class Log:
         self.time, self.severity, self.text = int(raw["timeUnixNano"]), raw.get("severityNumber", 0), raw.get("severityText", "")
         self.body, self.attrs = value_of(raw["body"]), attributes_of(raw.get("attributes"))
         self.trace, self.span = raw.get("traceId", ""), raw.get("spanId", "")
+        self.event = raw.get("eventName", "")
         self.resource, self.scope = resource, scope
 
     @property

@@ -34,6 +34,9 @@ static const struct tt_row rows[] = {
     {.role = TT_ROLE_RECEIVE, .name = "k", .verb = "event"},
     {.role = TT_ROLE_LIFE, .name = "l", .verb = "start"},
     {.role = TT_ROLE_LIFE, .name = "m", .verb = "start server"},
+    {.role = TT_ROLE_WAIT, .name = "n"},
+    {.role = TT_ROLE_METHOD, .name = "o"},
+    {.role = TT_ROLE_UPCALL, .name = "p"},
 };
 
 static const struct tt_row *row_of(void *context, uint32_t point)
@@ -52,10 +55,15 @@ static void emit(void *context, struct tt_span *span)
     volatile size_t sum = read_all(span->device) + read_all(span->class_name) + read_all(span->command) +
                           read_all(span->operation) + read_all(span->text) + read_all(span->exception_type) +
                           read_all(span->peer_class) + read_all(span->peer_device) + read_all(span->topic) +
-                          read_all(span->event_type);
+                          read_all(span->event_type) + read_all(span->monitor);
     if (span->attribute_count > TT_LIST_MAX || span->error_count > TT_ERRORS_MAX || span->end < span->start ||
         span->attribute_total < span->attribute_count || span->error_total < span->error_count ||
         span->trace || span->sent)
+        abort();
+    uint64_t accounted = 0;
+    for (int part = 0; part < TT_PARTS; part++)
+        accounted += span->ledger.ns[part];
+    if (span->ledger.known && accounted != span->end - span->start)
         abort();
     for (unsigned i = 0; i < span->attribute_count; i++)
         sum += strlen(span->attributes[i]);

@@ -190,6 +190,7 @@ def mixed_calls(bed, *options, calls=CALLS, threads=2, one_cpu=False):
         lambda: truth.check_threads(spans, client.pid, log),
         lambda: truth.check_certain(spans),
         lambda: truth.check_none_lost(final, agent))
+    return spans
 
 
 def crowd(*procs):
@@ -249,6 +250,18 @@ def test_calls_single(bed):
     mixed_calls(bed, "--no-multi")
 
 
+def test_calls_full(bed):
+    """With the scheduler followed: where the time of each call went, to the nanosecond."""
+    spans = [s for s in mixed_calls(bed, "--detail", "full") if s.kind in (otlp.SERVER, otlp.CLIENT)]
+    off_cpu = 0
+    for span in spans:
+        parts_of = [ns for key, ns in span.attrs.items() if key.startswith("tango.time.")]
+        check(parts_of, "a ledger", span)
+        equal(sum(parts_of), span.end - span.start, "its sum, of %r" % span)
+        off_cpu += span.attrs.get("tango.time.user_off_cpu_ns", 0) > 0
+    tell("ledgers", "%d, %d with methods off the CPU" % (len(spans), off_cpu))
+
+
 def test_kernel_is_content(bed):
     """What the kernel complains about, all tests through. (Not about segfaults: TangoTest 9.3.4 may die of one when it
     is ended after it has served clients, on any kernel, untraced as well; while the tests want it alive they check it.)
@@ -266,7 +279,7 @@ def keep_files(name):
 
 
 def main():
-    tests = [test_doctor, test_host, test_calls, test_sigkill, test_one_cpu]
+    tests = [test_doctor, test_host, test_calls, test_calls_full, test_sigkill, test_one_cpu]
     if findings()["uprobe_multi"][0] == "ok":
         tests.append(test_calls_single)
     tests.append(test_kernel_is_content)

@@ -5,7 +5,7 @@ import sys
 
 SHOWN = [("doctor", "uprobe_multi"), ("doctor", "uprobe_multi by pid"), ("doctor", "cost of a probe"),
          ("host", "tests/host"), ("host", "100 links by pid closed in"), ("calls", "program tt_probe"),
-         ("calls", "points in TangoTest")]
+         ("calls", "points in TangoTest"), ("calls_full", "program tt_sched_switch"), ("calls_full", "ledgers")]
 
 
 def line(tests):

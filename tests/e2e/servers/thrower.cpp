@@ -145,6 +145,20 @@ Tango::DevLong sleep_ms(Tango::DevLong n) {
   return n;
 }
 
+uint64_t clock_ns(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
+}
+
+// At work for n ms; returns the CPU time that it took, us.
+Tango::DevLong spin_ms(Tango::DevLong n) {
+  const uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID), end = clock_ns(CLOCK_MONOTONIC) + static_cast<uint64_t>(n) * 1000000u;
+  while (clock_ns(CLOCK_MONOTONIC) < end) {
+  }
+  return static_cast<Tango::DevLong>((clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin) / 1000);
+}
+
 struct {
   const char *name;
   LongFunction function;
@@ -158,6 +172,7 @@ struct {
     {"RethrowPlain", rethrow_plain},
     {"CancelThread", cancel_thread},
     {"SleepMs", sleep_ms},
+    {"SpinMs", spin_ms},
 };
 
 // Calls another device from inside a command: "DEVICE read|command NAME". The proxies stay: the second call of a

@@ -51,6 +51,7 @@ enum {
     START_SERVER, /* the next one */
     EXPORT,       /* called by that */
     SUBSCRIBE,
+    WAIT, /* for a monitor */
     ROWS,
 };
 
@@ -93,6 +94,7 @@ static const struct tt_row test_rows[ROWS] = {
     [SUBSCRIBE] = {.role = TT_ROLE_MANY,
                    .name = "Tango::DeviceProxy::subscribe_event",
                    .verb = "subscribe_event"},
+    [WAIT] = {.role = TT_ROLE_WAIT, .name = "Tango::TangoMonitor::wait"},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
@@ -125,7 +127,9 @@ struct events {
     size_t count, capacity;
     struct tt_log *logs[32]; /* in the order they came */
     size_t log_count;
-    size_t pushed; /* events that are known with topic and number */
+    size_t pushed;              /* events that are known with topic and number */
+    bool clocked;               /* events tell how long their threads were .. */
+    uint64_t off_cpu[MAX_TIDS]; /* .. not on a CPU */
 };
 
 /* ---- where spans go --------------------------------------------------------------------------- */
@@ -265,6 +269,8 @@ struct draft {
     };
 };
 
+static inline void draft_u64(struct draft *d, int field, uint64_t value);
+
 static inline struct draft *draft(struct events *e, int type, uint32_t tid, uint32_t point, uint64_t frame,
                                   uint64_t sp)
 {
@@ -281,6 +287,8 @@ static inline struct draft *draft(struct events *e, int type, uint32_t tid, uint
                                  .point = point,
                                  .frame = frame,
                                  .sp = sp};
+    if (e->clocked)
+        draft_u64(&d, TT_FIELD_OFF_CPU, e->off_cpu[tid]);
     return &d;
 }
 

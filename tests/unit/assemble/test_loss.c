@@ -194,10 +194,10 @@ static void threads_are_bounded(void **state)
     assert_int_equal(e.spans[0]->tid, 1);
 }
 
-static void count_open(void *context, const struct tt_span *span)
+static void count_open(void *context, const struct tt_open *open)
 {
     ++*(int *)context;
-    assert_int_equal(span->end, 0);
+    assert_int_equal(open->span->end, 0);
 }
 
 static void open_spans_can_be_seen(void **state)

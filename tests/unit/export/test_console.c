@@ -94,6 +94,30 @@ static void test_tree_ascii(void **state)
         "                  x API_CommandNotFound: Command Arm not found ?[2J ??\n");
 }
 
+/* Of both sides of a call the client's ledger is shown: it has the server's in it. */
+static void test_ledger(void **state)
+{
+    struct tt_otel_resource *resource = fixture_resource("scan.py", "ws1:4711", NULL, 4711);
+    struct tt_otel_span *spans[] = {fixture_span(resource, 1, 1, 0, 3, "Arm", NULL, 0, 10),
+                                    fixture_span(resource, 1, 2, 1, 2, "Arm", NULL, 1, 9),
+                                    fixture_span(resource, 1, 3, 2, 1, "Basler.Arm", NULL, 2, 8),
+                                    fixture_span(resource, 1, 4, 3, 3, "Off", NULL, 3, 4)};
+    struct tt_text text = {0};
+
+    add_attribute(spans[0], int_attribute("tango.time.marshal_ns", 1500));
+    add_attribute(spans[0], int_attribute("tango.time.user_off_cpu_ns", 12345678));
+    add_attribute(spans[0], int_attribute("tango.time.rest_ns", 0));
+    add_attribute(spans[1], int_attribute("tango.time.rest_ns", 8000));
+    add_attribute(spans[3], int_attribute("tango.time.rest_ns", 1000));
+    tt_console_tree(&text, spans, 4, 0, NULL, 0, &(struct tt_console_style){.utf8 = false});
+    assert_non_null(strstr(text.data, "= marshal 0.002 ms, user off cpu 12.346 ms, rest 0.000 ms\n"));
+    assert_null(strstr(text.data, "rest 0.008 ms"));
+    assert_non_null(strstr(text.data, "= rest 0.001 ms\n"));
+    tt_text_free(&text);
+    put_spans(spans, 4);
+    tt_otel_resource_put(&resource);
+}
+
 #define OFF    "\033[0m"
 #define DIM    "\033[2m"
 #define RED    "\033[31m"
@@ -508,6 +532,7 @@ static int group_setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_tree_utf8),
         cmocka_unit_test(test_tree_ascii),
         cmocka_unit_test(test_tree_color),

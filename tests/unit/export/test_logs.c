@@ -51,6 +51,7 @@ static void test_json(void **state)
                                   fixture_log(resource, 0, 0, 0, "", "", 7)};
     struct tt_json json = {0};
 
+    logs[1]->event = "tango.call.open";
     tt_encode_logs_json(logs, 2, &json);
     assert_false(json.failed);
     assert_string_equal(
@@ -61,7 +62,7 @@ static void test_json(void **state)
         "\"attributes\":[{\"key\":\"tango.logger.name\",\"value\":{\"stringValue\":\"sys/tg_test/1\"}}],\"flags\":1,"
         "\"traceId\":\"4bf90000000000000000000000000001\",\"spanId\":\"a100000000000002\"},"
         "{\"timeUnixNano\":\"1704110400000007000\",\"observedTimeUnixNano\":\"1704110400000007000\","
-        "\"body\":{\"stringValue\":\"\"},"
+        "\"eventName\":\"tango.call.open\",\"body\":{\"stringValue\":\"\"},"
         "\"attributes\":[{\"key\":\"tango.logger.name\",\"value\":{\"stringValue\":\"sys/tg_test/1\"}}]}],"
         "\"schemaUrl\":\"https://opentelemetry.io/schemas/1.44.0\"}],"
         "\"schemaUrl\":\"https://opentelemetry.io/schemas/1.44.0\"}]}\n");
@@ -80,6 +81,7 @@ static void test_protobuf(void **state)
 
     for (unsigned i = 0; i < 600; i++)
         logs[i] = fixture_log(resource, 1, 1 + i % 2, 9, "INFO", "text", 600 - i);
+    logs[599]->event = "tango.monitor.wait";
     tt_encode_sort_logs(logs, 600);
     assert_int_equal(tt_encode_logs_protobuf(encoder, logs, 600, 1 << 20, &out, &taken), 0);
     assert_int_equal(taken, 600);
@@ -96,6 +98,7 @@ static void test_protobuf(void **state)
     assert_int_equal(first->time_unix_nano, FIXTURE_TIME + 1000);
     assert_int_equal(first->severity_number, 9);
     assert_string_equal(first->severity_text, "INFO");
+    assert_string_equal(first->event_name, "tango.monitor.wait");
     assert_string_equal(first->body->string_value, "text");
     assert_int_equal(first->trace_id.len, 16);
     assert_int_equal(first->span_id.len, 8);
