@@ -403,6 +403,10 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
+    if (p->flags & TT_POINT_INSIDE && p->kind == TT_POINT_EXIT && !t->overflow && !frame_is_open(t, frame)) {
+        tt_count(TT_COUNTER_CONDITION);
+        return 0;
+    }
     /* Directly inside another such function: the frames are known. */
     nested = t->depth && t->depth <= TT_OPEN_FRAMES &&
              t->open[(t->depth - 1) & (TT_OPEN_FRAMES - 1)] == t->caller && frame < t->caller;

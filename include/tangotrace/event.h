@@ -145,6 +145,8 @@ struct tt_point {
 
 #define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
 #define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
+#define TT_POINT_INSIDE                                                                                      \
+    4u /* its function is entered in its middle: exits count only where that was the case */
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */

@@ -21,10 +21,10 @@ enum tt_library {
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
     TT_LIBRARY_PYTHON,   /* libpython, or an executable that holds it */
+    TT_LIBRARY_PYTANGO,  /* PyTango's extension */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
-    TT_HOLDS_PYTANGO,                  /* PyTango's extension */
     TT_HOLDS_CLASSES,                  /* classes derived from cppTango's: device servers, plug-ins */
     TT_HOLDS,
 };
@@ -182,9 +182,19 @@ struct tt_row {
     bool foreign;   /* runs code of others (callbacks, methods): a stack may switch inside it */
     bool overrides; /* not the function itself, but those of user classes that take its place (found by RTTI)
                      */
+    /* Not the function itself, which is another file's, but those that call it, each from its call on. The
+     * arguments are those of that call. */
+    bool callers;
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };
+
+/* Does it call a method that is written in Python? */
+static inline bool tt_row_is_python(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_METHOD &&
+           (row->library == TT_LIBRARY_PYTHON || row->library == TT_LIBRARY_PYTANGO);
+}
 
 /* All rows. The index of a row is tt_point.function. */
 extern const struct tt_row tt_rows[];

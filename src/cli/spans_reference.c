@@ -150,7 +150,7 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_SWITCH] = NULL,
     };
 
-    if (row->library == TT_LIBRARY_PYTHON) /* Python's own: the spans are of what it calls */
+    if (tt_row_is_python(row)) /* the spans are of what is called */
         return NULL;
     return (size_t)row->role < TT_ARRAY_SIZE(kinds) ? kinds[row->role] : NULL;
 }

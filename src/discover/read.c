@@ -211,7 +211,7 @@ static bool holds_any(const struct tt_file_facts *facts)
     for (int i = 0; i < TT_LIBRARIES; i++)
         if (facts->library[i])
             return true;
-    return facts->library[TT_HOLDS_PYTANGO] || facts->library[TT_HOLDS_CLASSES];
+    return facts->library[TT_HOLDS_CLASSES];
 }
 
 static void drop_files(struct tt_process *process)

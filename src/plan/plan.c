@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "plan/calls.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -20,6 +22,9 @@
 
 #define ENTRY_REACH 48 /* instructions looked at for an entry point */
 #define TEXT_MAX    768
+
+/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
+#define PYTANGO_SYMBOL "PyInit__tango"
 
 /* One function in the making. */
 struct job {
@@ -140,6 +145,8 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
         .condition = TT_COND_ALWAYS, .function = job->wanted->row, .detail = job->row->detail};
     if (job->row->library == TT_LIBRARY_PYTHON)
         point->flags = TT_POINT_FROM_PYTANGO;
+    if (job->wanted->call)
+        point->flags = TT_POINT_INSIDE;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -182,6 +189,24 @@ static int64_t find_entry(struct job *job)
     return -1;
 }
 
+/* Instruction of the call that the frame begins at, or -1 with the reason in job->refused. */
+static int64_t find_call(struct job *job)
+{
+    const struct tt_flow *flow = &job->flow;
+    int64_t insn = tt_flow_find(flow, job->wanted->call);
+    struct tt_cfa cfa;
+
+    if (insn < 0 || !flow->insns[insn].live || flow->insns[insn].insn.kind != TT_INSN_CALL)
+        say(job->refused, "no call at 0x%llx", (unsigned long long)job->wanted->call);
+    else if (tt_flow_cfa(flow, 0, &cfa) < 0 || cfa.reg != TT_REG_RSP || cfa.offset != 8)
+        say(job->refused, "the call is in a part of a function that is not known");
+    else if (tt_flow_repeats(flow, (uint32_t)insn))
+        say(job->refused, "the call is in a loop");
+    else
+        return insn;
+    return -1;
+}
+
 static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
                         const struct tt_origin *origin, const char *where)
 {
@@ -210,7 +235,7 @@ static struct tt_origin find_argument(const struct job *job, uint32_t insn, unsi
 
     if (job->wanted->arguments && index < TT_ARGUMENT_REGS)
         start = job->wanted->arguments[index];
-    if (start.reg == TT_REG_NONE)
+    if (start.reg == TT_REG_NONE || job->wanted->call)
         return start;
     found = tt_values_find(&job->flow, insn, start.reg, size);
     /* the argument is that much behind what the register held */
@@ -264,7 +289,7 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 static int plan_entry(struct job *job)
 {
     bool needless = job->row->role == TT_ROLE_TOPIC; /* only its exit is of interest */
-    int64_t insn = needless ? -1 : find_entry(job);
+    int64_t insn = needless ? -1 : job->wanted->call ? find_call(job) : find_entry(job);
     struct tt_plan_point *other;
     struct tt_point point;
     int r;
@@ -505,6 +530,31 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     return r;
 }
 
+static bool has_symbol(const struct tt_elf *elf, const char *name)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, const char *why)
+{
+    struct tt_plan_function *function = &plan->functions[plan->function_count++];
+
+    *function = (struct tt_plan_function){
+        .row = wanted->row,
+        .address = wanted->address,
+        .size = wanted->size,
+        .first = (uint32_t)plan->point_count,
+        .symbol = strdup(wanted->symbol),
+        .signature = strdup(wanted->signature),
+        .refused = strdup(why),
+    };
+    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
+}
+
 static bool is_covered(const struct tt_plan *plan, const char *name)
 {
     for (size_t i = 0; i < plan->function_count; i++) {
@@ -517,16 +567,21 @@ static bool is_covered(const struct tt_plan *plan, const char *name)
     return false;
 }
 
-/* Plans one matched symbol. */
-static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+static struct tt_function wanted_of(const struct tt_match *match)
 {
-    const struct tt_function wanted = {
+    return (struct tt_function){
         .row = match->row,
         .address = match->symbol->address,
         .size = match->symbol->size,
         .symbol = match->symbol->name,
         .signature = match->signature,
     };
+}
+
+/* Plans one matched symbol. */
+static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
+{
+    const struct tt_function wanted = wanted_of(match);
 
     plan->library[tt_rows[match->row].library] = true;
     return tt_plan_function(plan, elf, &wanted);
@@ -536,40 +591,63 @@ static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_
 static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
     const struct tt_row *row = &tt_rows[match->row];
-    struct tt_plan_function *function = &plan->functions[plan->function_count];
+    const struct tt_function wanted = wanted_of(match);
+    _cleanup_free_ char *why = NULL;
 
     if (!is_covered(plan, row->substitute))
         return plan_match(plan, elf, match);
-    *function = (struct tt_plan_function){
-        .row = match->row,
-        .address = match->symbol->address,
-        .size = match->symbol->size,
-        .first = (uint32_t)plan->point_count,
-        .symbol = strdup(match->symbol->name),
-        .signature = strdup(match->signature),
+    if (asprintf(&why, "only called by %s", row->substitute) < 0)
+        return -ENOMEM;
+    return tt_plan_leave_out(plan, &wanted, why);
+}
+
+/* Plans the function that one of the calls is in: what it calls is the row's. */
+static int plan_caller(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count,
+                       size_t index)
+{
+    const struct tt_call *call = &calls[index];
+    _cleanup_free_ char *where = NULL;
+    const struct tt_function wanted = {
+        .row = call->row,
+        .address = call->function,
+        .symbol = call->name,
+        .signature = asprintf(&where, "call of %s at 0x%" PRIx64, call->name, call->address) < 0 ? NULL
+                                                                                                 : where,
+        .call = call->address,
+        .whole = true,
     };
-    plan->function_count++;
-    if (asprintf(&function->refused, "only called by %s", row->substitute) < 0)
-        function->refused = NULL;
-    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
+
+    if (!wanted.signature)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (i != index && calls[i].function == call->function)
+            return tt_plan_leave_out(plan, &wanted, "one of several calls in one function");
+    }
+    plan->library[tt_rows[call->row].library] = true;
+    return tt_plan_function(plan, elf, &wanted);
 }
 
 static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
 {
+    _cleanup_free_ struct tt_call *calls = NULL;
     struct tt_match *matches = NULL;
-    size_t count = 0;
+    size_t count = 0, call_count = 0;
     int r = tt_match_symbols(elf, &matches, &count);
 
-    if (r < 0)
-        return r;
-    if (!count)
-        return -ENOENT;
-    plan->functions = calloc(count, sizeof(*plan->functions));
-    r = plan->functions ? 0 : -ENOMEM;
+    if (r == 0 && has_symbol(elf, PYTANGO_SYMBOL))
+        r = tt_calls_find(elf, &calls, &call_count);
+    if (r == 0 && !count && !call_count)
+        r = -ENOENT;
+    if (r == 0) {
+        plan->functions = calloc(count + call_count, sizeof(*plan->functions));
+        r = plan->functions ? 0 : -ENOMEM;
+    }
     for (size_t i = 0; r >= 0 && i < count; i++)
         r = tt_rows[matches[i].row].inner ? 0 : plan_match(plan, elf, &matches[i]);
     for (size_t i = 0; r >= 0 && i < count; i++)
         r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
+    for (size_t i = 0; r >= 0 && i < call_count; i++)
+        r = plan_caller(plan, elf, calls, call_count, i);
     tt_match_free(&matches, count);
     return r;
 }
@@ -607,23 +685,12 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
 
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
 #define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
-/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
-#define PYTANGO_SYMBOL "PyInit__tango"
-
-static bool has_symbol(const struct tt_elf *elf, const char *name)
-{
-    for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, name))
-            return true;
-    }
-    return false;
-}
 
 /* cppTango itself has no user's classes, unless it is part of a program. PyTango's extension has some, but
  * what they do is call Python: rows_python.h. */
 static bool may_have_classes(const struct tt_elf *elf, const bool holds[TT_HOLDS])
 {
-    return elf->tango_types && (!holds[TT_LIBRARY_TANGO] || elf->program) && !holds[TT_HOLDS_PYTANGO];
+    return elf->tango_types && (!holds[TT_LIBRARY_TANGO] || elf->program) && !holds[TT_LIBRARY_PYTANGO];
 }
 
 int tt_plan_probe(int fd, bool holds[TT_HOLDS])
@@ -642,7 +709,7 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
         holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
-        holds[TT_HOLDS_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
+        holds[TT_LIBRARY_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
         holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds);
         tt_match_free(&matches, count);
     }

@@ -155,7 +155,7 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
     bool python = false;
 
     for (size_t i = 0; i < process->file_count; i++)
-        python |= process->files[i].library[TT_LIBRARY_PYTHON] || process->files[i].library[TT_HOLDS_PYTANGO];
+        python |= process->files[i].library[TT_LIBRARY_PYTHON] || process->files[i].library[TT_LIBRARY_PYTANGO];
     if (!python || !process->tango)
         return false;
     made = calloc(1, sizeof(*made));
@@ -168,7 +168,7 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
 
         if (file->library[TT_LIBRARY_PYTHON] && !made->readable)
             look_at_file(process, file, made);
-        if (file->library[TT_HOLDS_PYTANGO] && !made->package) {
+        if (file->library[TT_LIBRARY_PYTANGO] && !made->package) {
             made->extension = file->start;
             made->extension_end = file->end;
             made->package = package_of(file->path);

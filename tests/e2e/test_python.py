@@ -170,8 +170,12 @@ def test_low_10_0_4(bed):
     scan(bed, python_of("10.0.4"), LOW)
 
 
-def test_client_10_3_1(bed):
-    scan(bed, python_of("10.3.1"), HIGH, server_python=python_of("debian"))
+def test_high_10_3_1(bed):
+    scan(bed, python_of("10.3.1"), HIGH)
+
+
+def test_low_10_3_1(bed):
+    scan(bed, python_of("10.3.1"), LOW)
 
 
 def test_threads_debian(bed):
@@ -180,6 +184,10 @@ def test_threads_debian(bed):
 
 def test_threads_10_0_4(bed):
     scan(bed, python_of("10.0.4"), LOW, flags=["--threads", "4"], workers=4)
+
+
+def test_threads_10_3_1(bed):
+    scan(bed, python_of("10.3.1"), LOW, flags=["--threads", "4"], workers=4)
 
 
 def test_gevent_debian(bed):
@@ -245,5 +253,5 @@ def test_native_10_0_4(bed):
     native_oracle(bed, "10.0.4", methods=True)
 
 
-def test_native_callers_10_3_1(bed):
-    native_oracle(bed, "10.3.1", methods=False)
+def test_native_10_3_1(bed):
+    native_oracle(bed, "10.3.1", methods=True)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* calls.h (private to plan): where a file calls functions of others that the catalogue's rows name by it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plan/elf.h"
+
+struct tt_call {
+    uint32_t row;      /* index into tt_rows */
+    uint64_t address;  /* of the call */
+    uint64_t function; /* start of the .eh_frame entry that it is in; 0: it is in none */
+    const char *name;  /* of what is called; lives as long as the tt_elf */
+};
+
+/* All such calls through the PLT, by address; *calls is the caller's (free). What looks like one may be the
+ * middle of another instruction: the function's flow tells. 0 or a negative errno. */
+int tt_calls_find(struct tt_elf *elf, struct tt_call **calls, size_t *count);
