@@ -7,6 +7,7 @@ import ast
 import collections
 import os
 import re
+import shutil
 
 import bed as beds
 import native
@@ -17,6 +18,7 @@ import truth
 from agent import Agent, need_agent
 from harness import HERE, check, check_all, equal, figure, scaled
 
+SUITES = os.environ.get("TT_MATRIX_SUITES", "trixie sid" if os.environ.get("TT_MATRIX") == "all" else "").split()
 CALLS = scaled("TT_PYTHON_CALLS", 1000)
 SCAN = os.path.join(HERE, "clients", "scan.py")
 HIGH, LOW = (os.path.join(HERE, "servers", name) for name in ("basler.py", "basler_low.py"))
@@ -122,11 +124,16 @@ def check_trees(spans, client_pid, server_pid, source, expected_calls, is_root=T
     return len(mine)
 
 
-def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=None):
+def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=None, suite=None):
+    """`suite`: of Debian, in whose root the server runs."""
     need_agent()
-    high = source == HIGH
+    root = beds.suite_root(suite) if suite else None
+    if root:  # where it can be seen in there, too
+        source = shutil.copy(source, bed.dir)
+    high = os.path.basename(source) == os.path.basename(HIGH)
     rounds = max(1, CALLS // ((PER_HIGH_ROUND if high else PER_ROUND) * workers))
-    server = parts.start_server(bed, [server_python or python, source], "cam", ["Basler::test/camera/1"], witness=False)
+    server = parts.start_server(bed, [server_python or python, source], "cam", ["Basler::test/camera/1"], witness=False,
+                                root=root)
     gate = bed.path("gate")
     os.mkfifo(gate)
     flags = list(flags) + (["--high"] if high else [])
@@ -193,6 +200,19 @@ def test_threads_10_3_1(bed):
 def test_gevent_debian(bed):
     """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
     scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
+
+
+def in_suite(suite, source):
+    def test(bed):
+        scan(bed, python_of("debian"), source, suite=suite)
+    return test
+
+
+for _suite in SUITES:
+    for _kind, _source in (("high", HIGH), ("low", LOW)):
+        _test = in_suite(_suite, _source)
+        _test.__module__ = __name__
+        globals()["test_%s_%s" % (_kind, _suite)] = _test
 
 
 # ---- the oracle: what PyTango 10 says itself
