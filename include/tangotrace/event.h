@@ -145,8 +145,8 @@ struct tt_point {
 
 #define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
 #define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
-#define TT_POINT_INSIDE                                                                                      \
-    4u /* its function is entered in its middle: exits count only where that was the case */
+#define TT_POINT_CALL                                                                                        \
+    4u /* ENTER: at a call of a Python object; counts only for bound methods. EXIT: counts only where that did */
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
@@ -158,6 +158,7 @@ struct tt_point {
 struct tt_python {
     __u64 extension, extension_end; /* addresses of PyTango's code; 0: not known */
     __u64 interpreters;             /* address of the word that leads to the interpreter; 0: not known */
+    __u64 method;                   /* address of the type of bound methods; 0: not known */
     __u16 threads;                  /* interpreter -> thread state*, the first */
     __u16 prev, next, thread;       /* thread state -> thread states*, pthread_t */
     __u16 frame, frame_of_c; /* thread state -> frame*, or -> C frame* -> frame* where c_frame is set */
@@ -362,7 +363,7 @@ enum tt_counter {
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
     TT_COUNTER_DETAIL,       /* hits of points above the level of detail of their process */
-    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO that others than PyTango caused */
+    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO and TT_POINT_CALL that did not count */
     TT_COUNTER_PY_THREAD,    /* Python threads whose thread state was not found: no frames */
     TT_COUNTERS = 48,
 };
@@ -370,7 +371,7 @@ enum tt_counter {
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
 _Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
 _Static_assert(sizeof(struct tt_point) == 48 + 24 * TT_MAX_CAPTURES, "contract");
-_Static_assert(sizeof(struct tt_python) == 48, "contract");
+_Static_assert(sizeof(struct tt_python) == 56, "contract");
 _Static_assert(sizeof(struct tt_python_frame) == 32, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");

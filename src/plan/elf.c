@@ -330,6 +330,8 @@ static void note_object(struct tt_elf *elf, const struct tt_elf_symbol *object)
         elf->python_runtime = object->address;
     else if (!strcmp(object->name, "Py_Version"))
         elf->python_version = object->address;
+    else if (!strcmp(object->name, "PyMethod_Type"))
+        elf->python_method = object->address;
 }
 
 /* Types of cppTango by their type descriptions. */

@@ -64,7 +64,8 @@ struct tt_elf {
     size_t symbol_count;
     struct tt_elf_slot *slots; /* by address */
     size_t slot_count;
-    uint64_t python_runtime, python_version; /* addresses of _PyRuntime and Py_Version, 0 = not exported */
+    /* addresses of _PyRuntime, Py_Version and PyMethod_Type, 0 = not exported */
+    uint64_t python_runtime, python_version, python_method;
     struct tt_elf_symbol *tables; /* virtual tables and type descriptions of namespace Tango ("_ZTV..,
                                      _ZTI..") that are defined here, by name */
     size_t table_count;

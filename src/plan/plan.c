@@ -146,7 +146,7 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
     if (job->row->library == TT_LIBRARY_PYTHON)
         point->flags = TT_POINT_FROM_PYTANGO;
     if (job->wanted->call)
-        point->flags = TT_POINT_INSIDE;
+        point->flags = TT_POINT_CALL;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;

@@ -120,10 +120,15 @@ char *tt_plan_needs_tango(int fd);
 /* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
 int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
 
-/* A file that holds Python's interpreter: its minor version (0: not known), and where _PyRuntime lies,
- * counted from the start of a mapping of the file at that file offset. 0; -ENOENT: it exports none; another
- * negative errno. */
-int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime);
+/* Where things lie in a file that holds Python's interpreter, counted from the start of a mapping of it. */
+struct tt_plan_python {
+    unsigned minor;  /* version; 0: not known */
+    int64_t runtime; /* _PyRuntime */
+    int64_t method;  /* PyMethod_Type; 0: not known */
+};
+
+/* Of a mapping at that file offset. 0; -ENOENT: the file exports no _PyRuntime; another negative errno. */
+int tt_plan_python(int fd, uint64_t mapping_offset, struct tt_plan_python *python);
 
 void tt_plan_free(struct tt_plan **plan);
 

@@ -117,17 +117,18 @@ static bool look_at_file(const struct tt_process *process, const struct tt_mappe
 {
     _cleanup_close_ int fd = tt_host_open_mapped(process->pid, file->start, file->end);
     const struct tt_python_layout *known;
-    unsigned minor = 0;
-    int64_t runtime = 0;
+    struct tt_plan_python place = {0};
 
-    if (fd < 0 || tt_plan_python(fd, file->offset, &minor, &runtime) < 0)
+    if (fd < 0 || tt_plan_python(fd, file->offset, &place) < 0)
         return false;
-    p->minor = minor;
-    known = layout_of(minor);
+    p->minor = place.minor;
+    known = layout_of(place.minor);
     if (!known)
         return false;
     p->layout = *known;
-    p->runtime = file->start + (uint64_t)runtime;
+    p->runtime = file->start + (uint64_t)place.runtime;
+    if (place.method)
+        p->layout.kernel.method = file->start + (uint64_t)place.method;
     p->readable = ask_interpreter(process->pid, p->runtime, &p->layout);
     return p->readable;
 }

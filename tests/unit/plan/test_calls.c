@@ -35,7 +35,7 @@ static void frames_begin_at_the_call(void **state)
     assert_true(plan->points[0].is_call);
     enter = &plan->points[0].point;
     assert_int_equal(enter->kind, TT_POINT_ENTER);
-    assert_int_equal(enter->flags, TT_POINT_INSIDE);
+    assert_int_equal(enter->flags, TT_POINT_CALL);
     assert_int_equal(enter->cfa_reg, TT_REG_RSP);
     assert_int_equal(enter->cfa_off, 16);
     assert_int_equal(enter->capture[0].field, TT_FIELD_PY_CALLABLE);
@@ -43,7 +43,7 @@ static void frames_begin_at_the_call(void **state)
     assert_int_equal(enter->capture[0].derefs, 0);
     exit = &plan->points[1].point;
     assert_int_equal(exit->kind, TT_POINT_EXIT);
-    assert_int_equal(exit->flags, TT_POINT_INSIDE);
+    assert_int_equal(exit->flags, TT_POINT_CALL);
     assert_int_equal(exit->cfa_off, 16);
 }
 
