@@ -2,12 +2,15 @@
 #include "plan/calls.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "catalogue/catalogue.h"
+#include "base/cleanup.h"
+#include "base/text.h"
 #include "plan/cfi.h"
 #include "plan/flow.h"
+#include "plan/function.h"
 
 #define CALL_SIZE 5    /* e8 rel32 */
 #define CALLS_MAX 1024 /* the most seen is 18 */
@@ -84,4 +87,38 @@ int tt_calls_find(struct tt_elf *elf, struct tt_call **result, size_t *result_co
     *result = calls;
     *result_count = count;
     return 0;
+}
+
+static int plan_call(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count,
+                     size_t index)
+{
+    const struct tt_call *call = &calls[index];
+    _cleanup_free_ char *where = tt_format("call of %s at 0x%" PRIx64, call->name, call->address);
+    const struct tt_function wanted = {
+        .row = call->row,
+        .address = call->function,
+        .symbol = call->name,
+        .signature = where,
+        .call = call->address,
+        .whole = true,
+    };
+
+    if (!where)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (i != index && calls[i].function == call->function)
+            return tt_plan_leave_out(plan, &wanted, "one of several calls in one function");
+    }
+    return tt_plan_function(plan, elf, &wanted);
+}
+
+int tt_calls_plan(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        plan->library[tt_rows[calls[i].row].library] = true;
+        r = plan_call(plan, elf, calls, count, i);
+    }
+    return r < 0 ? r : 0;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "plan/elf.h"
+#include "plan/plan.h"
 
 struct tt_call {
     uint32_t row;      /* index into tt_rows */
@@ -17,3 +18,7 @@ struct tt_call {
 /* All such calls through the PLT, by address; *calls is the caller's (free). What looks like one may be the
  * middle of another instruction: the function's flow tells. 0 or a negative errno. */
 int tt_calls_find(struct tt_elf *elf, struct tt_call **calls, size_t *count);
+
+/* Plans the functions that these calls are in, each from its call on, as the next of plan->functions, which has room.
+ * 0 or a negative errno. */
+int tt_calls_plan(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count);

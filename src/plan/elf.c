@@ -617,6 +617,15 @@ const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t 
     return NULL;
 }
 
+bool tt_elf_exports(const struct tt_elf *elf, const char *name)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value)
 {
     const uint8_t *bytes;

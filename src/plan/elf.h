@@ -99,6 +99,8 @@ bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *si
 
 /* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);
+/* Is a function of that name defined here? */
+bool tt_elf_exports(const struct tt_elf *elf, const char *name);
 /* The nth dynamic symbol: its name, or NULL; *value: its address if it is defined here, else 0. */
 const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value);
 /* A virtual table or type description by its symbol, or NULL. */

@@ -2,7 +2,6 @@
 #include "plan/plan.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -493,6 +492,18 @@ int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const c
     return rows[plan->row_count] ? (int64_t)(tt_row_count + plan->row_count++) : -ENOMEM;
 }
 
+static bool is_covered(const struct tt_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_plan_function *function = &plan->functions[i];
+
+        if (function->count && !function->refused && !function->entry_only &&
+            !strcmp(tt_plan_row(plan, function->row)->name, name))
+            return true;
+    }
+    return false;
+}
+
 int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count];
@@ -510,6 +521,10 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     function->signature = strdup(wanted->signature);
     if (!function->symbol || !function->signature)
         return -ENOMEM;
+    if (job.row->inner && is_covered(plan, job.row->substitute)) { /* its calls are seen there */
+        say(job.refused, "only called by %s", job.row->substitute);
+        return keep_text(&function->refused, job.refused);
+    }
     r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
     if (r == -EINVAL)
         return keep_text(&function->refused, job.refused);
@@ -530,15 +545,6 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     return r;
 }
 
-static bool has_symbol(const struct tt_elf *elf, const char *name)
-{
-    for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, name))
-            return true;
-    }
-    return false;
-}
-
 int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, const char *why)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count++];
@@ -555,86 +561,29 @@ int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, co
     return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
 }
 
-static bool is_covered(const struct tt_plan *plan, const char *name)
+/* Plans one matched symbol. */
+static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
-    for (size_t i = 0; i < plan->function_count; i++) {
-        const struct tt_plan_function *function = &plan->functions[i];
-
-        if (function->count && !function->refused && !function->entry_only &&
-            !strcmp(tt_plan_row(plan, function->row)->name, name))
-            return true;
-    }
-    return false;
-}
-
-static struct tt_function wanted_of(const struct tt_match *match)
-{
-    return (struct tt_function){
+    const struct tt_function wanted = {
         .row = match->row,
         .address = match->symbol->address,
         .size = match->symbol->size,
         .symbol = match->symbol->name,
         .signature = match->signature,
     };
-}
-
-/* Plans one matched symbol. */
-static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
-{
-    const struct tt_function wanted = wanted_of(match);
 
     plan->library[tt_rows[match->row].library] = true;
     return tt_plan_function(plan, elf, &wanted);
 }
 
-/* Where its substitute is covered it would only cost: its calls are seen there. */
-static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
-{
-    const struct tt_row *row = &tt_rows[match->row];
-    const struct tt_function wanted = wanted_of(match);
-    _cleanup_free_ char *why = NULL;
-
-    if (!is_covered(plan, row->substitute))
-        return plan_match(plan, elf, match);
-    if (asprintf(&why, "only called by %s", row->substitute) < 0)
-        return -ENOMEM;
-    return tt_plan_leave_out(plan, &wanted, why);
-}
-
-/* Plans the function that one of the calls is in: what it calls is the row's. */
-static int plan_caller(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count,
-                       size_t index)
-{
-    const struct tt_call *call = &calls[index];
-    _cleanup_free_ char *where = NULL;
-    const struct tt_function wanted = {
-        .row = call->row,
-        .address = call->function,
-        .symbol = call->name,
-        .signature = asprintf(&where, "call of %s at 0x%" PRIx64, call->name, call->address) < 0 ? NULL
-                                                                                                 : where,
-        .call = call->address,
-        .whole = true,
-    };
-
-    if (!wanted.signature)
-        return -ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        if (i != index && calls[i].function == call->function)
-            return tt_plan_leave_out(plan, &wanted, "one of several calls in one function");
-    }
-    plan->library[tt_rows[call->row].library] = true;
-    return tt_plan_function(plan, elf, &wanted);
-}
-
-static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
+static int plan_all(struct tt_plan *plan, struct tt_elf *elf, const void *context)
 {
     _cleanup_free_ struct tt_call *calls = NULL;
     struct tt_match *matches = NULL;
     size_t count = 0, call_count = 0;
     int r = tt_match_symbols(elf, &matches, &count);
 
-    if (r == 0 && has_symbol(elf, PYTANGO_SYMBOL))
+    if (r == 0 && tt_elf_exports(elf, PYTANGO_SYMBOL))
         r = tt_calls_find(elf, &calls, &call_count);
     if (r == 0 && !count && !call_count)
         r = -ENOENT;
@@ -642,17 +591,20 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
         plan->functions = calloc(count + call_count, sizeof(*plan->functions));
         r = plan->functions ? 0 : -ENOMEM;
     }
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? 0 : plan_match(plan, elf, &matches[i]);
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
-    for (size_t i = 0; r >= 0 && i < call_count; i++)
-        r = plan_caller(plan, elf, calls, call_count, i);
+    /* inner functions last: whether they are probed depends on the others */
+    for (int inner = 0; inner < 2; inner++) {
+        for (size_t i = 0; r >= 0 && i < count; i++)
+            if (tt_rows[matches[i].row].inner == inner)
+                r = plan_match(plan, elf, &matches[i]);
+    }
+    if (r >= 0 && call_count)
+        r = tt_calls_plan(plan, elf, calls, call_count);
     tt_match_free(&matches, count);
     return r;
 }
 
-int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
+int tt_plan_make(int fd, const char *path, tt_plan_fill fill, const void *context, struct tt_plan **result,
+                 char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
@@ -667,7 +619,7 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
     if (r >= 0) {
         r = tt_identify(plan, &elf, path);
         if (r >= 0)
-            r = plan_all(plan, &elf);
+            r = fill(plan, &elf, context);
         if (r >= 0)
             r = tt_source_take(&elf, &plan->source);
         why = r == -EIO ? "cannot be read to its end" : strerror(-r);
@@ -681,6 +633,11 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
     plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
+}
+
+int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
+{
+    return tt_plan_make(fd, path, plan_all, NULL, result, error);
 }
 
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
@@ -708,8 +665,8 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         memset(holds, 0, TT_HOLDS * sizeof(*holds));
         for (size_t i = 0; i < count; i++)
             holds[tt_rows[matches[i].row].library] = true;
-        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
-        holds[TT_LIBRARY_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
+        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && tt_elf_exports(&elf, TELEMETRY_SYMBOL);
+        holds[TT_LIBRARY_PYTANGO] = tt_elf_exports(&elf, PYTANGO_SYMBOL);
         holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds);
         tt_match_free(&matches, count);
     }
