@@ -265,6 +265,10 @@ enum tt_field {
     TT_FIELD_PY_CODE_39,   /* u64: .. or in 3.9 */
     TT_FIELD_PY_RESULT,    /* u64: address of the result; 0: an exception was raised */
     TT_FIELD_PY_FRAME,     /* struct tt_python_frame: a frame that led here; index 0 is the innermost */
+    TT_FIELD_ARGUMENT_1,   /* u64 or string: an argument that the user asked for */
+    TT_FIELD_ARGUMENT_2,
+    TT_FIELD_ARGUMENT_3,
+    TT_FIELD_ARGUMENT_4,
     TT_FIELDS,
 };
 

@@ -19,6 +19,6 @@ struct tt_call {
  * middle of another instruction: the function's flow tells. 0 or a negative errno. */
 int tt_calls_find(struct tt_elf *elf, struct tt_call **calls, size_t *count);
 
-/* Plans the functions that these calls are in, each from its call on, as the next of plan->functions, which has room.
- * 0 or a negative errno. */
+/* Plans the functions that these calls are in, each from its call on, as the next of plan->functions, which
+ * has room. 0 or a negative errno. */
 int tt_calls_plan(struct tt_plan *plan, struct tt_elf *elf, const struct tt_call *calls, size_t count);

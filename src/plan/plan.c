@@ -16,6 +16,7 @@
 #include "plan/function.h"
 #include "plan/identity.h"
 #include "plan/match.h"
+#include "plan/probes.h"
 #include "plan/source.h"
 #include "plan/values.h"
 
@@ -650,7 +651,7 @@ static bool may_have_classes(const struct tt_elf *elf, const bool holds[TT_HOLDS
     return elf->tango_types && (!holds[TT_LIBRARY_TANGO] || elf->program) && !holds[TT_LIBRARY_PYTANGO];
 }
 
-int tt_plan_probe(int fd, bool holds[TT_HOLDS])
+int tt_plan_probe(const struct tt_probes *probes, int fd, const char *path, bool holds[TT_HOLDS])
 {
     struct tt_match *matches = NULL;
     size_t count = 0;
@@ -668,6 +669,7 @@ int tt_plan_probe(int fd, bool holds[TT_HOLDS])
         holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && tt_elf_exports(&elf, TELEMETRY_SYMBOL);
         holds[TT_LIBRARY_PYTANGO] = tt_elf_exports(&elf, PYTANGO_SYMBOL);
         holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds);
+        holds[TT_HOLDS_PROBES] = tt_probes_want(probes, &elf, path);
         tt_match_free(&matches, count);
     }
     tt_elf_close(&elf);

@@ -156,7 +156,8 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
     bool python = false;
 
     for (size_t i = 0; i < process->file_count; i++)
-        python |= process->files[i].library[TT_LIBRARY_PYTHON] || process->files[i].library[TT_LIBRARY_PYTANGO];
+        python |= process->files[i].library[TT_LIBRARY_PYTHON] ||
+                  process->files[i].library[TT_LIBRARY_PYTANGO];
     if (!python || !process->tango)
         return false;
     made = calloc(1, sizeof(*made));
