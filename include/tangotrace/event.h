@@ -145,8 +145,9 @@ struct tt_point {
 
 #define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
 #define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
-#define TT_POINT_CALL                                                                                        \
-    4u /* ENTER: at a call of a Python object; counts only for bound methods. EXIT: counts only where that did */
+/* ENTER: at a call of a Python object; counts only where that is a bound method. EXIT: counts only where its
+ * ENTER did. */
+#define TT_POINT_CALL 4u
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
