@@ -15,6 +15,12 @@
 #define CALL_SIZE 5    /* e8 rel32 */
 #define CALLS_MAX 1024 /* the most seen is 18 */
 
+/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
+bool tt_calls_pytango(const struct tt_elf *elf)
+{
+    return tt_elf_exports(elf, "PyInit__tango");
+}
+
 /* Row by what it calls; -1: none. */
 static int64_t row_of(const char *name)
 {

@@ -2,6 +2,7 @@
 /* calls.h (private to plan): where a file calls functions of others that the catalogue's rows name by it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ struct tt_call {
     uint64_t function; /* start of the .eh_frame entry that it is in; 0: it is in none */
     const char *name;  /* of what is called; lives as long as the tt_elf */
 };
+
+/* Is it PyTango's extension? Only there are such calls looked for. */
+bool tt_calls_pytango(const struct tt_elf *elf);
 
 /* All such calls through the PLT, by address; *calls is the caller's (free). What looks like one may be the
  * middle of another instruction: the function's flow tells. 0 or a negative errno. */

@@ -16,6 +16,7 @@
  *   types     and classes: the C++ classes of a server and what lies in their virtual tables
  *   methods   their functions planned
  *   calls     functions of other files, planned where they are called
+ *   holds     what a file has of all this
  *   probes    what the user asks for (its text: probe_text.c)
  *   source    what of the file the plan was made from: its proof when it is met again
  *   cache     plans on disk (cache.h, for attach/)
