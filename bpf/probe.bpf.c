@@ -132,6 +132,24 @@ static __always_inline bool event_end(struct tt_thread *t, __u16 type)
 #define NAME_MULTI 0x746c754d3431ull     /* "14Mult": N5Tango14MultiDevFailedE */
 #define NAME_MASK  0x00ffffffffffffffull /* of 7 bytes */
 #define MULTI_MASK 0x0000ffffffffffffull /* of 6 bytes */
+#define NAME_PYBIND_1 0x646e69627970384eull /* "N8pybind" */
+#define NAME_PYBIND_2 0x6f72726537313131ull /* "1117erro": N8pybind1117error_already_setE */
+
+/*
+ * The name of the type of the Python exception that pybind11::error_already_set holds: vptr @0, shared_ptr @8 to what
+ * begins with the type (pybind11/pytypes.h, from 2.10 on); tp_name @24.
+ */
+__attribute__((noinline)) __u64 python_error(__u64 object)
+{
+    bool ok = true;
+    __u64 at = user_u64(object + 8, &ok);
+
+    if (ok)
+        at = user_u64(at, &ok);
+    if (ok)
+        at = user_u64(at + 24, &ok);
+    return ok ? at : 0;
+}
 
 /* Tango::MultiDevFailed: a list @32 of NamedDevError {char *name @0; long index @8; DevErrorList errors @16},
  * 40 bytes. */
@@ -159,7 +177,7 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     struct corba_sequence list = {};
     __u64 name[2] = {}; /* first bytes of the type's name */
     bool ok = true, multi = false;
-    __u64 ue, type = 0;
+    __u64 ue, type = 0, python = 0;
     int i;
 
     if (!t)
@@ -191,6 +209,8 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
                 x.errors = list.length;
         } else if ((name[0] & NAME_MASK) == NAME_CORBA) {
             x.minor = user_u32(x.object + 28, &ok); /* CORBA::SystemException: minor code @28 */
+        } else if (name[0] == NAME_PYBIND_1 && name[1] == NAME_PYBIND_2) {
+            python = python_error(x.object);
         }
     }
     if (x.errors > 4096)
@@ -198,7 +218,7 @@ __attribute__((noinline)) int put_exception(struct tt_thread *t)
     FIELD_DATA(t, TT_FIELD_EXCEPTION, &x, sizeof(x));
     if (!x.type_name)
         return 0;
-    put_cstring(t, TT_FIELD_TYPE, 0, 0, x.type_name);
+    put_cstring(t, TT_FIELD_TYPE, 0, 0, python ? python : x.type_name);
     if (multi)
         return put_named_errors(t, list.buffer, x.errors);
     for (i = 0; i < TT_ERRORS_MAX; i++) {
@@ -402,6 +422,12 @@ int tt_probe(struct pt_regs *ctx)
     frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
     if (p->flags & TT_POINT_FROM_PYTANGO &&
         !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame) : from_pytango(tgid, frame))) {
+        tt_count(TT_COUNTER_ELSEWHERE);
+        return 0;
+    }
+    if (p->flags & TT_POINT_CALL &&
+        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
+                                   : is_bound_method(tgid, t->regs[TT_REG_RDI]))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }

@@ -17,6 +17,16 @@ __attribute__((noinline)) int from_pytango(__u32 tgid, __u64 frame)
     return ok && caller >= python->extension && caller < python->extension_end;
 }
 
+/* Is the object a bound method? */
+__attribute__((noinline)) int is_bound_method(__u32 tgid, __u64 object)
+{
+    struct tt_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+    bool ok = true;
+
+    /* ob_type: object.h, not free-threaded */
+    return !python || !python->method || (user_u64(object + 8, &ok) == python->method && ok);
+}
+
 /*
  * The thread state of this thread. It may have released the GIL, so what the interpreter calls the current
  * one may be another's: the list of all is walked, by pthread_self(). What was found before is believed only

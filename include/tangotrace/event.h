@@ -145,6 +145,9 @@ struct tt_point {
 
 #define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
 #define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
+/* ENTER: at a call of a Python object; counts only where that is a bound method. EXIT: counts only where its
+ * ENTER did. */
+#define TT_POINT_CALL 4u
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
@@ -156,6 +159,7 @@ struct tt_point {
 struct tt_python {
     __u64 extension, extension_end; /* addresses of PyTango's code; 0: not known */
     __u64 interpreters;             /* address of the word that leads to the interpreter; 0: not known */
+    __u64 method;                   /* address of the type of bound methods; 0: not known */
     __u16 threads;                  /* interpreter -> thread state*, the first */
     __u16 prev, next, thread;       /* thread state -> thread states*, pthread_t */
     __u16 frame, frame_of_c; /* thread state -> frame*, or -> C frame* -> frame* where c_frame is set */
@@ -265,6 +269,10 @@ enum tt_field {
     TT_FIELD_HOLDER,       /* u64: thread that holds what is waited for, in its own pid namespace */
     TT_FIELD_OFF_CPU,      /* u64: how long the thread was not on a CPU inside of known functions, ns; grows.
                               The first field, at TT_CLOCK_DETAIL */
+    TT_FIELD_ARGUMENT_1,   /* u64 or string: an argument that the user asked for */
+    TT_FIELD_ARGUMENT_2,
+    TT_FIELD_ARGUMENT_3,
+    TT_FIELD_ARGUMENT_4,
     TT_FIELDS,
 };
 
@@ -371,7 +379,7 @@ enum tt_counter {
     TT_COUNTER_BAD,          /* fields with TT_STATUS_BAD */
     TT_COUNTER_FULL,         /* events with TT_EVENT_FULL */
     TT_COUNTER_DETAIL,       /* hits of points above the level of detail of their process */
-    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO that others than PyTango caused */
+    TT_COUNTER_ELSEWHERE,    /* hits of TT_POINT_FROM_PYTANGO and TT_POINT_CALL that did not count */
     TT_COUNTER_PY_THREAD,    /* Python threads whose thread state was not found: no frames */
     TT_COUNTERS = 48,
 };
@@ -379,7 +387,7 @@ enum tt_counter {
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
 _Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
 _Static_assert(sizeof(struct tt_point) == 48 + 24 * TT_MAX_CAPTURES, "contract");
-_Static_assert(sizeof(struct tt_python) == 48, "contract");
+_Static_assert(sizeof(struct tt_python) == 56, "contract");
 _Static_assert(sizeof(struct tt_python_frame) == 32, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");

@@ -229,17 +229,23 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     if (options->record && getrandom(&made->seed, sizeof(made->seed), 0) != sizeof(made->seed))
         made->seed = made->started;
     pthread_mutex_init(&made->lock, NULL);
-    error = tt_host_new(&host, &made->host);
+    error = options->probes.count ? tt_probes_new((const char *const *)options->probes.items,
+                                                  options->probes.count, &made->probes)
+                                  : 0;
+    if (!error)
+        error = tt_host_new(&host, &made->host);
     if (!error) {
         made->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         error = made->wake < 0 ? -errno : 0;
     }
     if (!error) {
-        made->table = tt_process_table_new("/proc", made->selection);
+        made->table = tt_process_table_new("/proc", made->selection, made->probes);
         made->pythons = tt_pythons_new();
         error = made->table && made->pythons ? tt_attach_new(made->host, on_retry, made, &made->attach)
                                              : -ENOMEM;
     }
+    if (!error)
+        tt_attach_set_probes(made->attach, made->probes);
     if (!error)
         tt_attach_set_logs(made->attach, options->logs);
     if (!error && options->plan_cache && *options->plan_cache)
@@ -345,6 +351,19 @@ static int start_recording(struct tt_agent *agent)
     return tt_recorder_new(o->record, &meta, &agent->recorder);
 }
 
+/* Probes of the user that name nothing: a slip, or of a program that is yet to come. */
+static void tell_missed(const struct tt_agent *agent)
+{
+    const char *missed;
+    size_t next = 0;
+
+    while ((missed = tt_probes_missed(agent->probes, &next)))
+        tt_warn(
+            "probes: no function %s in the files of the programs that are traced now; it is looked for in those "
+            "that start later, too",
+            missed);
+}
+
 int tt_agent_start(struct tt_agent *agent)
 {
     const struct tt_publisher_ops publish = {tt_agent_snapshot, tt_agent_ready, agent};
@@ -362,6 +381,7 @@ int tt_agent_start(struct tt_agent *agent)
         return tt_err(error, "cannot start the collecting thread: %s", strerror(-error));
     pthread_mutex_lock(&agent->lock);
     tt_follow_scan(agent->follow);
+    tell_missed(agent);
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(now_ns() - agent->started) / 1e9;
     return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
@@ -433,6 +453,7 @@ void tt_agent_free(struct tt_agent **agent)
     tt_pipeline_free(&a->pipeline);
     tt_recorder_free(&a->recorder);
     tt_process_table_free(&a->table);
+    tt_probes_free(&a->probes);
     tt_pythons_free(&a->pythons);
     tt_tree_free(&a->tree);
     tt_host_free(&a->host);

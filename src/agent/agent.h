@@ -33,6 +33,7 @@ struct tt_agent {
     struct tt_selection *selection; /* owned by the options */
     struct tt_process_table *table;
     struct tt_attach *attach;
+    struct tt_probes *probes; /* of the user; NULL: none */
     struct tt_pythons *pythons;
     struct tt_follow *follow;
     struct tt_pipeline *pipeline;

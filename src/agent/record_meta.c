@@ -96,7 +96,7 @@ void tt_recording_meta_free(struct tt_recording_meta *meta)
 
 /* ---- POINT: a row is known by its name, role and signatures, never by its index ---- */
 
-enum { POINT_INDEX = 1, POINT_NAME, POINT_ROLE, POINT_SIGNATURE };
+enum { POINT_INDEX = 1, POINT_NAME, POINT_ROLE, POINT_SIGNATURE, POINT_ARGUMENTS };
 
 static const char *const roles[] = {
     [TT_ROLE_CLIENT] = "client",   [TT_ROLE_MANY] = "many",       [TT_ROLE_SERVER] = "server",
@@ -122,6 +122,8 @@ void tt_recording_put_point(struct tt_text *out, uint32_t point, const struct tt
     tt_tags_put_text(out, POINT_ROLE, role_name(row->role));
     for (size_t i = 0; i < TT_ROW_SIGNATURES && row->signature[i]; i++)
         tt_tags_put_text(out, POINT_SIGNATURE, row->signature[i]);
+    if (row->arguments)
+        tt_tags_put_text(out, POINT_ARGUMENTS, row->arguments);
 }
 
 static bool is_text(const struct tt_tag *field, const char *text)
@@ -161,20 +163,22 @@ static const struct tt_row *find_row(const struct tt_tag *name, const struct tt_
 }
 
 /* A row that was made for a file: functions of device classes, or those that a user asked for. */
-static struct tt_row *make_row(const struct tt_tag *name, const struct tt_tag *role)
+static struct tt_row *make_row(const struct tt_tag *name, const struct tt_tag *role,
+                               const struct tt_tag *arguments)
 {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = NULL, *more = NULL;
 
     if (!name->size || !is_text(role, role_name(TT_ROLE_METHOD)))
         return NULL;
     text = tt_tag_text(name);
-    return text ? tt_row_make_method(text) : NULL;
+    more = arguments->size ? tt_tag_text(arguments) : NULL;
+    return text ? tt_row_make_method(text, more) : NULL;
 }
 
 int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const struct tt_row **row,
                            struct tt_row **made)
 {
-    struct tt_tag field, name = {0}, role = {0}, signatures[TT_ROW_SIGNATURES];
+    struct tt_tag field, name = {0}, role = {0}, arguments = {0}, signatures[TT_ROW_SIGNATURES];
     struct tt_tags fields = tt_tags_of(data, size);
     uint64_t index = UINT64_MAX;
     size_t count = 0;
@@ -186,6 +190,8 @@ int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const
             name = field;
         else if (field.tag == POINT_ROLE)
             role = field;
+        else if (field.tag == POINT_ARGUMENTS)
+            arguments = field;
         else if (field.tag == POINT_SIGNATURE && count < TT_ARRAY_SIZE(signatures))
             signatures[count++] = field;
     }
@@ -195,7 +201,7 @@ int tt_recording_get_point(const void *data, size_t size, uint32_t *point, const
     *made = NULL;
     *row = find_row(&name, &role, signatures, count);
     if (!*row)
-        *row = *made = make_row(&name, &role);
+        *row = *made = make_row(&name, &role, &arguments);
     return 0;
 }
 

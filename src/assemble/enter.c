@@ -198,7 +198,7 @@ static void judge_client(struct thread *thread, const struct tt_event *event, co
  * is above. */
 static bool is_mute(struct tt_assembler *assembler, struct tt_span *span)
 {
-    if (span->row->library != TT_LIBRARY_PYTHON)
+    if (!tt_row_is_python(span->row))
         return false;
     return !assembler->methods || !assembler->methods(assembler->methods_context, span);
 }

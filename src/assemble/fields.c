@@ -234,6 +234,20 @@ static void decode_trace_state(struct tt_span *span, const struct tt_field_heade
                             : NULL;
 }
 
+/* An argument that the user asked for. */
+static void decode_argument(struct tt_span *span, const struct tt_field_header *header,
+                            const unsigned char *data)
+{
+    unsigned index = header->field - TT_FIELD_ARGUMENT_1;
+    struct tt_span_argument *argument = &span->arguments[index];
+    struct tt_row_argument what;
+    if (!tt_row_argument(span->row, index, &what))
+        return;
+    if (what.text)
+        argument->text = copy_string(span, header, data);
+    argument->known = what.text ? argument->text != NULL : read_scalar(header, data, &argument->number);
+}
+
 static void decode_field(struct tt_span *span, const struct tt_field_header *header,
                          const unsigned char *data)
 {
@@ -273,6 +287,12 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
         return;
     case TT_FIELD_TRACE_STATE:
         decode_trace_state(span, header, data);
+        return;
+    case TT_FIELD_ARGUMENT_1:
+    case TT_FIELD_ARGUMENT_2:
+    case TT_FIELD_ARGUMENT_3:
+    case TT_FIELD_ARGUMENT_4:
+        decode_argument(span, header, data);
         return;
     case TT_FIELD_FAILED_NAME:
         span->failed = true;

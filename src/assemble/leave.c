@@ -138,8 +138,7 @@ void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const 
     thread->exit_address = event->frame;
     tt_frame_heal(assembler, thread, event->frame, false, event->time);
     /* (A method in C++ may be left before its last call.) */
-    if (row->role == TT_ROLE_METHOD && row->library == TT_LIBRARY_PYTHON && match.open &&
-        match.candidates == 1 && thread->top &&
+    if (tt_row_is_python(row) && match.open && match.candidates == 1 && thread->top &&
         (thread->top->row->role == TT_ROLE_SERVER || thread->top->row->role == TT_ROLE_METHOD))
         thread->last = thread->top; /* back in the C++ code that called it */
 }

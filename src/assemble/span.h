@@ -71,6 +71,13 @@ struct tt_span_python {
     unsigned frame_count;
 };
 
+/* An argument that the user asked for; row->arguments says what it is. */
+struct tt_span_argument {
+    bool known;
+    const char *text; /* in the span's arena; NULL: a number */
+    uint64_t number;
+};
+
 /* Where in a program's source. Strings lie in the span's arena; name NULL = not known. */
 struct tt_span_code {
     const char *name; /* qualified: "Basler.read_ExposureTime" */
@@ -160,6 +167,7 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     struct tt_span_python python;
     struct tt_span_code code; /* methods: of the function; calls: of the caller */
+    struct tt_span_argument arguments[TT_PROBE_ARGUMENTS];
 
     bool failed;                /* an exception left it, or an attribute failed */
     const char *exception_type; /* mangled name ("N5Tango9DevFailedE"), NULL if none or unknown */

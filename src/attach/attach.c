@@ -54,6 +54,11 @@ void tt_attach_expect_others(struct tt_attach *attach)
     attach->others = true;
 }
 
+void tt_attach_set_probes(struct tt_attach *attach, struct tt_probes *probes)
+{
+    attach->files.probes = probes;
+}
+
 void tt_attach_set_logs(struct tt_attach *attach, bool wanted)
 {
     attach->files.without_logs = !wanted;
@@ -97,9 +102,10 @@ static void drop_broken(struct tt_attach *attach, struct member *m)
     pthread_mutex_unlock(&attach->files.lock);
 }
 
-/* `bases`: for the functions of device classes in it; NULL: for those of the libraries. */
+/* `bases`: for the functions of device classes in it, `probes`: for those that the user asks for; neither:
+ * for those of the libraries. */
 static int attach_mapped(struct tt_attach *attach, struct member *m, const struct tt_process *process,
-                         const struct tt_mapped_file *map, const struct tt_bases *bases)
+                         const struct tt_mapped_file *map, const struct tt_bases *bases, bool probes)
 {
     struct tt_file *file;
     int fd, error;
@@ -107,7 +113,7 @@ static int attach_mapped(struct tt_attach *attach, struct member *m, const struc
     fd = tt_host_open_mapped(process->pid, map->start, map->end);
     if (fd < 0)
         return fd;
-    error = tt_files_get(&attach->files, attach->host, fd, map->path, bases, &file, &attach->plans);
+    error = tt_files_get(&attach->files, attach->host, fd, map->path, bases, probes, &file, &attach->plans);
     if (error || !file->planned || !file->planned->plan->point_count)
         return error;
     return tt_attach_link_file(attach, m, file, process, map);
@@ -139,15 +145,18 @@ static const struct tt_bases *bases_of(struct tt_attach *attach, const struct tt
     return bases;
 }
 
-/* What is probed of one mapped file: libraries, and device classes. */
+/* What is probed of one mapped file: libraries, device classes, and what the user asks for. */
 static int attach_file(struct tt_attach *attach, struct member *m, const struct tt_process *process,
                        const struct tt_mapped_file *map)
 {
-    int error = has_library(map) ? attach_mapped(attach, m, process, map, NULL) : 0;
-    const struct tt_bases *bases = map->library[TT_HOLDS_CLASSES] ? bases_of(attach, process) : NULL;
-    int methods = bases ? attach_mapped(attach, m, process, map, bases) : 0;
+    int error = has_library(map) ? attach_mapped(attach, m, process, map, NULL, false) : 0;
+    bool classes = map->library[TT_HOLDS_CLASSES], probes = map->library[TT_HOLDS_PROBES];
+    const struct tt_bases *bases = classes || probes ? bases_of(attach, process) : NULL;
+    int result = classes && bases ? attach_mapped(attach, m, process, map, bases, false) : 0;
 
-    return error ? error : methods;
+    error = error ? error : result;
+    result = probes ? attach_mapped(attach, m, process, map, bases, true) : 0;
+    return error ? error : result;
 }
 
 void tt_attach_follow_scheduler(struct tt_attach *attach)

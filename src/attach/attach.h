@@ -50,6 +50,9 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
 /* Another agent is known to be here: its breakpoints are counted, not reported one by one. */
 void tt_attach_expect_others(struct tt_attach *attach);
 
+/* Functions that the user asks for: before the first process; to be kept as long as `attach`. */
+void tt_attach_set_probes(struct tt_attach *attach, struct tt_probes *probes);
+
 /* Are log messages wanted? Else what emits them is not probed. Processes that have probes get what is missing
  * with their next tt_attach_process; what is there too much goes within a minute. */
 void tt_attach_set_logs(struct tt_attach *attach, bool wanted);

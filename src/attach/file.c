@@ -10,10 +10,11 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases)
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases,
+                                 bool probes)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
-        if (f->bases == bases && f->device == st->st_dev && f->inode == st->st_ino &&
+        if (f->bases == bases && f->probes == probes && f->device == st->st_dev && f->inode == st->st_ino &&
             f->size == st->st_size && f->modified.tv_sec == st->st_mtim.tv_sec &&
             f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
             return f;
@@ -24,10 +25,10 @@ static struct tt_file *find_file(struct tt_files *files, const struct stat *st, 
  * it. One file can have two plans made of the same bytes: that of its classes belongs to the cppTango beside
  * it, too. */
 static struct tt_planned *find_planned(struct tt_files *files, const struct tt_plan *plan,
-                                       const struct tt_bases *bases)
+                                       const struct tt_file *file)
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
-        if (p->bases == bases && p->plan->omni == plan->omni &&
+        if (p->bases == file->bases && p->probes == file->probes && p->plan->omni == plan->omni &&
             !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)))
             return p;
     return NULL;
@@ -65,11 +66,37 @@ static bool is_overlay(int fd)
     return fstatfs(fd, &fs) || fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
-static int make_plan(struct tt_file *file, struct tt_plan **plan, uint64_t *made)
+#define OTHERS_MAX 4 /* plans of one file: libraries, device classes */
+
+/* What the user asks for; what cannot be given is told. */
+static int plan_probes(struct tt_files *files, struct tt_file *file, struct tt_plan **plan, char **why)
+{
+    const struct tt_plan *others[OTHERS_MAX];
+    struct tt_probes_context context = {.probes = files->probes, .bases = file->bases, .others = others};
+    int error;
+
+    for (const struct tt_file *f = files->list; f && context.other_count < OTHERS_MAX; f = f->next)
+        if (f->device == file->device && f->inode == file->inode && f->planned && !f->probes && !f->broken)
+            others[context.other_count++] = f->planned->plan;
+    error = tt_plan_probes(file->fd, file->path, &context, plan, why);
+    for (size_t i = 0; !error && i < (*plan)->function_count; i++) {
+        const struct tt_plan_function *function = &(*plan)->functions[i];
+
+        if (function->refused)
+            tt_warn("%s: %s is not traced by the probe that names it: %s", file->path, function->signature,
+                    function->refused);
+        else if (function->note)
+            tt_warn("%s: %s is traced, but: %s", file->path, function->signature, function->note);
+    }
+    return error;
+}
+
+static int make_plan(struct tt_files *files, struct tt_file *file, struct tt_plan **plan, uint64_t *made)
 {
     _cleanup_free_ char *why = NULL;
-    int error = file->bases ? tt_plan_methods(file->fd, file->path, file->bases, plan, &why)
-                            : tt_plan_file(file->fd, file->path, plan, &why);
+    int error = file->probes  ? plan_probes(files, file, plan, &why)
+                : file->bases ? tt_plan_methods(file->fd, file->path, file->bases, plan, &why)
+                              : tt_plan_file(file->fd, file->path, plan, &why);
 
     if (error && error != -ENOENT)
         return tt_err(error, "%s cannot be probed: %s", file->path, why ? why : strerror(-error));
@@ -85,8 +112,8 @@ static int get_plan(struct tt_files *files, struct tt_file *file, struct tt_plan
 
     /* The plan of device classes is made of two files, and has rows of its own: the cache knows a plan by one
      * file, and has one of each. */
-    if (file->bases)
-        return make_plan(file, plan, &counts->methods);
+    if (file->bases || file->probes)
+        return make_plan(files, file, plan, &counts->methods);
     error = files->cache ? tt_plan_cache_load(files->cache, file->fd, file->path, plan) : -ENOENT;
     if (!error) {
         counts->cached++;
@@ -99,7 +126,7 @@ static int get_plan(struct tt_files *files, struct tt_file *file, struct tt_plan
                 : error == -EINVAL ? "damaged"
                                    : strerror(-error));
     }
-    return make_plan(file, plan, &counts->made);
+    return make_plan(files, file, plan, &counts->made);
 }
 
 static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_file *file,
@@ -117,11 +144,11 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     /* On overlayfs the lease is on the overlay's inode but the probes are on that of the layer: who writes to
      * the layer (podman's :O volumes, lowerdir=/) breaks no lease. By pid, then: no process that starts later
      * gets a point. */
-    file->may_be_wide = !file->bases &&
+    file->may_be_wide = !file->bases && !file->probes &&
                         (plan->library[TT_LIBRARY_TANGO] || plan->library[TT_LIBRARY_OMNIORB] ||
                          plan->library[TT_LIBRARY_DYNAMIC]) &&
                         !is_overlay(file->fd);
-    planned = find_planned(files, plan, file->bases);
+    planned = find_planned(files, plan, file);
     if (planned) {
         tt_plan_free(&plan);
         file->planned = planned;
@@ -134,6 +161,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     }
     planned->plan = plan;
     planned->bases = file->bases;
+    planned->probes = file->probes;
     left_out = files->without_calls ? tt_plan_leave_out_calls(plan) : 0;
     if (left_out)
         tt_info(
@@ -154,7 +182,8 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
 }
 
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 const struct tt_bases *bases, struct tt_file **file, struct tt_plan_counts *counts)
+                 const struct tt_bases *bases, bool probes, struct tt_file **file,
+                 struct tt_plan_counts *counts)
 {
     struct tt_file *made;
     struct stat st;
@@ -162,7 +191,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
 
     if (fstat(fd, &st))
         return -errno;
-    made = find_file(files, &st, bases);
+    made = find_file(files, &st, bases, probes);
     if (made) {
         close(fd);
         *file = made;
@@ -177,6 +206,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
         return -ENOMEM;
     }
     made->bases = bases;
+    made->probes = probes;
     made->id = ++files->next_id;
     made->device = st.st_dev;
     made->inode = st.st_ino;

@@ -21,10 +21,12 @@ enum { TT_LEVEL_LOGS = TT_DETAILS, TT_LEVELS };
 struct tt_planned {
     struct tt_planned *next;
     struct tt_plan *plan;
-    const struct tt_bases *bases; /* as of its files */
-    uint32_t first;               /* point indices first .. first + plan->point_count - 1 */
-    size_t count[TT_LEVELS];      /* points of each level: what is linked together */
-    bool unkept;                  /* made now: to be put into the cache */
+    /* as of its files */
+    const struct tt_bases *bases;
+    bool probes;
+    uint32_t first;          /* point indices first .. first + plan->point_count - 1 */
+    size_t count[TT_LEVELS]; /* points of each level: what is linked together */
+    bool unkept;             /* made now: to be put into the cache */
 };
 
 struct tt_file {
@@ -36,9 +38,10 @@ struct tt_file {
     struct timespec modified;
     int fd;     /* -1 once the file is given up */
     char *path; /* as the process named it, for messages */
-    /* What is planned there: the functions of device classes, beside the cppTango of these; NULL: those of
-     * the libraries. A file that has both has two entries. */
+    /* What is planned there: the functions of the user's probes, or of device classes, beside the cppTango of
+     * these; neither: those of the libraries. A file that has several has as many entries. */
     const struct tt_bases *bases;
+    bool probes;
     struct tt_planned *planned; /* NULL: nothing to probe there */
     bool may_be_wide;           /* exports cppTango, or is libomniORB */
     bool leased, waiting;
@@ -57,7 +60,7 @@ struct tt_file {
 /* Where plans came from. */
 struct tt_plan_counts {
     uint64_t made, cached; /* planned now, read from the cache */
-    uint64_t methods;      /* planned now, of device classes: these are not kept */
+    uint64_t methods;      /* planned now, of device classes and the user's probes: these are not kept */
     uint64_t refused;      /* files of the cache that were not to be trusted or damaged */
     double seconds;
 };
@@ -77,7 +80,8 @@ struct tt_files {
     uint64_t next_id;
     uint32_t next_point;
     bool without_logs;
-    bool without_calls; /* tt_host_features.shadow_stacks */
+    bool without_calls;       /* tt_host_features.shadow_stacks */
+    struct tt_probes *probes; /* of the user; NULL: none. Not owned */
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */
     pthread_mutex_t lock;     /* never held across a system call that waits */
@@ -95,7 +99,8 @@ static inline unsigned tt_point_level(const struct tt_plan *plan, const struct t
  * to the kernel. 0; negative errno if it cannot be used (logged; the entry is remembered so that it is said
  * once). */
 int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const char *path,
-                 const struct tt_bases *bases, struct tt_file **file, struct tt_plan_counts *counts);
+                 const struct tt_bases *bases, bool probes, struct tt_file **file,
+                 struct tt_plan_counts *counts);
 
 /* What the open file `fd` (stays the caller's), a cppTango, tells of its classes; read once. NULL: nothing.
  */

@@ -140,6 +140,34 @@ bool tt_glob(const char *glob, const char *text, bool ignore_case)
     return text && fnmatch(glob, text, ignore_case ? FNM_CASEFOLD : 0) == 0;
 }
 
+/* Without the blanks around it. */
+static char *trimmed(const char *text, size_t length)
+{
+    while (length && isspace((unsigned char)*text)) {
+        text++;
+        length--;
+    }
+    while (length && isspace((unsigned char)text[length - 1]))
+        length--;
+    return strndup(text, length);
+}
+
+int tt_pair_next(const char **text, char **key, char **value)
+{
+    while (**text == ';' || isspace((unsigned char)**text)) /* "a=b;" */
+        (*text)++;
+    if (!**text)
+        return 0;
+    size_t length = strcspn(*text, ";"), before = strcspn(*text, ";=");
+
+    *key = trimmed(*text, before);
+    *value = before < length ? trimmed(*text + before + 1, length - before - 1) : NULL;
+    *text += length;
+    if (!*key || (before < length && !*value))
+        return -ENOMEM;
+    return *value && **value ? 1 : -EINVAL;
+}
+
 /* Leading digits of `text`; *rest is what follows. */
 static int parse_digits(const char *text, uint64_t *value, const char **rest)
 {

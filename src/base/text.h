@@ -35,6 +35,10 @@ const char *tt_basename(const char *path);
 /* Does `text` match the glob (?, *, [])? '*' also matches '/'. NULL text never matches. */
 bool tt_glob(const char *glob, const char *text, bool ignore_case);
 
+/* Takes the first off a text "key=value; key=value", without the blanks around. 1; 0: nothing is left;
+ * -EINVAL: *key has no value; -ENOMEM. Key and value are the caller's (free). */
+int tt_pair_next(const char **text, char **key, char **value);
+
 /* Whole strings of decimal digits, with a unit. 0, -EINVAL or -ERANGE; *value untouched on failure.
  * Sizes: bytes, or K, M, G (1024; "KiB", "kB" are taken as K). Durations: ms (also the default), s, m, h;
  * result in ms. */

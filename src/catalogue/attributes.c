@@ -85,6 +85,9 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                    "as `code.function.name`", "as `code.file.path`"),
     [TT_ATTR_CODE_LINENO] = SPAN("code.lineno", INT, NATIVE, DEPRECATED, ANY, "the line is known",
                                  "as `code.line.number`"),
+    [TT_ATTR_ARGUMENTS] = SPAN("tangotrace.arguments", STRING_LIST, OURS, DEVELOPMENT, ANY,
+                               "a function that `probes` names, with `arguments`",
+                               "what `probes` asks for, as `name=value`; no other argument is read"),
 
     [TT_ATTR_RPC_SYSTEM] = SPAN("rpc.system.name", STRING, SEMCONV, STABLE, RPC, "not collocated", "`tango`"),
     [TT_ATTR_RPC_METHOD] = SPAN(

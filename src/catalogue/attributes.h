@@ -29,6 +29,7 @@ enum tt_attr {
     TT_ATTR_CODE_LINE,
     TT_ATTR_CODE_FILEPATH,
     TT_ATTR_CODE_LINENO,
+    TT_ATTR_ARGUMENTS,
     /* the request */
     TT_ATTR_RPC_SYSTEM,
     TT_ATTR_RPC_METHOD,

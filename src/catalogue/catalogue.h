@@ -21,11 +21,12 @@ enum tt_library {
     TT_LIBRARY_GREENLET, /* greenlet's extension (gevent) */
     TT_LIBRARY_DYNAMIC,  /* libomniDynamic4, which carries out asynchronous calls */
     TT_LIBRARY_PYTHON,   /* libpython, or an executable that holds it */
+    TT_LIBRARY_PYTANGO,  /* PyTango's extension */
     TT_LIBRARIES,
     /* What else is asked of a file, and has no rows: */
     TT_HOLDS_TELEMETRY = TT_LIBRARIES, /* its cppTango was built with native telemetry (Tango 10) */
-    TT_HOLDS_PYTANGO,                  /* PyTango's extension */
     TT_HOLDS_CLASSES,                  /* classes derived from cppTango's: device servers, plug-ins */
+    TT_HOLDS_PROBES,                   /* functions that the user asks for */
     TT_HOLDS,
 };
 
@@ -160,8 +161,9 @@ enum tt_usual {
     TT_USUALS,
 };
 
-#define TT_ROW_ARGUMENTS  8
-#define TT_ROW_SIGNATURES 6
+#define TT_ROW_ARGUMENTS   8
+#define TT_PROBE_ARGUMENTS 4 /* TT_FIELD_ARGUMENT_1 and so on */
+#define TT_ROW_SIGNATURES  6
 
 struct tt_row {
     enum tt_library library;
@@ -185,9 +187,20 @@ struct tt_row {
     bool foreign;   /* runs code of others (callbacks, methods): a stack may switch inside it */
     bool overrides; /* not the function itself, but those of user classes that take its place (found by RTTI)
                      */
+    const char *arguments; /* names and kinds of TT_FIELD_ARGUMENT_1 and so on: "energy:int,mode:string" */
+    /* Not the function itself, which is another file's, but those that call it, each from its call on. The
+     * arguments are those of that call. */
+    bool callers;
     const char *signature[TT_ROW_SIGNATURES];      /* demangled, NULL-ended */
     struct tt_argument argument[TT_ROW_ARGUMENTS]; /* ended by field TT_FIELD_NONE */
 };
+
+/* Does it call a method that is written in Python? */
+static inline bool tt_row_is_python(const struct tt_row *row)
+{
+    return row->role == TT_ROLE_METHOD &&
+           (row->library == TT_LIBRARY_PYTHON || row->library == TT_LIBRARY_PYTANGO);
+}
 
 /* All rows. The index of a row is tt_point.function. */
 extern const struct tt_row tt_rows[];
@@ -198,8 +211,17 @@ extern const struct tt_row tt_caller_row;
 /* A row of a file's own: like another one, with a name of its own. In one piece of memory (free); NULL when
  * out of it. */
 struct tt_row *tt_row_make(const struct tt_row *like, const char *name);
-/* The same for a method of which no more is known than its name (recordings). */
-struct tt_row *tt_row_make_method(const char *name);
+/* The same for a method of which no more is known than this (recordings); `arguments` may be NULL. */
+struct tt_row *tt_row_make_method(const char *name, const char *arguments);
+
+/* What row->arguments says of the nth argument that the user asked for. */
+struct tt_row_argument {
+    char name[40];
+    char kind[16];
+    bool text; /* captured as a string, else as a number */
+};
+/* False: it says nothing. */
+bool tt_row_argument(const struct tt_row *row, unsigned index, struct tt_row_argument *argument);
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

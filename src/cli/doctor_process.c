@@ -26,7 +26,8 @@ static void count_selected(void *context, struct tt_process *process)
 
 void tt_doctor_processes(struct tt_doctor *doctor)
 {
-    _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new("/proc", NULL);
+    _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new("/proc", NULL,
+                                                                                           NULL);
     unsigned tango = 0;
     int count = table ? tt_process_table_scan(table, NULL, NULL) : -ENOMEM;
 
@@ -299,7 +300,7 @@ void tt_doctor_process(struct tt_doctor *doctor, const struct tt_options *option
     _cleanup_(tt_process_put) struct tt_process *process = NULL;
     _cleanup_(tt_reader_free) struct tt_reader reader = {0};
     _cleanup_close_ int dir = tt_proc_open("/proc", pid);
-    int err = dir < 0 ? dir : tt_reader_init(&reader, "/proc", tt_plan_probe);
+    int err = dir < 0 ? dir : tt_reader_init(&reader, "/proc", tt_plan_probe, NULL);
 
     if (!err)
         err = read_process(doctor, &reader, dir, pid, options->selection, &process);

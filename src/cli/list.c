@@ -26,7 +26,7 @@ static void add_seen(void *context, struct tt_process *process)
 static int look(const struct tt_options *options, struct tt_json *json)
 {
     _cleanup_(tt_process_table_free) struct tt_process_table *table = tt_process_table_new(
-        "/proc", options->selection);
+        "/proc", options->selection, NULL);
     int count = table ? tt_process_table_scan(table, NULL, NULL) : -ENOMEM;
 
     if (count < 0)

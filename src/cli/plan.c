@@ -67,51 +67,93 @@ static struct tt_bases *find_bases(int fd, const char *path, const struct tt_opt
     return NULL;
 }
 
-/* The functions of device classes in the file. 0, -ENOENT: none, another negative errno (logged). */
-static int show_methods(int fd, const char *path, const struct tt_options *options)
-{
-    _cleanup_(tt_bases_free) struct tt_bases *bases = find_bases(fd, path, options);
-    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
-    _cleanup_free_ char *error = NULL;
-    int r = bases ? tt_plan_methods(fd, path, bases, &plan, &error) : -ENOENT;
+/* What there is to plan in a file: its libraries, its device classes, what the user asks for. */
+struct plans {
+    struct tt_bases *bases;
+    struct tt_probes *probes;
+    struct tt_plan *plan[3];
+};
 
+static void free_plans(struct plans *plans)
+{
+    for (size_t i = 0; i < TT_ARRAY_SIZE(plans->plan); i++)
+        tt_plan_free(&plans->plan[i]);
+    tt_probes_free(&plans->probes);
+    tt_bases_free(&plans->bases);
+}
+
+/* -ENOENT, with the reason logged: none of the user's probes names a function in the file. */
+static int plan_probes(int fd, const char *path, struct plans *plans, char **error)
+{
+    const struct tt_probes_context context = {.probes = plans->probes,
+                                              .bases = plans->bases,
+                                              .others = (const struct tt_plan *const *)plans->plan,
+                                              .other_count = 2};
+    const char *missed;
+    size_t next = 0;
+    int r = tt_plan_probes(fd, path, &context, &plans->plan[2], error);
+
+    while ((r == 0 || r == -ENOENT) && (missed = tt_probes_missed(plans->probes, &next))) {
+        tt_error("%s: there is no function %s", path, missed);
+        r = -ENOENT;
+    }
+    return r;
+}
+
+static int make_plans(int fd, const char *path, const struct tt_options *options, struct plans *plans,
+                      char **error)
+{
+    const char *const *probes = (const char *const *)options->probes.items;
+    bool holds[TT_HOLDS] = {false};
+    int r = options->probes.count ? tt_probes_new(probes, options->probes.count, &plans->probes) : 0;
+
+    if (r == 0)
+        r = tt_plan_file(fd, path, &plans->plan[0], error);
     if (r < 0 && r != -ENOENT)
-        tt_error("%s", error ? error : strerror(-r));
-    return r < 0 ? r : print(plan, options);
+        return r;
+    if (!tt_plan_probe(plans->probes, fd, path, holds) && (holds[TT_HOLDS_CLASSES] || holds[TT_HOLDS_PROBES]))
+        plans->bases = find_bases(fd, path, options);
+    if (holds[TT_HOLDS_CLASSES] && plans->bases) {
+        r = tt_plan_methods(fd, path, plans->bases, &plans->plan[1], error);
+        if (r < 0 && r != -ENOENT)
+            return r;
+    }
+    return plans->probes ? plan_probes(fd, path, plans, error) : 0;
 }
 
 static int show(const char *path, const struct tt_options *options)
 {
-    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+    _cleanup_(free_plans) struct plans plans = {0};
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
     _cleanup_free_ char *error = NULL;
-    bool holds[TT_HOLDS] = {false};
-    int r, methods = -ENOENT;
+    size_t count = 0;
+    int r;
 
     if (fd < 0) {
         tt_error("%s: %s", path, strerror(errno));
         return 1;
     }
-    r = tt_plan_file(fd, path, &plan, &error);
+    r = make_plans(fd, path, options, &plans, &error);
     if (r < 0 && r != -ENOENT) {
         tt_error("%s", error ? error : strerror(-r));
         return 1;
     }
-    if (r == 0)
-        r = print(plan, options);
-    if (!tt_plan_probe(fd, holds) && holds[TT_HOLDS_CLASSES])
-        methods = show_methods(fd, path, options);
-    if (r == -ENOENT && methods == -ENOENT) {
+    for (size_t i = 0; i < TT_ARRAY_SIZE(plans.plan); i++) {
+        if (plans.plan[i] && print(plans.plan[i], options) < 0) {
+            tt_error("cannot write the plan");
+            return 1;
+        }
+        count += plans.plan[i] != NULL;
+    }
+    if (!count && !plans.probes)
         tt_error(
             "%s: has none of the functions of cppTango, omniORB or the C++ runtime, and no device classes",
             path);
-        return 1;
-    }
-    if (fflush(stdout) || (r < 0 && r != -ENOENT) || (methods < 0 && methods != -ENOENT)) {
+    if (fflush(stdout)) {
         tt_error("cannot write the plan");
         return 1;
     }
-    return 0;
+    return count && r != -ENOENT ? 0 : 1;
 }
 
 int tt_cmd_plan(const struct tt_options *options)

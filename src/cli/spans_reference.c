@@ -34,10 +34,12 @@ static const char introduction[] =
     "decorated one, the function inside. A call of a Python program says by `code.*` which of its functions calls; a call "
     "that would be the root of its trace gets an INTERNAL span of that function as parent, scope `tango.python.client`.\n"
     "* **Parent.** Only where it is proven, and the span says how (`tangotrace.parent.proof`). No proof, no parent.\n"
+    "* **Probes.** A function that the user names (`probes`) is an INTERNAL span of that name (`MyDevice::compute`), below "
+    "what called it.\n"
     "* **Unknown is absent.** A value that could not be read has no attribute; the span then lists `field_unreadable` "
     "in `tangotrace.incomplete`. A span whose end was not seen claims no success: status Unset and `end_unknown`.\n"
     "* **Private by default.** Names of devices, attributes and commands leave the host. Values of arguments and "
-    "results are not even read; texts of errors leave it as the device wrote them. Command lines leave it only with "
+    "results are not even read, but for those that `probes` ask for; texts of errors leave it as the device wrote them. Command lines leave it only with "
     "`--command-lines`, passwords and tokens masked.\n";
 
 static const char status_text[] =
@@ -150,7 +152,7 @@ static const char *kind_of(const struct tt_row *row)
         [TT_ROLE_SWITCH] = NULL,
     };
 
-    if (row->library == TT_LIBRARY_PYTHON) /* Python's own: the spans are of what it calls */
+    if (tt_row_is_python(row)) /* the spans are of what is called */
         return NULL;
     return (size_t)row->role < TT_ARRAY_SIZE(kinds) ? kinds[row->role] : NULL;
 }

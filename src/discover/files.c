@@ -29,15 +29,18 @@ struct entry {
 
 struct tt_file_cache {
     tt_file_probe probe;
+    const struct tt_probes *probes;
     struct entry *entries; /* in order of age */
 };
 
-struct tt_file_cache *tt_file_cache_new(tt_file_probe probe)
+struct tt_file_cache *tt_file_cache_new(tt_file_probe probe, const struct tt_probes *probes)
 {
     struct tt_file_cache *cache = calloc(1, sizeof(*cache));
 
-    if (cache)
+    if (cache) {
         cache->probe = probe;
+        cache->probes = probes;
+    }
     return cache;
 }
 
@@ -86,7 +89,8 @@ static int open_mapped(int dir, const struct tt_mapping *mapping)
     return fd;
 }
 
-static int probe_file(tt_file_probe probe, int path_fd, struct tt_file_facts *facts)
+static int probe_file(const struct tt_file_cache *cache, int path_fd, const char *path,
+                      struct tt_file_facts *facts)
 {
     struct tt_file_facts found = {0};
     char name[64], magic[4];
@@ -98,7 +102,7 @@ static int probe_file(tt_file_probe probe, int path_fd, struct tt_file_facts *fa
         return -errno;
     if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "\177ELF", 4)) {
         /* An ELF file that cannot be used holds nothing that could be probed. */
-        if (probe(fd, found.library))
+        if (cache->probe(cache->probes, fd, path, found.library))
             memset(found.library, 0, sizeof(found.library));
         if (tt_build_id_read(fd, found.build_id, &found.build_id_size))
             found.build_id_size = 0;
@@ -141,7 +145,7 @@ int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapp
     if (!entry)
         return -ENOMEM;
     entry->identity = identity;
-    err = probe_file(cache->probe, fd, &entry->facts);
+    err = probe_file(cache, fd, mapping->path, &entry->facts);
     if (err) {
         free(entry);
         return err;

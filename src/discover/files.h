@@ -21,12 +21,15 @@ struct tt_file_facts {
     size_t build_id_size; /* 0: none */
 };
 
+struct tt_probes;
+
 /* tt_plan_probe(), or a test's. */
-typedef int (*tt_file_probe)(int fd, bool holds[TT_HOLDS]);
+typedef int (*tt_file_probe)(const struct tt_probes *probes, int fd, const char *path, bool holds[TT_HOLDS]);
 
 struct tt_file_cache;
 
-struct tt_file_cache *tt_file_cache_new(tt_file_probe probe);
+/* `probes` of the user go to the probe of files: not owned, or NULL. */
+struct tt_file_cache *tt_file_cache_new(tt_file_probe probe, const struct tt_probes *probes);
 void tt_file_cache_free(struct tt_file_cache **cache);
 
 /* The facts of the file behind a mapping of the process of which `dir` is /proc/PID. A file that is no ELF

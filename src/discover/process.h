@@ -102,11 +102,13 @@ int tt_selection_apply(const struct tt_selection *selection, struct tt_process *
 /* ---- the table ---- */
 
 struct tt_process_table;
+struct tt_probes;
 
 /* Thread-safe. `proc_root` is "/proc" (tests pass a fake tree). Takes no ownership of `selection`, which must
- * outlive it.
+ * outlive it; nor of the user's probes, which may be NULL.
  */
-struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection);
+struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection,
+                                              const struct tt_probes *probes);
 void tt_process_table_free(struct tt_process_table **table);
 
 /* Other rules from now on: the next scan decides for every process anew. On the thread that glimpses. */

@@ -44,11 +44,12 @@ void tt_process_put(struct tt_process **process)
     free(p);
 }
 
-int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe)
+int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe,
+                   const struct tt_probes *probes)
 {
     memset(reader, 0, sizeof(*reader));
     reader->proc_root = proc_root;
-    reader->files = tt_file_cache_new(probe);
+    reader->files = tt_file_cache_new(probe, probes);
     return reader->files ? 0 : -ENOMEM;
 }
 
@@ -211,7 +212,7 @@ static bool holds_any(const struct tt_file_facts *facts)
     for (int i = 0; i < TT_LIBRARIES; i++)
         if (facts->library[i])
             return true;
-    return facts->library[TT_HOLDS_PYTANGO] || facts->library[TT_HOLDS_CLASSES];
+    return facts->library[TT_HOLDS_CLASSES] || facts->library[TT_HOLDS_PROBES];
 }
 
 static void drop_files(struct tt_process *process)

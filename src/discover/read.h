@@ -18,7 +18,8 @@ struct tt_reader {
     size_t user_count;
 };
 
-int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe);
+int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe,
+                   const struct tt_probes *probes);
 void tt_reader_free(struct tt_reader *reader);
 
 /* ns of one of the clock ticks in which /proc tells the start of a process. */

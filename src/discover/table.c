@@ -54,13 +54,15 @@ struct tt_process_table {
     struct slot *slots;
 };
 
-struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection)
+struct tt_process_table *tt_process_table_new(const char *proc_root, const struct tt_selection *selection,
+                                              const struct tt_probes *probes)
 {
-    return tt_process_table_new_probe(proc_root, selection, tt_plan_probe);
+    return tt_process_table_new_probe(proc_root, selection, tt_plan_probe, probes);
 }
 
 struct tt_process_table *tt_process_table_new_probe(const char *proc_root,
-                                                    const struct tt_selection *selection, tt_file_probe probe)
+                                                    const struct tt_selection *selection, tt_file_probe probe,
+                                                    const struct tt_probes *probes)
 {
     struct tt_process_table *table = calloc(1, sizeof(*table));
 
@@ -68,7 +70,7 @@ struct tt_process_table *tt_process_table_new_probe(const char *proc_root,
         return NULL;
     table->proc_root = strdup(proc_root);
     table->selection = selection;
-    if (!table->proc_root || tt_reader_init(&table->reader, table->proc_root, probe)) {
+    if (!table->proc_root || tt_reader_init(&table->reader, table->proc_root, probe, probes)) {
         free(table->proc_root);
         free(table);
         return NULL;

@@ -5,5 +5,6 @@
 #include "discover/files.h"
 #include "discover/process.h"
 
-struct tt_process_table *
-tt_process_table_new_probe(const char *proc_root, const struct tt_selection *selection, tt_file_probe probe);
+struct tt_process_table *tt_process_table_new_probe(const char *proc_root,
+                                                    const struct tt_selection *selection, tt_file_probe probe,
+                                                    const struct tt_probes *probes);

@@ -3,7 +3,9 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -239,4 +241,23 @@ const char *tt_convert_masked(struct tt_arena *arena, const char *word, const ch
     }
     masked = tt_arena_printf(arena, "%.*s" MASK "%s", (int)start, word, word + start + hidden);
     return masked ? tt_convert_copy(arena, masked, limit) : NULL;
+}
+
+void tt_convert_argument(const struct tt_row_argument *what, const struct tt_span_argument *argument,
+                         char *text, size_t size)
+{
+    uint64_t n = argument->number;
+
+    if (argument->text)
+        snprintf(text, size, "%s=%s", what->name, argument->text);
+    else if (!strcmp(what->kind, "int"))
+        snprintf(text, size, "%s=%" PRId32, what->name, (int32_t)n);
+    else if (!strcmp(what->kind, "unsigned"))
+        snprintf(text, size, "%s=%" PRIu32, what->name, (uint32_t)n);
+    else if (!strcmp(what->kind, "bool")) /* only the lowest byte of its register */
+        snprintf(text, size, "%s=%s", what->name, n & 0xff ? "true" : "false");
+    else if (!strcmp(what->kind, "long"))
+        snprintf(text, size, "%s=%" PRId64, what->name, (int64_t)n);
+    else
+        snprintf(text, size, "%s=0x%" PRIx64, what->name, n);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/span.h"
 #include "base/arena.h"
 
 /* Copies at most `limit` bytes of valid UTF-8: each invalid byte becomes U+FFFD, a cut falls between
@@ -28,3 +29,7 @@ const char *tt_convert_time(struct tt_arena *arena, uint64_t unix_ns);
 
 /* One word of a command line with its secrets masked; `previous` is the word before it, or NULL. */
 const char *tt_convert_masked(struct tt_arena *arena, const char *word, const char *previous, size_t limit);
+
+/* "energy=7": an argument that the user asked for, as its kind is written in C++. */
+void tt_convert_argument(const struct tt_row_argument *what, const struct tt_span_argument *argument,
+                         char *text, size_t size);

@@ -111,8 +111,7 @@ static const struct tt_otel_scope *python_scope_of(const struct tt_span *span)
 {
     if (span->row->role == TT_ROLE_CALLER)
         return &python_client;
-    return span->row->library == TT_LIBRARY_PYTHON && span->row->role == TT_ROLE_METHOD ? &python_server
-                                                                                        : NULL;
+    return tt_row_is_python(span->row) ? &python_server : NULL;
 }
 
 static const struct tt_otel_scope *scope_of(const struct tt_process *process)

@@ -59,6 +59,17 @@ static const char *part_of(const struct tt_span *span, const char *part, size_t 
                                                                                    : NULL;
 }
 
+static bool is_part(const char *part, size_t size)
+{
+    static const char *const parts[] = {"class", "command", "attribute"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(parts); i++) {
+        if (strlen(parts[i]) == size && !strncmp(parts[i], part, size))
+            return true;
+    }
+    return false;
+}
+
 const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span)
 {
     const char *at = span->row->name;
@@ -71,6 +82,10 @@ const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span)
         const char *end = *at == '{' ? strchr(at, '}') : NULL, *part;
 
         if (!end) {
+            text[used++] = *at++;
+            continue;
+        }
+        if (!is_part(at + 1, (size_t)(end - at - 1))) { /* a name of C++: "{lambda(int)#1}" */
             text[used++] = *at++;
             continue;
         }
@@ -189,6 +204,26 @@ static void fill_code(struct tt_build *build, const struct tt_span *span)
         tt_build_int(build, TT_ATTR_CODE_LINE, code->line);
         tt_build_int(build, TT_ATTR_CODE_LINENO, code->line);
     }
+}
+
+/* What the user's probes ask for. */
+static void fill_arguments(struct tt_build *build, const struct tt_span *span)
+{
+    char texts[TT_PROBE_ARGUMENTS][TT_STRING_MAX + 48];
+    const char *list[TT_PROBE_ARGUMENTS];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < TT_PROBE_ARGUMENTS; i++) {
+        const struct tt_span_argument *argument = &span->arguments[i];
+        struct tt_row_argument what;
+
+        if (!argument->known || !tt_row_argument(span->row, i, &what))
+            continue;
+        list[count] = texts[count];
+        tt_convert_argument(&what, argument, texts[count], sizeof(texts[count]));
+        count++;
+    }
+    tt_build_strings(build, TT_ATTR_ARGUMENTS, list, count);
 }
 
 /* The peer's address as omniORB writes it (giopEndpoint: "giop:tcp:host:port", IPv6 in brackets). Client ends
@@ -422,6 +457,8 @@ void tt_fill_attributes(struct tt_build *build, const struct tt_span *span, cons
 {
     fill_operation(build, span, title);
     fill_code(build, span);
+    if (span->row->arguments)
+        fill_arguments(build, span);
     if (span->kind == TT_SPAN_SERVER || span->collocated)
         fill_client(build, span);
     fill_request(build, span);

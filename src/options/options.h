@@ -61,6 +61,7 @@ struct tt_options {
     enum tt_native native;  /* what of programs that are traced by native telemetry, too */
     bool all;               /* run -- COMMAND: show the traces of the whole host */
     struct tt_list details; /* levels of detail; they are in the selection, too */
+    struct tt_list probes;  /* as tt_probe_check takes them */
 
     /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used

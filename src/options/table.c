@@ -13,6 +13,7 @@
 #include "export/points.h"
 #include "export/url.h"
 #include "http/httpd.h"
+#include "plan/plan.h"
 #include "query/query.h"
 #include "sample/rules.h"
 
@@ -249,6 +250,21 @@ const struct option tt_option_table[] = {
          "How much is traced. rpc: calls only; methods: also methods of devices, Python callers, polling, events and "
          "logs; full: also waits and CPU time. With a pattern as of --select for the processes that match: the first "
          "that does decides; LEVEL alone is for the rest. 'tangotrace detail' changes it while the agent runs"},
+    {.name = "probes",
+     .type = OPTION_LIST,
+     .pairs = true,
+     FIELD(probes),
+     .value = "PROBE",
+     .group = GROUP_SELECT,
+     .commands = TT_COMMAND_RUN | TT_COMMAND_PLAN,
+     .check = tt_probe_check,
+     .initial_text = "none",
+     .help =
+         "\"function=MyDevice::compute*; arguments=1 int energy\": further functions of traced programs become spans. A "
+         "glob over demangled names (with '(': whole signatures), or an address (0x4a10) with file=NAME, which also "
+         "limits names to that file. Arguments are a place (0: this, 1 and so on, return), a kind (int, unsigned, bool, "
+         "long, pointer, char*, string, device, attribute, command) and a name. May be given several times; in a file as a "
+         "list of mappings"},
     {.name = "all",
      .type = OPTION_BOOL,
      .scope = SCOPE_INVOCATION,

@@ -128,6 +128,10 @@ const char *tt_capture_field_name(unsigned field)
         [TT_FIELD_PY_CODE_39] = "code (3.9)",
         [TT_FIELD_PY_RESULT] = "result",
         [TT_FIELD_HOLDER] = "holder",
+        [TT_FIELD_ARGUMENT_1] = "argument 1",
+        [TT_FIELD_ARGUMENT_2] = "argument 2",
+        [TT_FIELD_ARGUMENT_3] = "argument 3",
+        [TT_FIELD_ARGUMENT_4] = "argument 4",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";

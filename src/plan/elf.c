@@ -330,6 +330,8 @@ static void note_object(struct tt_elf *elf, const struct tt_elf_symbol *object)
         elf->python_runtime = object->address;
     else if (!strcmp(object->name, "Py_Version"))
         elf->python_version = object->address;
+    else if (!strcmp(object->name, "PyMethod_Type"))
+        elf->python_method = object->address;
 }
 
 /* Types of cppTango by their type descriptions. */
@@ -613,6 +615,15 @@ const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t 
             return &elf->symbols[i];
     }
     return NULL;
+}
+
+bool tt_elf_exports(const struct tt_elf *elf, const char *name)
+{
+    for (size_t i = 0; i < elf->symbol_count; i++) {
+        if (!strcmp(elf->symbols[i].name, name))
+            return true;
+    }
+    return false;
 }
 
 const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value)

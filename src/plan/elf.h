@@ -64,7 +64,8 @@ struct tt_elf {
     size_t symbol_count;
     struct tt_elf_slot *slots; /* by address */
     size_t slot_count;
-    uint64_t python_runtime, python_version; /* addresses of _PyRuntime and Py_Version, 0 = not exported */
+    /* addresses of _PyRuntime, Py_Version and PyMethod_Type, 0 = not exported */
+    uint64_t python_runtime, python_version, python_method;
     struct tt_elf_symbol *tables; /* virtual tables and type descriptions of namespace Tango ("_ZTV..,
                                      _ZTI..") that are defined here, by name */
     size_t table_count;
@@ -98,6 +99,8 @@ bool tt_elf_next_loaded(const struct tt_elf *elf, uint64_t *offset, uint64_t *si
 
 /* A function symbol that starts at `address`; split parts (".cold") do not count. NULL if there is none. */
 const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t address);
+/* Is a function of that name defined here? */
+bool tt_elf_exports(const struct tt_elf *elf, const char *name);
 /* The nth dynamic symbol: its name, or NULL; *value: its address if it is defined here, else 0. */
 const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value);
 /* A virtual table or type description by its symbol, or NULL. */

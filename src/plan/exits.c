@@ -67,6 +67,32 @@ unsigned tt_flow_other_ways(const struct tt_flow *flow, uint32_t insn)
     return ways;
 }
 
+bool tt_flow_repeats(const struct tt_flow *flow, uint32_t insn)
+{
+    _cleanup_free_ uint32_t *stack = calloc(flow->insn_count + 1, sizeof(*stack));
+    _cleanup_free_ bool *seen = calloc(flow->insn_count + 1, sizeof(*seen));
+    size_t depth = 0;
+    bool repeats = !stack || !seen;
+
+    if (!repeats)
+        stack[depth++] = insn;
+    while (depth && !repeats) {
+        uint32_t at = stack[--depth];
+
+        /* a handler may be come to from anywhere */
+        repeats = flow->insns[at].root && flow->insns[at].insn.address != flow->start;
+        for (size_t i = first_edge(flow, at); i < flow->edge_count && flow->edges[i].to == at; i++) {
+            uint32_t from = flow->edges[i].from;
+
+            repeats |= from == insn;
+            if (!seen[from])
+                stack[depth++] = from;
+            seen[from] = true;
+        }
+    }
+    return repeats;
+}
+
 static void fail(struct tt_flow *flow, struct walk *walk, bool step, const char *what, uint32_t insn)
 {
     walk->failed = true;

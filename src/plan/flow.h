@@ -93,6 +93,9 @@ int tt_flow_exits(struct tt_flow *flow, enum tt_exits_how how, struct tt_flow_ex
 /* Number of live ways to the instruction besides falling into it from the one before. */
 unsigned tt_flow_other_ways(const struct tt_flow *flow, uint32_t insn);
 
+/* May the instruction be passed more than once in one call of the function? */
+bool tt_flow_repeats(const struct tt_flow *flow, uint32_t insn);
+
 /* Is it sure that the call comes back? If not, what follows may be another path's, and the callee one that
  * never returns. */
 bool tt_flow_comes_back(const struct tt_flow *flow, uint32_t call);

@@ -14,12 +14,18 @@ struct tt_function {
     /* Where what the row takes for its nth argument register lies at the start of the function, without a
      * load; NULL: there. */
     const struct tt_origin *arguments;
+    /* Its frame begins at this call in it, with the arguments of that; 0: at its entry. */
+    uint64_t call;
     /* With its entry, all its exits, and all names that its span is called after, or not at all. */
     bool whole;
 };
 
 /* A row of the plan's own: its index; -ENOMEM. */
 int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const char *name);
+
+/* Takes it down as the next of plan->functions, which has room, with the reason why it is not covered. 0 or
+ * -ENOMEM. */
+int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, const char *why);
 
 /* Plans it as the next of plan->functions, which has room. What cannot be planned is no failure: the function
  * says so. 0 or a negative errno. */

@@ -32,7 +32,7 @@ static struct wanted *list_wanted(size_t *count)
 
     *count = 0;
     for (uint32_t row = 0; list && row < tt_row_count; row++) {
-        if (tt_rows[row].overrides)
+        if (tt_rows[row].overrides || tt_rows[row].callers)
             continue;
         for (size_t i = 0; i < TT_ROW_SIGNATURES && tt_rows[row].signature[i]; i++) {
             struct wanted *wanted = &list[*count];

@@ -475,29 +475,20 @@ static int name_group(const struct scan *scan, struct tt_plan *plan, const struc
     return index < 0 ? (int)index : 0;
 }
 
-static int add_left_out(struct tt_plan *plan, const struct method *method, const char *signature,
-                        const char *why)
-{
-    struct tt_plan_function *function = &plan->functions[plan->function_count++];
-
-    *function = (struct tt_plan_function){
-        .row = method->row,
-        .address = method->address,
-        .first = (uint32_t)plan->point_count,
-        .symbol = strdup(signature),
-        .signature = strdup(signature),
-        .refused = strdup(why),
-    };
-    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
-}
-
 /* Plans the function of `count` slots. */
 static int plan_group(const struct scan *scan, struct tt_plan *plan, const struct method *methods,
                       size_t count)
 {
     _cleanup_free_ char *signature = describe_method(scan, methods, count);
     const char *why = *methods->why ? methods->why : NULL;
-    uint32_t row = methods->row;
+    struct tt_function wanted = {
+        .row = methods->row,
+        .address = methods->address,
+        .symbol = signature,
+        .signature = signature,
+        .arguments = methods->arguments,
+        .whole = true,
+    };
     int r = 0;
 
     if (!signature)
@@ -511,18 +502,10 @@ static int plan_group(const struct scan *scan, struct tt_plan *plan, const struc
             why = "one function in slots of different meaning";
     }
     if (!why)
-        r = name_group(scan, plan, methods, count, &row, &why);
-    if (r < 0 || why)
-        return r < 0 ? r : add_left_out(plan, methods, signature, why);
-    return tt_plan_function(plan, scan->elf,
-                            &(struct tt_function){
-                                .row = row,
-                                .address = methods->address,
-                                .symbol = signature,
-                                .signature = signature,
-                                .arguments = methods->arguments,
-                                .whole = true,
-                            });
+        r = name_group(scan, plan, methods, count, &wanted.row, &why);
+    if (r < 0)
+        return r;
+    return why ? tt_plan_leave_out(plan, &wanted, why) : tt_plan_function(plan, scan->elf, &wanted);
 }
 
 static int plan_methods(struct scan *scan, struct tt_plan *plan)

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "plan/calls.h"
 #include "plan/captures.h"
 #include "plan/elf.h"
 #include "plan/flow.h"
@@ -140,6 +141,8 @@ static bool describe(const struct job *job, uint32_t insn, struct tt_point *poin
         .condition = TT_COND_ALWAYS, .function = job->wanted->row, .detail = job->row->detail};
     if (job->row->library == TT_LIBRARY_PYTHON)
         point->flags = TT_POINT_FROM_PYTANGO;
+    if (job->wanted->call)
+        point->flags = TT_POINT_CALL;
     if (tt_flow_cfa(&job->flow, insn, &cfa) < 0)
         return false;
     point->cfa_reg = cfa.reg;
@@ -182,6 +185,24 @@ static int64_t find_entry(struct job *job)
     return -1;
 }
 
+/* Instruction of the call that the frame begins at, or -1 with the reason in job->refused. */
+static int64_t find_call(struct job *job)
+{
+    const struct tt_flow *flow = &job->flow;
+    int64_t insn = tt_flow_find(flow, job->wanted->call);
+    struct tt_cfa cfa;
+
+    if (insn < 0 || !flow->insns[insn].live || flow->insns[insn].insn.kind != TT_INSN_CALL)
+        say(job->refused, "no call at 0x%llx", (unsigned long long)job->wanted->call);
+    else if (tt_flow_cfa(flow, 0, &cfa) < 0 || cfa.reg != TT_REG_RSP || cfa.offset != 8)
+        say(job->refused, "the call is in a part of a function that is not known");
+    else if (tt_flow_repeats(flow, (uint32_t)insn))
+        say(job->refused, "the call is in a loop");
+    else
+        return insn;
+    return -1;
+}
+
 static void add_capture(struct job *job, struct tt_point *point, const struct tt_argument *argument,
                         const struct tt_origin *origin, const char *where)
 {
@@ -210,7 +231,7 @@ static struct tt_origin find_argument(const struct job *job, uint32_t insn, unsi
 
     if (job->wanted->arguments && index < TT_ARGUMENT_REGS)
         start = job->wanted->arguments[index];
-    if (start.reg == TT_REG_NONE)
+    if (start.reg == TT_REG_NONE || job->wanted->call)
         return start;
     found = tt_values_find(&job->flow, insn, start.reg, size);
     /* the argument is that much behind what the register held */
@@ -264,7 +285,7 @@ static bool describe_key(struct job *job, uint32_t insn, struct tt_point *point)
 static int plan_entry(struct job *job)
 {
     bool needless = job->row->role == TT_ROLE_TOPIC; /* only its exit is of interest */
-    int64_t insn = needless ? -1 : find_entry(job);
+    int64_t insn = needless ? -1 : job->wanted->call ? find_call(job) : find_entry(job);
     struct tt_plan_point *other;
     struct tt_point point;
     int r;
@@ -521,6 +542,22 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     return r;
 }
 
+int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, const char *why)
+{
+    struct tt_plan_function *function = &plan->functions[plan->function_count++];
+
+    *function = (struct tt_plan_function){
+        .row = wanted->row,
+        .address = wanted->address,
+        .size = wanted->size,
+        .first = (uint32_t)plan->point_count,
+        .symbol = strdup(wanted->symbol),
+        .signature = strdup(wanted->signature),
+        .refused = strdup(why),
+    };
+    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
+}
+
 /* Plans one matched symbol. */
 static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
@@ -538,22 +575,27 @@ static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_
 
 static int plan_all(struct tt_plan *plan, struct tt_elf *elf, const void *context)
 {
+    _cleanup_free_ struct tt_call *calls = NULL;
     struct tt_match *matches = NULL;
-    size_t count = 0;
+    size_t count = 0, call_count = 0;
     int r = tt_match_symbols(elf, &matches, &count);
 
-    if (r < 0)
-        return r;
-    if (!count)
-        return -ENOENT;
-    plan->functions = calloc(count, sizeof(*plan->functions));
-    r = plan->functions ? 0 : -ENOMEM;
+    if (r == 0 && tt_calls_pytango(elf))
+        r = tt_calls_find(elf, &calls, &call_count);
+    if (r == 0 && !count && !call_count)
+        r = -ENOENT;
+    if (r == 0) {
+        plan->functions = calloc(count + call_count, sizeof(*plan->functions));
+        r = plan->functions ? 0 : -ENOMEM;
+    }
     /* inner functions last: whether they are probed depends on the others */
     for (int inner = 0; inner < 2; inner++) {
         for (size_t i = 0; r >= 0 && i < count; i++)
             if (tt_rows[matches[i].row].inner == inner)
                 r = plan_match(plan, elf, &matches[i]);
     }
+    if (r >= 0 && call_count)
+        r = tt_calls_plan(plan, elf, calls, call_count);
     tt_match_free(&matches, count);
     return r;
 }
@@ -593,51 +635,6 @@ int tt_plan_make(int fd, const char *path, tt_plan_fill fill, const void *contex
 int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
 {
     return tt_plan_make(fd, path, plan_all, NULL, result, error);
-}
-
-/* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */
-#define TELEMETRY_SYMBOL "_ZN5Tango9telemetry9Interface21get_default_interfaceEv"
-/* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
-#define PYTANGO_SYMBOL "PyInit__tango"
-
-static bool has_symbol(const struct tt_elf *elf, const char *name)
-{
-    for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, name))
-            return true;
-    }
-    return false;
-}
-
-/* cppTango itself has no user's classes, unless it is part of a program. PyTango's extension has some, but
- * what they do is call Python: rows_python.h. */
-static bool may_have_classes(const struct tt_elf *elf, const bool holds[TT_HOLDS])
-{
-    return elf->tango_types && (!holds[TT_LIBRARY_TANGO] || elf->program) && !holds[TT_HOLDS_PYTANGO];
-}
-
-int tt_plan_probe(int fd, bool holds[TT_HOLDS])
-{
-    struct tt_match *matches = NULL;
-    size_t count = 0;
-    struct tt_elf elf;
-    const char *why;
-    int r = tt_elf_open(&elf, fd, true, &why);
-
-    if (r < 0)
-        return r;
-    r = tt_match_symbols(&elf, &matches, &count);
-    if (r >= 0) {
-        memset(holds, 0, TT_HOLDS * sizeof(*holds));
-        for (size_t i = 0; i < count; i++)
-            holds[tt_rows[matches[i].row].library] = true;
-        holds[TT_HOLDS_TELEMETRY] = holds[TT_LIBRARY_TANGO] && has_symbol(&elf, TELEMETRY_SYMBOL);
-        holds[TT_HOLDS_PYTANGO] = has_symbol(&elf, PYTANGO_SYMBOL);
-        holds[TT_HOLDS_CLASSES] = may_have_classes(&elf, holds);
-        tt_match_free(&matches, count);
-    }
-    tt_elf_close(&elf);
-    return r;
 }
 
 static bool has_calls(const struct tt_plan *plan, const struct tt_plan_function *function)

@@ -15,6 +15,9 @@
  *   pointers  words that hold addresses (relocations); on top of them
  *   types     and classes: the C++ classes of a server and what lies in their virtual tables
  *   methods   their functions planned
+ *   calls     functions of other files, planned where they are called
+ *   holds     what a file has of all this
+ *   probes    what the user asks for (its text: probe_text.c)
  *   source    what of the file the plan was made from: its proof when it is met again
  *   cache     plans on disk (cache.h, for attach/)
  */
@@ -114,16 +117,45 @@ void tt_bases_free(struct tt_bases **bases);
 int tt_plan_methods(int fd, const char *path, const struct tt_bases *bases, struct tt_plan **result,
                     char **error);
 
+/*
+ * Functions that the user asks for: "function=MyDevice::compute*; file=libmono*; arguments=1 int energy".
+ */
+struct tt_probes;
+/* 0; -EINVAL with *error (owned by the caller); -ENOMEM. */
+int tt_probe_check(const char *text, char **error);
+/* Of checked texts. 0, or a negative errno. Lives on its own, free with tt_probes_free. */
+int tt_probes_new(const char *const *texts, size_t count, struct tt_probes **probes);
+void tt_probes_free(struct tt_probes **probes);
+/* The function of the next probe, from *next on (0: the first), that was in no file so far; NULL: no more. */
+const char *tt_probes_missed(const struct tt_probes *probes, size_t *next);
+
+struct tt_probes_context {
+    struct tt_probes *probes;
+    const struct tt_bases *bases;        /* cppTango beside it; NULL: not known, then no objects are read */
+    const struct tt_plan *const *others; /* of the same file: what is traced there already; may hold NULL */
+    size_t other_count;
+};
+
+/* Plans those of them that are in the file. As tt_plan_file; -ENOENT: there are none. */
+int tt_plan_probes(int fd, const char *path, const struct tt_probes_context *context, struct tt_plan **result,
+                   char **error);
+
 /* Name of the cppTango library that the file was linked with ("libtango.so.9"), or NULL; the caller's. */
 char *tt_plan_needs_tango(int fd);
 
-/* Cheap test by dynamic symbols: sets holds[library]; 0, or a negative errno for an unusable file. */
-int tt_plan_probe(int fd, bool holds[TT_HOLDS]);
+/* Cheap test by symbols: sets holds[library]; `probes`: of the user, or NULL; `path` is for them. 0, or a
+ * negative errno for an unusable file. */
+int tt_plan_probe(const struct tt_probes *probes, int fd, const char *path, bool holds[TT_HOLDS]);
 
-/* A file that holds Python's interpreter: its minor version (0: not known), and where _PyRuntime lies,
- * counted from the start of a mapping of the file at that file offset. 0; -ENOENT: it exports none; another
- * negative errno. */
-int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime);
+/* Where things lie in a file that holds Python's interpreter, counted from the start of a mapping of it. */
+struct tt_plan_python {
+    unsigned minor;  /* version; 0: not known */
+    int64_t runtime; /* _PyRuntime */
+    int64_t method;  /* PyMethod_Type; 0: not known */
+};
+
+/* Of a mapping at that file offset. 0; -ENOENT: the file exports no _PyRuntime; another negative errno. */
+int tt_plan_python(int fd, uint64_t mapping_offset, struct tt_plan_python *python);
 
 /* Takes out the points of all functions that have one on a `call` (one whose exits are not all seen would
  * give wrong spans). Number of functions. */

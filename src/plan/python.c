@@ -6,15 +6,6 @@
 #include "plan/elf.h"
 #include "plan/plan.h"
 
-static bool exports(const struct tt_elf *elf, const char *name)
-{
-    for (size_t i = 0; i < elf->symbol_count; i++) {
-        if (!strcmp(elf->symbols[i].name, name))
-            return true;
-    }
-    return false;
-}
-
 /* Py_Version (3.11 and later) is PY_VERSION_HEX. PyIter_Send came with 3.10, PyObject_CallNoArgs with 3.9
  * (the documentation of the C API: "New in version"). */
 static unsigned minor_of(struct tt_elf *elf)
@@ -26,12 +17,12 @@ static unsigned minor_of(struct tt_elf *elf)
         memcpy(&version, bytes, sizeof(version));
     if (elf->python_version)
         return version >> 24 == 3 ? version >> 16 & 0xff : 0;
-    if (exports(elf, "PyIter_Send"))
+    if (tt_elf_exports(elf, "PyIter_Send"))
         return 10;
-    return exports(elf, "PyObject_CallNoArgs") ? 9 : 0;
+    return tt_elf_exports(elf, "PyObject_CallNoArgs") ? 9 : 0;
 }
 
-int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *runtime)
+int tt_plan_python(int fd, uint64_t mapping_offset, struct tt_plan_python *python)
 {
     struct tt_elf elf;
     const char *why;
@@ -42,12 +33,15 @@ int tt_plan_python(int fd, uint64_t mapping_offset, unsigned *minor, int64_t *ru
     r = -ENOENT;
     for (size_t i = 0; elf.python_runtime && i < elf.load_count; i++) {
         const struct tt_elf_load *load = &elf.loads[i];
+        uint64_t start;
 
         if (!load->executable || mapping_offset > load->offset ||
             load->offset - mapping_offset >= 65536) /* mappings begin at the page of the segment */
             continue;
-        *minor = minor_of(&elf);
-        *runtime = (int64_t)(elf.python_runtime - (load->address - (load->offset - mapping_offset)));
+        start = load->address - (load->offset - mapping_offset);
+        python->minor = minor_of(&elf);
+        python->runtime = (int64_t)(elf.python_runtime - start);
+        python->method = elf.python_method ? (int64_t)(elf.python_method - start) : 0;
         r = 0;
         break;
     }

@@ -14,6 +14,7 @@ static const char *const library_names[TT_LIBRARIES] = {
     [TT_LIBRARY_TANGO] = "cppTango",          [TT_LIBRARY_OMNIORB] = "omniORB",
     [TT_LIBRARY_CXXABI] = "C++ runtime",      [TT_LIBRARY_GREENLET] = "greenlet",
     [TT_LIBRARY_DYNAMIC] = "omniORB dynamic", [TT_LIBRARY_PYTHON] = "Python",
+    [TT_LIBRARY_PYTANGO] = "PyTango",
 };
 
 static const char *kind_name(unsigned kind)

@@ -145,7 +145,8 @@ static struct tt_origin returned_along(const struct tt_flow *flow, uint32_t at, 
 
         if (insn->kind == TT_INSN_RET)
             return values.reg[TT_REG_RAX];
-        if (insn->kind != TT_INSN_OTHER)
+        /* a callee gives back what it has to */
+        if (insn->kind != TT_INSN_OTHER && !(insn->kind == TT_INSN_CALL_INDIRECT && flow->past_calls))
             return unknown;
         tt_values_step(&values, insn);
     }

@@ -117,17 +117,18 @@ static bool look_at_file(const struct tt_process *process, const struct tt_mappe
 {
     _cleanup_close_ int fd = tt_host_open_mapped(process->pid, file->start, file->end);
     const struct tt_python_layout *known;
-    unsigned minor = 0;
-    int64_t runtime = 0;
+    struct tt_plan_python place = {0};
 
-    if (fd < 0 || tt_plan_python(fd, file->offset, &minor, &runtime) < 0)
+    if (fd < 0 || tt_plan_python(fd, file->offset, &place) < 0)
         return false;
-    p->minor = minor;
-    known = layout_of(minor);
+    p->minor = place.minor;
+    known = layout_of(place.minor);
     if (!known)
         return false;
     p->layout = *known;
-    p->runtime = file->start + (uint64_t)runtime;
+    p->runtime = file->start + (uint64_t)place.runtime;
+    if (place.method)
+        p->layout.kernel.method = file->start + (uint64_t)place.method;
     p->readable = ask_interpreter(process->pid, p->runtime, &p->layout);
     return p->readable;
 }
@@ -155,7 +156,8 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
     bool python = false;
 
     for (size_t i = 0; i < process->file_count; i++)
-        python |= process->files[i].library[TT_LIBRARY_PYTHON] || process->files[i].library[TT_HOLDS_PYTANGO];
+        python |= process->files[i].library[TT_LIBRARY_PYTHON] ||
+                  process->files[i].library[TT_LIBRARY_PYTANGO];
     if (!python || !process->tango)
         return false;
     made = calloc(1, sizeof(*made));
@@ -168,7 +170,7 @@ bool tt_pythons_add(struct tt_pythons *pythons, const struct tt_process *process
 
         if (file->library[TT_LIBRARY_PYTHON] && !made->readable)
             look_at_file(process, file, made);
-        if (file->library[TT_HOLDS_PYTANGO] && !made->package) {
+        if (file->library[TT_LIBRARY_PYTANGO] && !made->package) {
             made->extension = file->start;
             made->extension_end = file->end;
             made->package = package_of(file->path);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "sample/rules.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,45 +62,22 @@ static int set_field(struct tt_rule *rule, const char *key, const char *value, b
         key);
 }
 
-/* Without the blanks around it. */
-static char *trimmed(const char *text, size_t length)
-{
-    while (length && isspace((unsigned char)*text)) {
-        text++;
-        length--;
-    }
-    while (length && isspace((unsigned char)text[length - 1]))
-        length--;
-    return strndup(text, length);
-}
-
-static int read_part(struct tt_rule *rule, const char *text, size_t length, bool *decided, char **error)
-{
-    const char *equals = memchr(text, '=', length);
-    size_t before = equals ? (size_t)(equals - text) : length;
-    _cleanup_free_ char *key = trimmed(text, before);
-    _cleanup_free_ char *value = equals ? trimmed(equals + 1, length - before - 1) : NULL;
-
-    if (!key || (equals && !value))
-        return -ENOMEM;
-    if (!*key && !equals)
-        return 0; /* "a=b;" */
-    if (!value || !*value)
-        return refuse(error, "\"%s\" has no value; a rule is written device=b107a-*; ratio=0.01", key);
-    return set_field(rule, key, value, decided, error);
-}
-
 int tt_rule_parse(const char *text, struct tt_rule *rule, char **error)
 {
     struct tt_rule made = {.text = strdup(text)};
     bool decided = false;
     int err = made.text ? 0 : -ENOMEM;
 
-    while (!err && *text) {
-        size_t length = strcspn(text, ";");
+    for (int more = 1; !err && more;) {
+        _cleanup_free_ char *key = NULL, *value = NULL;
 
-        err = read_part(&made, text, length, &decided, error);
-        text += length + (text[length] == ';');
+        more = tt_pair_next(&text, &key, &value);
+        if (more > 0)
+            err = set_field(&made, key, value, &decided, error);
+        else if (more == -EINVAL)
+            err = refuse(error, "\"%s\" has no value; a rule is written device=b107a-*; ratio=0.01", key);
+        else
+            err = more;
     }
     if (!err && !decided)
         err = refuse(error, "%s",

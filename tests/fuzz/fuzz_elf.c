@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         return 0;
-    tt_plan_probe(fd, holds);
+    tt_plan_probe(NULL, fd, "", holds);
     r = tt_plan_file(fd, "fuzz", &plan, &error);
     if (r == 0)
         check_plan(plan, data, size);

@@ -114,7 +114,7 @@ static void metas(void **state)
 static void points(void **state)
 {
     struct tt_row strange = {.role = TT_ROLE_CLIENT, .name = "Tango::DeviceProxy::teleport"};
-    struct tt_row *own = tt_row_make_method("{class}.is_level_allowed"), *made;
+    struct tt_row *own = tt_row_make_method("{class}.is_level_allowed", "n:int,mode:string"), *made;
     const struct tt_row *row;
     uint32_t point;
 
@@ -136,6 +136,7 @@ static void points(void **state)
     assert_ptr_equal(row, made);
     assert_true(row->role == TT_ROLE_METHOD && row->foreign && row->detail == TT_DETAIL_METHODS);
     assert_string_equal(row->name, own->name);
+    assert_string_equal(row->arguments, own->arguments);
     free(made);
     free(own);
     assert_int_equal(tt_recording_get_point("", 0, &point, &row, &made), -EINVAL);

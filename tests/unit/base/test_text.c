@@ -125,11 +125,31 @@ static void test_read_file(void **state)
     assert_int_equal(tt_read_file_at(AT_FDCWD, "/", 10, &data, &size, NULL), -EISDIR);
 }
 
+static void test_pairs(void **state)
+{
+    const char *text = " a = b c ;; key=x=y; ;lonely; =z";
+    static const struct {
+        int result;
+        const char *key, *value;
+    } want[] = {{1, "a", "b c"}, {1, "key", "x=y"}, {-EINVAL, "lonely", NULL}, {1, "", "z"}, {0, NULL, NULL}};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(want); i++) {
+        _cleanup_free_ char *key = NULL, *value = NULL;
+
+        assert_int_equal(tt_pair_next(&text, &key, &value), want[i].result);
+        if (want[i].key)
+            assert_string_equal(key, want[i].key);
+        if (want[i].value)
+            assert_string_equal(value, want[i].value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grow), cmocka_unit_test(test_safe),    cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_glob), cmocka_unit_test(test_suggest), cmocka_unit_test(test_read_file),
+        cmocka_unit_test(test_grow),  cmocka_unit_test(test_safe),    cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_glob),  cmocka_unit_test(test_suggest), cmocka_unit_test(test_read_file),
+        cmocka_unit_test(test_pairs),
     };
 
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

@@ -11,7 +11,7 @@
 static unsigned probes;
 
 /* "\177ELFT": cppTango, N: with native telemetry, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
-static int probe(int fd, bool holds[TT_HOLDS])
+static int probe(const struct tt_probes *user, int fd, const char *path, bool holds[TT_HOLDS])
 {
     char text[8] = "";
 
@@ -60,7 +60,7 @@ static void set_up(struct bed *bed)
     make_file(bed, "_greenlet.cpython-311.so", "\177ELFG");
     make_file(bed, "greenlet.so", "\177ELF-"); /* exports nothing */
     bed->selection = tt_selection_new();
-    bed->table = tt_process_table_new_probe(bed->fake.root, bed->selection, probe);
+    bed->table = tt_process_table_new_probe(bed->fake.root, bed->selection, probe, NULL);
     assert_non_null(bed->table);
     probes = 0;
 }

@@ -151,11 +151,39 @@ static void test_secrets(void **state)
     }
 }
 
+static void test_arguments(void **state)
+{
+    static const struct {
+        const char *kind;
+        struct tt_span_argument argument;
+        const char *out;
+    } cases[] = {
+        {"int", {true, NULL, 0xfffffffffffffff9}, "n=-7"},
+        {"int", {true, NULL, 0xdead00000007}, "n=7"}, /* the register's upper half is not the argument's */
+        {"unsigned", {true, NULL, 0xfffffffffffffff9}, "n=4294967289"},
+        {"bool", {true, NULL, 0x1100}, "n=false"},
+        {"bool", {true, NULL, 1}, "n=true"},
+        {"long", {true, NULL, 0xfffffffffffffff9}, "n=-7"},
+        {"pointer", {true, NULL, 0x7f00}, "n=0x7f00"},
+        {"string", {true, "a=b", 0}, "n=a=b"},
+    };
+    char text[64];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tt_row_argument what = {.name = "n"};
+
+        snprintf(what.kind, sizeof(what.kind), "%s", cases[i].kind);
+        tt_convert_argument(&what, &cases[i].argument, text, sizeof(text));
+        assert_string_equal(text, cases[i].out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8),      cmocka_unit_test(test_types), cmocka_unit_test(test_type_bomb),
         cmocka_unit_test(test_addresses), cmocka_unit_test(test_times), cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_arguments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

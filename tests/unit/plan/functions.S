@@ -257,6 +257,20 @@ _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_trai
 	ret
 	endfn t_indirect
 
+	/* the same; what it returns is put aside before */
+	fn t_aside
+	push %rbx
+	.cfi_def_cfa_offset 16
+	mov %rsi,%rbx
+	test %rsi,%rsi
+	je 1f
+	call *(%rdi)
+1:	mov %rbx,%rax
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_aside
+
 	/* the argument is saved, then overwritten, before the first emulated instruction */
 	fn t_late
 	sub $24,%rsp

@@ -330,7 +330,7 @@ static void classes_are_found_however_it_is_linked(void **state)
         fd = open_file("stripped");
         assert_true(tt_source_matches(fd, &plan->source));
         assert_false(tt_source_matches(fd, &again->source));
-        assert_int_equal(tt_plan_probe(fd, holds), 0);
+        assert_int_equal(tt_plan_probe(NULL, fd, "", holds), 0);
         assert_true(holds[TT_HOLDS_CLASSES]);
         close(fd);
     }
@@ -391,7 +391,7 @@ static void other_files_have_none(void **state)
     assert_int_equal(tt_plan_methods(library, "libtango.so", bases, &plan, &error), -ENOENT);
     assert_int_equal(tt_plan_methods(self, "self", bases, &plan, &error), -ENOENT);
     assert_int_equal(tt_bases_read(self, "self", &none, &error), -ENOENT);
-    assert_int_equal(tt_plan_probe(self, holds), 0);
+    assert_int_equal(tt_plan_probe(NULL, self, "", holds), 0);
     assert_false(holds[TT_HOLDS_CLASSES]);
 }
 

@@ -235,6 +235,24 @@ static void an_indirect_call_may_be_left_behind(void **state)
     drop(&f);
 }
 
+/* A callee leaves some registers as they were (System V ABI). */
+static void what_is_returned_is_known_before_an_indirect_call(void **state)
+{
+    struct tt_flow_exit *exits = NULL;
+    struct function f;
+    size_t count = 0;
+
+    follow(&f, "t_aside", false);
+    f.flow.problems[0] = '\0';
+    f.flow.past_calls = true;
+    assert_int_equal(tt_flow_exits(&f.flow, false, &exits, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(exits[0].edges, TT_EDGE_NEXT | TT_EDGE_TAKEN);
+    assert_int_equal(tt_values_returned(&f.flow, &exits[0]).reg, TT_REG_RBX);
+    free(exits);
+    drop(&f);
+}
+
 static void calls_that_never_return_lead_nowhere(void **state)
 {
     struct function f;
@@ -363,6 +381,7 @@ int main(void)
         cmocka_unit_test(cases_of_a_table_are_reached_from_nowhere),
         cmocka_unit_test(an_indirect_call_is_no_exit),
         cmocka_unit_test(an_indirect_call_may_be_left_behind),
+        cmocka_unit_test(what_is_returned_is_known_before_an_indirect_call),
         cmocka_unit_test(calls_that_never_return_lead_nowhere),
         cmocka_unit_test(loops_and_late_entries_are_seen),
         cmocka_unit_test(arguments_in_the_frame_are_found),

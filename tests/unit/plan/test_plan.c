@@ -214,7 +214,7 @@ static void files_without_our_functions_are_told_apart(void **state)
     assert_true(fd >= 0);
     assert_int_equal(tt_plan_file(none, "/bin/true", &plan, &error), -ENOENT);
     assert_null(error);
-    assert_int_equal(tt_plan_probe(none, holds), 0);
+    assert_int_equal(tt_plan_probe(NULL, none, "", holds), 0);
     assert_false(holds[TT_LIBRARY_TANGO] || holds[TT_LIBRARY_OMNIORB] || holds[TT_LIBRARY_CXXABI]);
     assert_int_equal(tt_plan_file(directory, "/", &plan, &error), -EINVAL);
     assert_string_equal(error, "/: not a regular file");

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* extension.S: calls as PyTango's extension has them, for test_calls.c. Each function calls what bound methods are
+ * called by, or looks as if. */
+	.text
+	.macro fn name
+	.globl \name
+	.type \name,@function
+	.p2align 4
+\name:
+	.cfi_startproc
+	.endm
+	.macro endfn name
+	.cfi_endproc
+	.size \name,.-\name
+	.endm
+	/* the argument comes from wherever, the frame begins at the call */
+	fn t_once
+	push %rbx
+	.cfi_def_cfa_offset 16
+	mov 8(%rdi),%rdi
+	test %rdi,%rdi
+	je 1f
+	add $8,%rsi
+1:	call PyObject_Vectorcall@PLT
+	test %rax,%rax
+	jne 2f
+	xor %eax,%eax
+2:	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_once
+	/* one frame would be entered many times */
+	fn t_loop
+	push %rbx
+	.cfi_def_cfa_offset 16
+3:	call PyObject_Vectorcall@PLT
+	test %rax,%rax
+	jne 3b
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_loop
+	fn t_twice
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call PyObject_Vectorcall@PLT
+	call PyObject_Vectorcall@PLT
+	test %rax,%rax
+	je 4f
+4:	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_twice
+	/* those bytes, inside another instruction: movabs $..,%rax */
+	fn t_chance
+	push %rbx
+	.cfi_def_cfa_offset 16
+	.byte 0x48,0xb8,0xe8
+	.long PyObject_Vectorcall@PLT-4
+	.byte 0,0,0
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_chance
+	fn t_other
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call PyObject_Repr@PLT
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_other
+#ifdef PYTANGO
+	fn PyInit__tango
+	ret
+	endfn PyInit__tango
+#endif
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Frames that begin at a call: where PyTango's extension calls methods in Python (extension.S). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "assembled.h"
+#include "base/cleanup.h"
+#include "plan/plan.h"
+
+static int plan_extension(const char *options, struct tt_plan **plan)
+{
+    _cleanup_close_ int fd = assemble_source("extension.S", options);
+    _cleanup_free_ char *error = NULL;
+
+    assert_true(fd >= 0);
+    return tt_plan_file(fd, "/lib/_tango.so", plan, &error);
+}
+
+static void frames_begin_at_the_call(void **state)
+{
+    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+    const struct tt_point *enter, *exit;
+
+    assert_int_equal(plan_extension("-DPYTANGO", &plan), 0);
+    assert_true(plan->library[TT_LIBRARY_PYTANGO]);
+    assert_int_equal(plan->function_count, 5);
+    assert_null(plan->functions[0].refused);
+    assert_int_equal(plan->functions[0].count, 2);
+    assert_int_equal(plan->points[0].bytes[0], 0xe8);
+    assert_true(plan->points[0].is_call);
+    enter = &plan->points[0].point;
+    assert_int_equal(enter->kind, TT_POINT_ENTER);
+    assert_int_equal(enter->flags, TT_POINT_CALL);
+    assert_int_equal(enter->cfa_reg, TT_REG_RSP);
+    assert_int_equal(enter->cfa_off, 16);
+    assert_int_equal(enter->capture[0].field, TT_FIELD_PY_CALLABLE);
+    assert_int_equal(enter->capture[0].reg, TT_REG_RDI);
+    assert_int_equal(enter->capture[0].derefs, 0);
+    exit = &plan->points[1].point;
+    assert_int_equal(exit->kind, TT_POINT_EXIT);
+    assert_int_equal(exit->flags, TT_POINT_CALL);
+    assert_int_equal(exit->cfa_off, 16);
+}
+
+static void what_may_be_entered_twice_is_left_out(void **state)
+{
+    static const char *const why[] = {NULL, "the call is in a loop", "one of several calls in one function",
+                                      "one of several calls in one function", "no call at 0x"};
+    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+
+    assert_int_equal(plan_extension("-DPYTANGO", &plan), 0);
+    assert_int_equal(plan->function_count, TT_ARRAY_SIZE(why));
+    for (size_t i = 1; i < plan->function_count; i++) {
+        assert_int_equal(plan->functions[i].count, 0);
+        assert_non_null(plan->functions[i].refused);
+        assert_int_equal(strncmp(plan->functions[i].refused, why[i], strlen(why[i])), 0);
+    }
+    assert_int_equal(plan->point_count, 2);
+}
+
+static void other_extensions_are_left_alone(void **state)
+{
+    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+
+    assert_int_equal(plan_extension("", &plan), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_begin_at_the_call),
+        cmocka_unit_test(what_may_be_entered_twice_is_left_out),
+        cmocka_unit_test(other_extensions_are_left_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
