@@ -5,6 +5,11 @@
 
 #include "base/cleanup.h"
 
+static uint64_t value_of(const struct tt_measure *row, const void *from)
+{
+    return *(const uint64_t *)((const char *)from + row->offset);
+}
+
 void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows, size_t count,
                     const void *from)
 {
@@ -16,7 +21,7 @@ void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows,
             .help = row->help,
             .type = row->type,
             .labels = {{row->key, row->value}},
-            .integer = *(const uint64_t *)((const char *)from + row->offset),
+            .integer = value_of(row, from),
         };
 
         tt_snapshot_add(snapshot, &figure);
@@ -34,7 +39,9 @@ void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measu
         .labels = {{"otel.component.type", component_type},
                    {"otel.component.name", component_name},
                    {row->key, row->value}},
-        .integer = *(const uint64_t *)((const char *)from + row->offset),
+        .is_real = row->per != 0,
+        .integer = value_of(row, from),
+        .real = row->per ? (double)value_of(row, from) / row->per : 0,
     };
 
     tt_snapshot_add(snapshot, &figure);
@@ -189,14 +196,23 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_UPDOWN),
     EXPORT(queued, PROCESSED, ""),
     EXPORT(dropped_queue, PROCESSED, "queue_full"),
+    EXPORT(dropped_rootless, PROCESSED, "rootless"),
     EXPORT(exported, EXPORTED, ""),
     EXPORT(dropped_refused, EXPORTED, "rejected"),
     EXPORT(dropped_timeout, EXPORTED, "timeout"),
     EXPORT(dropped_error, EXPORTED, "_OTHER"),
+    EXPORT(dropped_spool, EXPORTED, "spool_full"),
+    EXPORT(dropped_age, EXPORTED, "spool_age"),
+    EXPORT(dropped_damaged, EXPORTED, "spool_damaged"),
     EXPORT(requests, "tangotrace.exporter.requests", "{request}", "Requests or writes made",
            TT_METRIC_COUNTER),
     EXPORT(retries, "tangotrace.exporter.retries", "{request}", "Of these, repeated ones", TT_METRIC_COUNTER),
     EXPORT(bytes, "tangotrace.exporter.sent", "By", "Bytes sent or written", TT_METRIC_COUNTER),
+    EXPORT(spooled, "tangotrace.exporter.spool.spans", "{span}", "Spans in the spool now", TT_METRIC_UPDOWN),
+    EXPORT(spool_bytes, "tangotrace.exporter.spool.size", "By", "Size of that", TT_METRIC_UPDOWN),
+    EXPORT(gap_ms, "tangotrace.exporter.gap", "s",
+           "Time before the start of which something may be missing, because the agent before was killed",
+           TT_METRIC_UPDOWN, .per = 1000),
 };
 
 /* otel.component.type by the beginning of an exporter's name. */

@@ -275,25 +275,37 @@ static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o
     return pipeline->metrics && pipeline->own ? 0 : -ENOMEM;
 }
 
+struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options)
+{
+    return (struct tt_otlp_config){
+        .headers = options->headers,
+        .timeout_ms = options->timeout,
+        .encoding = (enum tt_encoding)options->compression,
+        .json = options->protocol == TT_PROTOCOL_JSON,
+        .certificate = options->certificate,
+        .client_certificate = options->client_certificate,
+        .client_key = options->client_key,
+    };
+}
+
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
 #define FULL_URL "otlp-traces:"
 
 static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec)
 {
-    _cleanup_free_ char *why = NULL, *otlp = NULL;
+    bool exact = !strncmp(spec, FULL_URL, strlen(FULL_URL));
+    _cleanup_free_ char *why = NULL;
     int error;
 
     if (!strcmp(spec, "none"))
         return 0;
     if (pipeline->exporter_count == TT_EXPORTERS_MAX)
         return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
-    if (!strncmp(spec, FULL_URL, strlen(FULL_URL))) {
-        if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
-            return -ENOMEM;
-        config.full_url = true;
-        config.logs &= config.logs_url != NULL; /* that URL says nothing about them */
+    if (exact) {
+        config.otlp[TT_SIGNAL_SPANS].url = spec + strlen(FULL_URL);
+        config.logs &= config.otlp[TT_SIGNAL_LOGS].url != NULL; /* that URL says nothing about them */
     }
-    error = tt_exporter_new(otlp ? otlp : spec, &config, &pipeline->exporters[pipeline->exporter_count],
+    error = tt_exporter_new(exact ? "otlp" : spec, &config, &pipeline->exporters[pipeline->exporter_count],
                             &why);
     if (error) /* whatever it is: the command line asked for it */
         return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
@@ -320,31 +332,34 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
 {
     const struct tt_options *o = config->options;
     struct tt_export_config export = {
-        .queue = o->queue_size,
-        .batch = o->batch_size,
-        .delay_ms = config->batch_by_count ? UINT_MAX : o->batch_delay,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .queues = {{o->queue_size, o->batch_size, config->batch_by_count ? UINT_MAX : o->batch_delay},
+                   {o->log_queue_size, o->log_batch_size,
+                    config->batch_by_count ? UINT_MAX : o->log_batch_delay}},
+        .memory = o->queue_memory,
+        .otlp = {tt_pipeline_otlp(&o->otlp_of[TT_OTLP_TRACES]), tt_pipeline_otlp(&o->otlp_of[TT_OTLP_LOGS])},
         .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
         .all_roots = o->all_roots,
         .console_rate = console_rate(config),
         .filter = o->filter,
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .logs_url = o->otlp_logs_endpoint,
         .logs = o->logs,
+        .spool = o->spool_dir,
+        .spool_bytes = o->spool_size,
+        .spool_age_ms = o->spool_age,
+        .spool_rate = o->spool_rate,
+        .held_ms = o->join_wait + o->sampling_wait,
         .wait = config->wait_for_exporters,
         .silence = config->silence,
         .silence_context = config->silence_context,
     };
 
+    export.otlp[TT_SIGNAL_LOGS].url = o->otlp_of[TT_OTLP_LOGS].endpoint;
     for (size_t i = 0; i < o->exports.count; i++) {
         int error = make_exporter(pipeline, export, o->exports.items[i]);
 
         if (error)
             return error;
+        if (!strncmp(o->exports.items[i], "otlp", strlen("otlp")))
+            export.otlp[TT_SIGNAL_LOGS].url = NULL; /* further ones have their own: nothing comes twice */
     }
     return 0;
 }

@@ -84,6 +84,11 @@ struct tt_pipeline {
     uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */
 };
 
+struct tt_otlp_options;
+
+/* As an exporter wants them, but for the URL; points into the options. */
+struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options);
+
 /* 0; -EINVAL, -E2BIG: an --export that makes no sense (logged); other errno. */
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline);
 void tt_pipeline_free(struct tt_pipeline **pipeline);

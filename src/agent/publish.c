@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/measure.h"
+#include "agent/pipeline.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -160,12 +161,7 @@ static int open_destinations(struct tt_publisher *publisher)
 {
     const struct tt_options *o = publisher->options;
     const struct tt_points_config config = {
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .otlp = tt_pipeline_otlp(&o->otlp_of[TT_OTLP_METRICS]),
         .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
         .temporality = (enum tt_temporality)o->metrics_temporality,
     };

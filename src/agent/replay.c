@@ -471,7 +471,7 @@ void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
 void tt_replay_stop(struct tt_replay *replay)
 {
     tt_publisher_finish(replay->publisher);
-    tt_pipeline_stop(replay->pipeline, replay->options->otlp_timeout + STOP_EXTRA_MS);
+    tt_pipeline_stop(replay->pipeline, replay->options->otlp.timeout + STOP_EXTRA_MS);
 }
 
 uint64_t tt_replay_report(struct tt_replay *replay)

@@ -66,11 +66,11 @@ static void test_defaults(void **state)
 
     assert_int_equal(o.ring_size, 16 << 20);
     assert_int_equal(o.join_wait, 2000);
-    assert_int_equal(o.queue_size, 16384);
+    assert_int_equal(o.queue_size, 65536);
     assert_int_equal(o.batch_size, 8192);
     assert_int_equal(o.batch_delay, 1000);
-    assert_int_equal(o.otlp_timeout, 10000);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 10000);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_GZIP);
     assert_int_equal(o.console_rate, 0);
     assert_int_equal(o.color, TT_COLOR_AUTO);
     assert_int_equal(o.log_level, TT_LOG_INFO);
@@ -194,12 +194,12 @@ static void test_opentelemetry(void **state)
                      "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "OTEL_BSP_SCHEDULE_DELAY=50",
                      "OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10"));
 
-    assert_string_equal(o.otlp_headers, "c=d"); /* the more specific variable */
-    assert_int_equal(o.otlp_timeout, 2500);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_NONE);
-    assert_string_equal(o.otlp_certificate, "/ca");
-    assert_string_equal(o.otlp_client_certificate, "/cert");
-    assert_string_equal(o.otlp_client_key, "/key");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].headers, "c=d"); /* the more specific variable */
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 2500);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_NONE);
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].certificate, "/ca");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].client_certificate, "/cert");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].client_key, "/key");
     assert_string_equal(o.resource_attributes, "deployment.environment=test");
     assert_int_equal(o.batch_delay, 50);
     assert_int_equal(o.queue_size, 100);
@@ -269,10 +269,10 @@ static void test_opentelemetry(void **state)
                    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "TANGOTRACE_RING_SIZ=1"));
     assert_int_equal(o.sampler, TT_SAMPLER_ALWAYS_ON);
     assert_string_equal(o.sampler_ratio, "1");
-    assert_int_equal(o.queue_size, 16384);
+    assert_int_equal(o.queue_size, 65536);
     assert_int_equal(o.batch_delay, 1000);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
-    assert_int_equal(o.otlp_timeout, 10000);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 10000);
     tt_options_free(&o);
     tt_log_set_level(TT_LOG_INFO);
 }
@@ -463,7 +463,7 @@ static void test_print_config(void **state)
     assert_non_null(strstr(out.data, "select: [\"!user:op\", \"Te\\\"st/*\"]         # option --select"));
     assert_non_null(strstr(out.data, "# TANGOTRACE_RING_SIZE\n"));
     assert_non_null(strstr(out.data, "export: [\"otlp:http://****@c:1\"]"));
-    assert_non_null(strstr(out.data, "queue-size: 16384                        # default\n"));
+    assert_non_null(strstr(out.data, "queue-size: 65536                        # default\n"));
     assert_non_null(
         strstr(out.data, "otlp-headers: \"authorization=****\"       # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));

@@ -12,6 +12,7 @@ static struct tt_otel_span *plain_span(void)
     struct tt_otel_span *span = tt_otel_span_new();
 
     span->resource = tt_otel_resource_new();
+    span->trigger = "client";
     return span;
 }
 
