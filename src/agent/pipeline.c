@@ -154,6 +154,16 @@ static void on_hidden(void *context, struct tt_span *span)
     tt_span_free(&span);
 }
 
+static void export_log(void *context, struct tt_otel_log *log)
+{
+    struct tt_pipeline *pipeline = context;
+
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        tt_exporter_log(pipeline->exporters[i], log);
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        tt_exporter_log(pipeline->tails[i], log);
+}
+
 static void on_log(void *context, struct tt_log *log)
 {
     struct tt_pipeline *pipeline = context;
@@ -176,10 +186,7 @@ static void on_log(void *context, struct tt_log *log)
         return;
     if (out->in_span && out->severity >= TT_OTEL_LOG_WARN)
         tt_sampler_mark(pipeline->sampler, out->trace_id);
-    for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_log(pipeline->exporters[i], out);
-    for (size_t i = 0; i < pipeline->tail_count; i++)
-        tt_exporter_log(pipeline->tails[i], out);
+    tt_sampler_log(pipeline->sampler, out);
     tt_otel_log_put(&out);
 }
 
@@ -371,6 +378,7 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
 {
     const struct tt_options *o = config->options;
     struct tt_sampler_config sample = {
+        .emit_log = export_log,
         .kind = (enum tt_sampler_kind)o->sampler,
         .ratio = 1,
         .background = config->whole || o->command ? 1 : BACKGROUND_RATIO,
