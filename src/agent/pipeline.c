@@ -414,7 +414,8 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
     return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
 }
 
-static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+/* What turns events into spans. */
+static int make_front(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
 {
     struct tt_correlator_config correlate = {
         .join_wait_ns = config->join_wait_ns,
@@ -430,10 +431,8 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     };
     struct tt_assembler_ops ops;
 
-    pipeline->activity = tt_activity_new();
-    pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
     pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
-    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator)
+    if (!pipeline->correlator)
         return -ENOMEM;
     ops = tt_correlator_ops(pipeline->correlator);
     pipeline->assembler = tt_assembler_new(&ops, row_of, pipeline);
@@ -442,7 +441,28 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
     tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
     tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
-    return make_sampler(pipeline, config);
+    return 0;
+}
+
+static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    int error;
+
+    pipeline->activity = tt_activity_new();
+    pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
+    if (!pipeline->activity || !pipeline->enricher)
+        return -ENOMEM;
+    error = make_front(pipeline, config);
+    return error ? error : make_sampler(pipeline, config);
+}
+
+int tt_pipeline_restart(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config, uint64_t now)
+{
+    tt_assembler_flush(pipeline->assembler, now);
+    tt_correlator_flush(pipeline->correlator);
+    tt_assembler_free(&pipeline->assembler);
+    tt_correlator_free(&pipeline->correlator);
+    return make_front(pipeline, config);
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)

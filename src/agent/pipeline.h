@@ -92,6 +92,9 @@ struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options);
 /* 0; -EINVAL, -E2BIG: an --export that makes no sense (logged); other errno. */
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline);
 void tt_pipeline_free(struct tt_pipeline **pipeline);
+/* All threads and connections are others from here on: closes and emits everything but what is sampled and
+ * exported, which goes on. Of the config what concerns these counts. */
+int tt_pipeline_restart(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config, uint64_t now);
 
 /* One event as it came from the ring buffer; untrusted. */
 void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t size);

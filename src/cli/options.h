@@ -129,6 +129,7 @@ struct tt_options {
     /* This invocation. */
     char *config;
     char *speed; /* replay: "max" or a factor */
+    unsigned repeat;
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */

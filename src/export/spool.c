@@ -224,7 +224,7 @@ static int open_files(struct tt_spool *spool, const char *directory_name, char *
         *error = tt_format("%s: %s", spool->path, tt_directory_reason(err));
         return err;
     }
-    spool->lock = openat(spool->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    spool->lock = openat(spool->dir, "lock", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (spool->lock < 0 || flock(spool->lock, LOCK_EX | LOCK_NB)) {
         err = -errno;
         *error = tt_format("%s: %s", spool->path,
@@ -276,7 +276,7 @@ int tt_spool_open(const struct tt_spool_config *config, const char *name, struct
         return err;
     }
     find_gap(made);
-    made->alive = openat(made->dir, "alive", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    made->alive = openat(made->dir, "alive", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     drop_aged(made);
     if (oldest(made))
         tt_info("spool %s: %zu batches with %" PRIu64 " items of an earlier run are to be sent", made->path,
