@@ -23,6 +23,7 @@ from harness import ROOT, Skip, check, equal, figure, scaled, wait_for
 
 SECONDS = scaled("TT_OUTAGE_SECONDS", 40)
 RATE = 3000  # spans/s
+IDLE = ["--speed", "0.05", "--repeat", "1000"]  # some spans every 20 s
 HEADER = struct.Struct("<8sIIIBBH")  # of a file of the spool: magic, crc, items, size, encoding, json, zero
 
 
@@ -308,7 +309,7 @@ def drain(bed, spool, port):
     receiver = Receiver()
     receiver.port = port
     receiver.up()
-    proc = replay(bed, "calls", "http://127.0.0.1:%d" % port, "--spool", spool, "--speed", "0.01")
+    proc = replay(bed, "calls", "http://127.0.0.1:%d" % port, "--spool", spool, *IDLE)
     wait_for(lambda: not files(spool), 30, "an empty spool")
     proc.signal(signal.SIGTERM)
     ended(proc)
