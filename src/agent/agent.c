@@ -106,17 +106,11 @@ static void record_event(void *context, const void *data, size_t size)
     struct tt_agent *agent = context;
     struct tt_event event = {0};
     const struct tt_row *row = NULL;
+    bool glimpsed = glimpse(agent, data, size);
 
     if (size >= sizeof(event))
         memcpy(&event, data, sizeof(event));
-    if (glimpse(agent, data, size)) { /* a recording has the process itself, by its own rules of privacy */
-        tt_pipeline_event(agent->pipeline, data, size);
-        event.size = sizeof(event);
-        event.fields = 0;
-        tt_recorder_event(agent->recorder, &event, sizeof(event), NULL);
-        return;
-    }
-    if (size >= sizeof(event)) {
+    if (size >= sizeof(event) && !glimpsed) {
         row = tt_attach_row(agent->attach, event.point);
         if (tt_recorder_wants_process(agent->recorder, event.tgid)) {
             struct tt_process *process = find_process(agent, event.tgid, event.time);
@@ -125,6 +119,12 @@ static void record_event(void *context, const void *data, size_t size)
         }
     }
     tt_pipeline_event(agent->pipeline, data, size);
+    if (glimpsed) { /* a recording has the process itself, by its own rules of privacy */
+        event.size = sizeof(event);
+        event.fields = 0;
+        data = &event;
+        size = sizeof(event);
+    }
     tt_recorder_event(agent->recorder, data, size, row);
 }
 

@@ -153,12 +153,14 @@ static bool read_signals(int signals, struct command *command, bool *dump)
     return stop || (command->pid > 0 && command->ended);
 }
 
-static void loop(struct tt_agent *agent, int signals, struct command *command)
+/* 0, or -EPIPE: there are no probes any more. */
+static int loop(struct tt_agent *agent, int signals, struct command *command)
 {
     struct pollfd fds[] = {
         {.fd = signals, .events = POLLIN},
         {.fd = tt_follow_fd(agent->follow), .events = POLLIN},
         {.fd = agent->wake, .events = POLLIN},
+        {.fd = tt_host_keeper(agent->host)},
     };
     time_t last = time(NULL);
 
@@ -167,7 +169,7 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
         uint64_t word;
 
         if (n < 0 && errno != EINTR)
-            return;
+            return 0;
         pthread_mutex_lock(&agent->lock);
         if (fds[1].revents)
             tt_follow_read(agent->follow);
@@ -179,15 +181,21 @@ static void loop(struct tt_agent *agent, int signals, struct command *command)
         }
         pthread_mutex_unlock(&agent->lock);
         if (tt_agent_is_deaf(agent)) /* `run | head`: nobody reads any more */
-            return;
+            return 0;
         if (fds[0].revents) {
             bool dump = false, stop = read_signals(signals, command, &dump);
 
             if (dump)
                 tt_info("the flight recorder exports %llu spans", (unsigned long long)tt_agent_dump(agent));
             if (stop)
-                return;
+                return 0;
         }
+        if (fds[3].revents)
+            return tt_err(
+                -EPIPE,
+                "tt-keeper, the child process that holds the probes, was ended, and nothing is traced any "
+                "more. If that was while it attached, breakpoints may be left in the traced programs, "
+                "which run on; starting and stopping tangotrace again takes them out");
     }
 }
 
@@ -252,11 +260,13 @@ static int trace(const struct tt_options *options, char **argv, struct tt_agent 
     if (argv && write(command.go, "g", 1) != 1)
         tt_warn("cannot let %s go: %s", argv[0], strerror(errno));
     tt_cleanup_close(&command.go);
-    loop(agent, signals, &command);
+    error = loop(agent, signals, &command);
     notify("STOPPING=1");
     tt_control_server_free(&control);
     tt_agent_stop(agent);
     tt_agent_report(agent, &whole);
+    if (error)
+        return error;
     if (!whole && (!argv || !command.status))
         return TT_EXIT_FAILURE;
     return argv ? command.status : 0;

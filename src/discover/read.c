@@ -154,7 +154,7 @@ static char *user_name(struct tt_reader *reader, uid_t uid)
     return name;
 }
 
-static uint64_t tick_ns(void)
+uint64_t tt_tick_ns(void)
 {
     long hz = sysconf(_SC_CLK_TCK);
 
@@ -166,7 +166,7 @@ static uint64_t start_unix(uint64_t ticks)
 {
     uint64_t boot = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_BOOTTIME);
 
-    return boot + ticks * tick_ns();
+    return boot + ticks * tt_tick_ns();
 }
 
 /* By the file's name; a file that was replaced since has " (deleted)" behind it in maps. */
@@ -354,7 +354,7 @@ int tt_process_from_glimpse(const struct tt_reader *reader, const struct tt_glim
     p->pid = glimpse->pid;
     p->parent = glimpse->parent;
     p->uid = glimpse->uid;
-    p->start_ticks = glimpse->start / tick_ns(); /* as /proc/PID/stat has it */
+    p->start_ticks = glimpse->start / tt_tick_ns(); /* as /proc/PID/stat has it */
     p->start_unix_ns = start_unix(p->start_ticks);
     p->tango = p->glimpsed = true;
     p->user = user ? strdup(user) : tt_format("%u", glimpse->uid);

@@ -21,6 +21,9 @@ struct tt_reader {
 int tt_reader_init(struct tt_reader *reader, const char *proc_root, tt_file_probe probe);
 void tt_reader_free(struct tt_reader *reader);
 
+/* ns of one of the clock ticks in which /proc tells the start of a process. */
+uint64_t tt_tick_ns(void);
+
 /* The quickly read part, by which a change is noticed. */
 struct tt_glance {
     struct tt_proc_stat stat;

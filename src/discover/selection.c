@@ -258,8 +258,8 @@ static bool is_answerable(const struct rule *rule, const struct tt_process *proc
         return true;
     if (rule->kind == KIND_USER)
         return !isdigit((unsigned char)process->user[0]) || isdigit((unsigned char)rule->pattern[0]);
-    if (rule->kind == KIND_EXE || rule->kind == KIND_BARE) /* the name without its folder is known */
-        return !strchr(rule->pattern, '/') || rule->kind == KIND_BARE;
+    if (rule->kind == KIND_EXE) /* the name without its folder is known */
+        return !strchr(rule->pattern, '/');
     return rule->kind != KIND_CGROUP && rule->kind != KIND_NETNS;
 }
 

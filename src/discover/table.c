@@ -112,8 +112,7 @@ static uint64_t clock_ns(clockid_t clock)
 /* Ticks since boot as CLOCK_MONOTONIC, which does not count the time spent suspended. */
 static uint64_t start_monotonic(uint64_t ticks)
 {
-    long hz = sysconf(_SC_CLK_TCK);
-    uint64_t start = ticks * (1000000000 / (uint64_t)(hz > 0 ? hz : 100));
+    uint64_t start = ticks * tt_tick_ns();
     uint64_t monotonic = clock_ns(CLOCK_MONOTONIC);
     uint64_t suspended = clock_ns(CLOCK_BOOTTIME) - monotonic; /* read in this order it cannot be negative */
 

@@ -100,10 +100,24 @@ static inline void put_bytes(struct tt_back *back, const void *bytes, size_t siz
         memcpy(out, bytes, size);
 }
 
+#define VARINT_MAX 10
+
+/* The bytes of a varint; their number. */
+static inline size_t varint(uint64_t value, uint8_t bytes[VARINT_MAX])
+{
+    size_t size = 0;
+
+    do {
+        bytes[size++] = (uint8_t)(value | 0x80);
+        value >>= 7;
+    } while (value);
+    bytes[size - 1] &= 0x7f;
+    return size;
+}
+
 static inline void put_varint(struct tt_back *back, uint64_t value)
 {
-    uint8_t bytes[10];
-    size_t size = 0;
+    uint8_t bytes[VARINT_MAX];
 
     if (value < 0x80) {
         uint8_t *out = front(back, 1);
@@ -112,12 +126,7 @@ static inline void put_varint(struct tt_back *back, uint64_t value)
             *out = (uint8_t)value;
         return;
     }
-    do {
-        bytes[size++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    } while (value);
-    bytes[size - 1] &= 0x7f;
-    put_bytes(back, bytes, size);
+    put_bytes(back, bytes, varint(value, bytes));
 }
 
 static inline void put_tag(struct tt_back *back, unsigned field, enum wire wire)
@@ -272,16 +281,11 @@ static bool put_short_string(struct tt_back *back, unsigned field, const char *k
 static bool put_short_number(struct tt_back *back, unsigned field, const char *key, uint8_t tag,
                              uint64_t value)
 {
-    size_t key_size = strlen(key), size = 0;
-    uint8_t bytes[10], *out;
+    uint8_t bytes[VARINT_MAX], *out;
+    size_t key_size = strlen(key), size = varint(value, bytes);
 
     if (key_size > SHORT_MAX || !key_size)
         return false;
-    do {
-        bytes[size++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    } while (value);
-    bytes[size - 1] &= 0x7f;
     out = put_short(back, field, key, key_size, tag, size);
     if (out)
         memcpy(out, bytes, size);

@@ -150,12 +150,14 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
 
     if (!made)
         return -ENOMEM;
-    made->single_fd = -1;
+    made->single_fd = made->keeper = -1;
     allow_descriptors();
     made->ring_size = config->ring_size;
     made->cpus = libbpf_num_possible_cpus();
     made->features.btf = !access("/sys/kernel/btf/vmlinux", R_OK);
-    error = made->cpus < 0 ? made->cpus : choose_method(made, config);
+    error = made->cpus < 0 ? made->cpus : tt_keeper_new(made);
+    if (!error)
+        error = choose_method(made, config);
     if (!error && !made->multi && !made->features.uprobe)
         error = tt_err(-ENOSYS,
                        "uprobes do not fire on this host. Run 'tangotrace doctor' to see what is missing");
@@ -186,6 +188,7 @@ void tt_host_free(struct tt_host **host)
 
     if (!h)
         return;
+    tt_keeper_free(h);
     tt_ring_unmap(h);
     ring_buffer__free(h->ring);
     if (h->single)
@@ -204,16 +207,6 @@ const struct tt_host_features *tt_host_features(const struct tt_host *host)
 size_t tt_host_ring_size(const struct tt_host *host)
 {
     return host->ring_size;
-}
-
-int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
-                 pid_t pid, struct tt_link **link)
-{
-    int program = bpf_program__fd(host->bpf->progs.tt_probe);
-
-    if (host->multi && !(pid && host->single))
-        return tt_link_multi(program, fd, offsets, cookies, count, pid, link);
-    return tt_link_single(host->single ? host->single_fd : program, fd, offsets, cookies, count, pid, link);
 }
 
 int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count)

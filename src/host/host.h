@@ -43,6 +43,8 @@ struct tt_host_config {
 /* Loads the program, decides between uprobe_multi and single uprobes by self-test. 0 or negative errno
  * (logged): -EPERM and -ENOSYS mean that the host lacks a right or a feature. */
 int tt_host_new(const struct tt_host_config *config, struct tt_host **host);
+/* Descriptor that polls as POLLHUP when the process that holds the links has ended, and they with it. */
+int tt_host_keeper(const struct tt_host *host);
 void tt_host_free(struct tt_host **host);
 const struct tt_host_features *tt_host_features(const struct tt_host *host);
 size_t tt_host_ring_size(const struct tt_host *host);
@@ -72,7 +74,8 @@ struct tt_link; /* the probes of one file, for one process or for all that map i
 /*
  * Links `count` points of the file behind `fd` (any descriptor of the inode): offsets in the file, cookies =
  * point indices. `pid` 0 = every process that maps the file, now or later. 0 and *link, or negative errno
- * (-ESRCH: the process is gone). Nothing is left behind on failure.
+ * (-ESRCH: the process is gone; -EPIPE: the process that holds the links is). Nothing is left behind on
+ * failure, nor when this process is killed.
  */
 int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
                  pid_t pid, struct tt_link **link);

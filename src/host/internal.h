@@ -21,6 +21,8 @@ struct tt_host {
     struct probe_bpf *single; /* owns single_fd */
     tt_host_event_fn event;   /* of the tt_host_consume that runs */
     void *event_context;
+    int keeper; /* socket; -1: none */
+    pid_t keeper_pid;
 };
 
 /* ring.c: 0 or a negative errno. Measured before each reading, by the one who reads. */
@@ -31,11 +33,27 @@ void tt_ring_measure(struct tt_host *host);
 /* Index of the point that the self-test uses. */
 #define TT_SELFTEST_POINT (TT_MAX_POINTS - 1)
 
-/* Attach with one method; see tt_host_link. */
-int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
-                  pid_t pid, struct tt_link **link);
-int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
-                   pid_t pid, struct tt_link **link);
+/* ---- link.c and keeper.c: see the top of keeper.c ---- */
+
+struct tt_link_request {
+    uint32_t count;  /* of points */
+    int32_t pid;     /* 0: every process */
+    uint32_t single; /* single uprobes instead of one uprobe_multi link */
+};
+
+/* What comes with a request. */
+enum { TT_LINK_PROGRAM, TT_LINK_FILE, TT_LINK_CONNECTION, TT_LINK_FDS };
+
+/* All bytes, or false: the other side is gone. */
+bool tt_link_send(int connection, const void *data, size_t size);
+bool tt_link_receive(int connection, void *data, size_t size);
+
+/* Starts the keeper: before any thread. 0 or negative errno. */
+int tt_keeper_new(struct tt_host *host);
+/* Ends it; returns when all links are gone. */
+void tt_keeper_free(struct tt_host *host);
+/* The keeper's life, in the child; ends the process. */
+__attribute__((noreturn)) void tt_keeper_run(int control);
 
 /* Loads one copy of the programs, for uprobe_multi links or for single uprobes; maps are shared with `share`
  * if given. */

@@ -1,217 +1,155 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* link.c: the agent's side of keeper.c: asks for links, and ends them by ending their connections. */
+#include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/bpf.h>
-#include <linux/perf_event.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "host/internal.h"
-
-/* include/uapi/linux/bpf.h of 6.6 and later; Debian 12's headers are 6.1. */
-#define ATTACH_UPROBE_MULTI 48
-
-struct link_create_uprobe_multi {
-    uint32_t prog_fd, target_fd, attach_type, flags;
-    struct {
-        uint64_t path, offsets, ref_ctr_offsets, cookies;
-        uint32_t count, flags, pid;
-    } multi;
-};
-
-struct link_create_perf_event {
-    uint32_t prog_fd, target_fd, attach_type, flags;
-    uint64_t cookie;
-};
+#include "probe.skel.h"
 
 struct tt_link {
-    size_t count; /* descriptors: one link, or a link for each point */
-    int fds[];
+    int connection;
 };
 
-static struct tt_link *link_alloc(size_t count)
-{
-    struct tt_link *link = malloc(sizeof(*link) + count * sizeof(link->fds[0]));
+/* ---- all of it, or nothing ---- */
 
-    if (link)
-        link->count = 0;
-    return link;
+bool tt_link_send(int connection, const void *data, size_t size)
+{
+    const char *next = data;
+
+    while (size) {
+        ssize_t n = send(connection, next, size, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        next += n;
+        size -= (size_t)n;
+    }
+    return true;
 }
 
-/*
- * When this process is killed, the kernel ends its files by falling descriptor (delayed fput works through a
- * stack): the link must go before the lease on the file, whose end lets a writer in.
- */
-static int above(int file, int link)
+bool tt_link_receive(int connection, void *data, size_t size)
 {
-    int moved = link > file ? link : fcntl(link, F_DUPFD_CLOEXEC, file + 1);
+    char *next = data;
 
-    if (moved < 0 || moved == link)
-        return link;
-    close(link);
-    return moved;
+    while (size) {
+        ssize_t n = recv(connection, next, size, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        next += n;
+        size -= (size_t)n;
+    }
+    return true;
 }
 
-int tt_link_multi(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
-                  pid_t pid, struct tt_link **link)
+/* ---- the keeper ---- */
+
+int tt_keeper_new(struct tt_host *host)
 {
-    struct link_create_uprobe_multi attr = {
-        .prog_fd = (uint32_t)program,
-        .attach_type = ATTACH_UPROBE_MULTI,
-    };
-    _cleanup_free_ struct tt_link *made = link_alloc(1);
-    char path[64];
-    int made_fd;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return -errno;
+    host->keeper_pid = fork();
+    if (host->keeper_pid == 0)
+        tt_keeper_run(pair[1]);
+    close(pair[1]);
+    host->keeper = pair[0];
+    return host->keeper_pid < 0 ? -errno : 0;
+}
+
+void tt_keeper_free(struct tt_host *host)
+{
+    tt_cleanup_close(&host->keeper);
+    if (host->keeper_pid > 0)
+        waitpid(host->keeper_pid, NULL, 0); /* the caller may have reaped it */
+}
+
+int tt_host_keeper(const struct tt_host *host)
+{
+    return host->keeper;
+}
+
+/* ---- links ---- */
+
+static int send_request(const struct tt_host *host, const struct tt_link_request *request,
+                        const int fds[TT_LINK_FDS])
+{
+    union {
+        char space[CMSG_SPACE(TT_LINK_FDS * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec data = {.iov_base = (void *)request, .iov_len = sizeof(*request)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen = sizeof(control.space)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(TT_LINK_FDS * sizeof(int));
+    memcpy(CMSG_DATA(rights), fds, TT_LINK_FDS * sizeof(int));
+    return sendmsg(host->keeper, &message, MSG_NOSIGNAL) == sizeof(*request) ? 0 : -errno;
+}
+
+int tt_host_link(struct tt_host *host, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
+                 pid_t pid, struct tt_link **link)
+{
+    bool single = !host->multi || (pid && host->single);
+    int program = single && host->single ? host->single_fd : bpf_program__fd(host->bpf->progs.tt_probe);
+    struct tt_link_request request = {.count = (uint32_t)count, .pid = pid, .single = single};
+    _cleanup_free_ struct tt_link *made = malloc(sizeof(*made));
+    int pair[2], error;
+    int32_t answer;
 
     if (!made)
         return -ENOMEM;
-    /* By descriptor, so that it is the very inode that was checked, whatever its name means by now. */
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    attr.multi.path = (uintptr_t)path;
-    attr.multi.offsets = (uintptr_t)offsets;
-    attr.multi.cookies = (uintptr_t)cookies;
-    attr.multi.count = (uint32_t)count;
-    attr.multi.pid = (uint32_t)pid;
-    made_fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-    if (made_fd < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
         return -errno;
-    made->fds[made->count++] = above(fd, made_fd);
+    error = send_request(
+        host, &request,
+        (const int[TT_LINK_FDS]){
+            [TT_LINK_PROGRAM] = program, [TT_LINK_FILE] = fd, [TT_LINK_CONNECTION] = pair[1]});
+    close(pair[1]);
+    if (!error)
+        error = tt_link_send(pair[0], offsets, count * sizeof(*offsets)) &&
+                        tt_link_send(pair[0], cookies, count * sizeof(*cookies)) &&
+                        tt_link_receive(pair[0], &answer, sizeof(answer))
+                    ? answer
+                    : -EPIPE;
+    if (error) {
+        close(pair[0]);
+        return error;
+    }
+    made->connection = pair[0];
     *link = TAKE_PTR(made);
     return 0;
 }
 
-static int uprobe_perf_type(void)
-{
-    _cleanup_fclose_ FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
-    int type;
-
-    return file && fscanf(file, "%d", &type) == 1 ? type : -ENOSYS;
-}
-
-/* One perf event and one BPF link on it, whose descriptor is appended. */
-static int link_one(struct tt_link *link, int type, int program, const char *path, uint64_t offset,
-                    uint64_t cookie, pid_t pid)
-{
-    struct perf_event_attr attr = {
-        .type = (uint32_t)type,
-        .size = sizeof(attr),
-        .config1 = (uintptr_t)path,
-        .config2 = offset,
-    };
-    struct link_create_perf_event create = {
-        .prog_fd = (uint32_t)program,
-        .attach_type = BPF_PERF_EVENT,
-        .cookie = cookie,
-    };
-    int event, bpf;
-
-    /* Every process: the CPU does not matter, the program runs on all (trace_call_bpf comes before the
-     * filter). */
-    event = (int)syscall(SYS_perf_event_open, &attr, pid ? pid : -1, pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
-    if (event < 0)
-        return -errno;
-    create.target_fd = (uint32_t)event;
-    bpf = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &create, sizeof(create));
-    if (bpf < 0) {
-        int error = -errno;
-
-        close(event);
-        return error;
-    }
-    /* The link holds the event (bpf_perf_link_attach in kernel/bpf/syscall.c): one descriptor per point. */
-    close(event);
-    link->fds[link->count++] = bpf;
-    return 0;
-}
-
-int tt_link_single(int program, int fd, const uint64_t *offsets, const uint64_t *cookies, size_t count,
-                   pid_t pid, struct tt_link **link)
-{
-    struct tt_link *made = link_alloc(count);
-    int type = uprobe_perf_type(), error = 0;
-    char path[64];
-
-    if (!made)
-        return -ENOMEM;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (type < 0)
-        error = type;
-    for (size_t i = 0; i < count && !error; i++)
-        error = link_one(made, type, program, path, offsets[i], cookies[i], pid);
-    for (size_t i = 0; i < made->count; i++)
-        made->fds[i] = above(fd, made->fds[i]);
-    if (error) {
-        tt_host_unlink(&made, 1);
-        return error;
-    }
-    *link = made;
-    return 0;
-}
-
-/* ---- closing: each close waits for RCU, about 40 ms, so all at once ---- */
-
-struct closer {
-    struct tt_link **links;
-    size_t count;
-    atomic_size_t next; /* index over all descriptors of all links */
-    size_t total;
-};
-
-static int nth_descriptor(const struct closer *closer, size_t n)
-{
-    for (size_t i = 0; i < closer->count; i++) {
-        const struct tt_link *link = closer->links[i];
-
-        if (!link)
-            continue;
-        if (n < link->count)
-            return link->fds[n];
-        n -= link->count;
-    }
-    return -1;
-}
-
-static void *close_some(void *argument)
-{
-    struct closer *closer = argument;
-
-    for (;;) {
-        size_t n = atomic_fetch_add(&closer->next, 1);
-
-        if (n >= closer->total)
-            return NULL;
-        close(nth_descriptor(closer, n));
-    }
-}
-
-#define CLOSERS 256
-
 void tt_host_unlink(struct tt_link **links, size_t count)
 {
-    struct closer closer = {.links = links, .count = count};
-    pthread_t threads[CLOSERS];
-    size_t started = 0;
-    pthread_attr_t attr;
+    char byte;
 
     for (size_t i = 0; i < count; i++)
-        closer.total += links[i] ? links[i]->count : 0;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, 64 * 1024);
-    /* This thread closes too, so one descriptor needs no thread. */
-    while (started + 1 < closer.total && started < CLOSERS &&
-           !pthread_create(&threads[started], &attr, close_some, &closer))
-        started++;
-    pthread_attr_destroy(&attr);
-    close_some(&closer);
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
+        if (links[i])
+            shutdown(links[i]->connection, SHUT_WR);
     for (size_t i = 0; i < count; i++) {
+        if (!links[i])
+            continue;
+        while (recv(links[i]->connection, &byte, 1, 0) < 0 && errno == EINTR)
+            ;
+        close(links[i]->connection);
         free(links[i]);
         links[i] = NULL;
     }

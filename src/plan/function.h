@@ -24,3 +24,11 @@ int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const c
 /* Plans it as the next of plan->functions, which has room. What cannot be planned is no failure: the function
  * says so. 0 or a negative errno. */
 int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted);
+
+/* Puts the functions of the file into a plan that knows the file by name; 0 or a negative errno. */
+struct tt_elf;
+typedef int (*tt_plan_fill)(struct tt_plan *plan, struct tt_elf *elf, const void *context);
+
+/* tt_plan_file, with what `fill` finds. */
+int tt_plan_make(int fd, const char *path, tt_plan_fill fill, const void *context, struct tt_plan **result,
+                 char **error);

@@ -12,13 +12,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "plan/classes.h"
 #include "plan/demangle.h"
 #include "plan/flow.h"
 #include "plan/function.h"
-#include "plan/identity.h"
-#include "plan/source.h"
 
 #define HOPS_MAX    4     /* jumps from a slot to the function */
 #define JUMP_MAX    12    /* instructions before such a jump */
@@ -554,11 +551,13 @@ static void free_scan(struct scan *scan)
     tt_pointers_free(&scan->pointers);
 }
 
-static int scan_file(struct tt_elf *elf, const struct tt_bases *bases, struct tt_plan *plan)
+static int scan_file(struct tt_plan *plan, struct tt_elf *elf, const void *context)
 {
+    const struct tt_bases *bases = context;
     _cleanup_(free_scan) struct scan scan = {.elf = elf, .bases = bases};
     int r = tt_pointers_read(elf, &scan.pointers);
 
+    plan->layout = bases->layout;
     if (r == 0)
         r = tt_types_read(&scan.pointers, &scan.types);
     if (r == 0)
@@ -571,34 +570,7 @@ static int scan_file(struct tt_elf *elf, const struct tt_bases *bases, struct tt
 int tt_plan_methods(int fd, const char *path, const struct tt_bases *bases, struct tt_plan **result,
                     char **error)
 {
-    _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
-    const char *why = "out of memory";
-    uint64_t start = tt_now_ns();
-    struct tt_elf elf;
-    int r;
-
-    *error = NULL;
-    if (!plan)
-        return -ENOMEM;
-    r = tt_elf_open(&elf, fd, false, &why);
-    if (r >= 0) {
-        r = tt_identify(plan, &elf, path);
-        plan->layout = bases->layout;
-        if (r >= 0)
-            r = scan_file(&elf, bases, plan);
-        if (r >= 0)
-            r = tt_source_take(&elf, &plan->source);
-        why = r == -EIO ? "cannot be read to its end" : strerror(-r);
-        tt_elf_close(&elf);
-    }
-    if (r < 0) {
-        if (r != -ENOENT && asprintf(error, "%s: %s", path, why) < 0)
-            *error = NULL;
-        return r;
-    }
-    plan->seconds = (double)(tt_now_ns() - start) / 1e9;
-    *result = TAKE_PTR(plan);
-    return 0;
+    return tt_plan_make(fd, path, scan_file, bases, result, error);
 }
 
 char *tt_plan_needs_tango(int fd)

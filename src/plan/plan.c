@@ -468,6 +468,18 @@ int64_t tt_plan_add_row(struct tt_plan *plan, const struct tt_row *like, const c
     return rows[plan->row_count] ? (int64_t)(tt_row_count + plan->row_count++) : -ENOMEM;
 }
 
+static bool is_covered(const struct tt_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_plan_function *function = &plan->functions[i];
+
+        if (function->count && !function->refused && !function->entry_only &&
+            !strcmp(tt_plan_row(plan, function->row)->name, name))
+            return true;
+    }
+    return false;
+}
+
 int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
 {
     struct tt_plan_function *function = &plan->functions[plan->function_count];
@@ -485,6 +497,10 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     function->signature = strdup(wanted->signature);
     if (!function->symbol || !function->signature)
         return -ENOMEM;
+    if (job.row->inner && is_covered(plan, job.row->substitute)) { /* its calls are seen there */
+        say(job.refused, "only called by %s", job.row->substitute);
+        return keep_text(&function->refused, job.refused);
+    }
     r = tt_flow_build(elf, function->address, &job.flow, job.refused, sizeof(job.refused));
     if (r == -EINVAL)
         return keep_text(&function->refused, job.refused);
@@ -505,18 +521,6 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
     return r;
 }
 
-static bool is_covered(const struct tt_plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->function_count; i++) {
-        const struct tt_plan_function *function = &plan->functions[i];
-
-        if (function->count && !function->refused && !function->entry_only &&
-            !strcmp(tt_plan_row(plan, function->row)->name, name))
-            return true;
-    }
-    return false;
-}
-
 /* Plans one matched symbol. */
 static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
 {
@@ -532,29 +536,7 @@ static int plan_match(struct tt_plan *plan, struct tt_elf *elf, const struct tt_
     return tt_plan_function(plan, elf, &wanted);
 }
 
-/* Where its substitute is covered it would only cost: its calls are seen there. */
-static int plan_inner(struct tt_plan *plan, struct tt_elf *elf, const struct tt_match *match)
-{
-    const struct tt_row *row = &tt_rows[match->row];
-    struct tt_plan_function *function = &plan->functions[plan->function_count];
-
-    if (!is_covered(plan, row->substitute))
-        return plan_match(plan, elf, match);
-    *function = (struct tt_plan_function){
-        .row = match->row,
-        .address = match->symbol->address,
-        .size = match->symbol->size,
-        .first = (uint32_t)plan->point_count,
-        .symbol = strdup(match->symbol->name),
-        .signature = strdup(match->signature),
-    };
-    plan->function_count++;
-    if (asprintf(&function->refused, "only called by %s", row->substitute) < 0)
-        function->refused = NULL;
-    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
-}
-
-static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
+static int plan_all(struct tt_plan *plan, struct tt_elf *elf, const void *context)
 {
     struct tt_match *matches = NULL;
     size_t count = 0;
@@ -566,15 +548,18 @@ static int plan_all(struct tt_plan *plan, struct tt_elf *elf)
         return -ENOENT;
     plan->functions = calloc(count, sizeof(*plan->functions));
     r = plan->functions ? 0 : -ENOMEM;
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? 0 : plan_match(plan, elf, &matches[i]);
-    for (size_t i = 0; r >= 0 && i < count; i++)
-        r = tt_rows[matches[i].row].inner ? plan_inner(plan, elf, &matches[i]) : 0;
+    /* inner functions last: whether they are probed depends on the others */
+    for (int inner = 0; inner < 2; inner++) {
+        for (size_t i = 0; r >= 0 && i < count; i++)
+            if (tt_rows[matches[i].row].inner == inner)
+                r = plan_match(plan, elf, &matches[i]);
+    }
     tt_match_free(&matches, count);
     return r;
 }
 
-int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
+int tt_plan_make(int fd, const char *path, tt_plan_fill fill, const void *context, struct tt_plan **result,
+                 char **error)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = calloc(1, sizeof(*plan));
     const char *why = "out of memory";
@@ -589,7 +574,7 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
     if (r >= 0) {
         r = tt_identify(plan, &elf, path);
         if (r >= 0)
-            r = plan_all(plan, &elf);
+            r = fill(plan, &elf, context);
         if (r >= 0)
             r = tt_source_take(&elf, &plan->source);
         why = r == -EIO ? "cannot be read to its end" : strerror(-r);
@@ -603,6 +588,11 @@ int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error
     plan->seconds = (double)(tt_now_ns() - start) / 1e9;
     *result = TAKE_PTR(plan);
     return 0;
+}
+
+int tt_plan_file(int fd, const char *path, struct tt_plan **result, char **error)
+{
+    return tt_plan_make(fd, path, plan_all, NULL, result, error);
 }
 
 /* Exported by every cppTango that has native telemetry: 10.0 to 10.3, both ABIs of std::string. */

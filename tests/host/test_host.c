@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,14 @@
 void test_point(void);
 __asm__(
     ".text\n.globl test_point\n.type test_point, @function\ntest_point:\n\tnop\n\tret\n.size test_point, .-test_point\n");
+
+/* Many points, so that a link takes long enough to be killed in its making. */
+#define FIELD 500
+
+extern const unsigned char test_field[];
+__asm__(
+    ".globl test_field\n.type test_field, @function\ntest_field:\n\t.rept 500\n\tnop\n\t.endr\n\tret\n.size "
+    "test_field, .-test_field\n");
 
 static double seconds(void)
 {
@@ -101,20 +110,34 @@ static void target_stop(struct target *t)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+struct place {
+    const void *address;
+    uint64_t offset; /* in the file */
+};
+
 static int find_offset(struct dl_phdr_info *info, size_t size, void *argument)
 {
-    uint64_t *out = argument, address = (uintptr_t)test_point;
+    struct place *place = argument;
+    uint64_t address = (uintptr_t)place->address;
 
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         uint64_t start = info->dlpi_addr + p->p_vaddr;
 
         if (p->p_type == PT_LOAD && address >= start && address < start + p->p_filesz) {
-            *out = address - start + p->p_offset;
+            place->offset = address - start + p->p_offset;
             return 1;
         }
     }
     return 0;
+}
+
+static uint64_t file_offset(const void *address)
+{
+    struct place place = {.address = address};
+
+    assert_int_equal(dl_iterate_phdr(find_offset, &place), 1);
+    return place.offset;
 }
 
 static struct tt_host *open_host(bool no_multi)
@@ -131,10 +154,9 @@ static struct tt_host *open_host(bool no_multi)
 static int link_own(struct tt_host *host, pid_t pid, struct tt_link **link)
 {
     _cleanup_close_ int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    uint64_t offset = 0, cookie = POINT;
+    uint64_t offset = file_offset(test_point), cookie = POINT;
 
     assert_true(exe >= 0);
-    assert_int_equal(dl_iterate_phdr(find_offset, &offset), 1);
     return tt_host_link(host, exe, &offset, &cookie, 1, pid, link);
 }
 
@@ -254,6 +276,129 @@ static void links_close_in_parallel(void **state)
     /* Single uprobes end one after the other in the kernel, whoever closes them. */
     assert_true(!tt_host_features(host)->uprobe_multi || seconds() - start < 2.0);
     assert_int_equal(target_call(&t), 0x90);
+    target_stop(&t);
+    tt_host_free(&host);
+}
+
+/* ---- an agent that is killed ---- */
+
+/* Links the field and ends the link, again and again, so that it is always in the middle of one or the other.
+ */
+static void link_for_ever(pid_t target)
+{
+    struct tt_host *host = open_host(false);
+    uint64_t offsets[FIELD], cookies[FIELD];
+    int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (size_t i = 0; i < FIELD; i++) {
+        offsets[i] = file_offset(test_field) + i;
+        cookies[i] = POINT;
+    }
+    for (;;) {
+        struct tt_link *link = NULL;
+
+        if (tt_host_link(host, exe, offsets, cookies, FIELD, target, &link))
+            _exit(1);
+        tt_host_unlink(&link, 1);
+    }
+}
+
+static size_t breakpoints_in(pid_t pid)
+{
+    uint64_t addresses[FIELD];
+    uint8_t bytes[FIELD];
+    bool read[FIELD];
+    size_t count = 0;
+
+    for (size_t i = 0; i < FIELD; i++)
+        addresses[i] = (uintptr_t)test_field + i;
+    assert_int_equal(tt_host_peek(pid, addresses, bytes, read, FIELD), FIELD);
+    for (size_t i = 0; i < FIELD; i++)
+        count += bytes[i] == 0xcc;
+    return count;
+}
+
+/* New lines of the kernel's log about breakpoints that it could not take out for a keeper or for this
+ * program. `log` stands where the last call ended. */
+static size_t leaks_since(int log)
+{
+    char line[8192];
+    size_t leaks = 0;
+    ssize_t n;
+
+    while ((n = read(log, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+        line[n > 0 ? n : 0] = 0;
+        leaks += strstr(line, "leaking uprobe") && (strstr(line, "tt-keeper:") || strstr(line, "test_host:"));
+    }
+    return leaks;
+}
+
+/* The eldest child of a process. */
+static pid_t child_of(pid_t parent)
+{
+    _cleanup_fclose_ FILE *children = NULL;
+    char path[64];
+    int pid = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+    children = fopen(path, "re");
+    assert_non_null(children);
+    assert_int_equal(fscanf(children, "%d", &pid), 1);
+    return pid;
+}
+
+#define KILLS 20
+
+static void killed_while_linking_leaves_nothing(void **state)
+{
+    _cleanup_close_ int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct target t = target_start();
+    double slowest = 0;
+
+    assert_true(log >= 0 && lseek(log, 0, SEEK_END) >= 0);
+    for (int i = 0; i < KILLS; i++) {
+        double start = seconds();
+        pid_t agent = fork();
+        struct pollfd keeper = {.events = POLLIN};
+
+        if (!agent)
+            link_for_ever(t.pid);
+        while (!breakpoints_in(t.pid) && seconds() - start < 10)
+            assert_int_equal(waitpid(agent, NULL, WNOHANG), 0);
+        keeper.fd = (int)syscall(SYS_pidfd_open, child_of(agent), 0);
+        assert_true(keeper.fd >= 0);
+        usleep((useconds_t)(i * 3000 + 500)); /* any moment of linking or unlinking: nothing to wait for */
+        assert_int_equal(kill(agent, SIGKILL), 0);
+        assert_int_equal(waitpid(agent, NULL, 0), agent);
+        start = seconds();
+        assert_int_equal(poll(&keeper, 1, 60000), 1);
+        slowest = seconds() - start > slowest ? seconds() - start : slowest;
+        close(keeper.fd);
+        assert_int_equal(breakpoints_in(t.pid), 0);
+    }
+    print_message("%d kills: clean after at most %.3f s\n", KILLS, slowest);
+    assert_int_equal(leaks_since(log), 0);
+    target_stop(&t);
+}
+
+/* The other way round: who asks hears of it. */
+static void keeper_that_was_killed_is_noticed(void **state)
+{
+    struct tt_host *host = open_host(false);
+    struct pollfd keeper = {.fd = tt_host_keeper(host)};
+    struct target t = target_start();
+    struct tt_link *link = NULL;
+
+    assert_int_equal(link_own(host, t.pid, &link), 0);
+    assert_int_equal(poll(&keeper, 1, 0), 0);
+    assert_int_equal(kill(child_of(getpid()), SIGKILL), 0);
+    assert_int_equal(poll(&keeper, 1, 10000), 1);
+    assert_true(keeper.revents & POLLHUP);
+    tt_host_unlink(&link, 1);
+    assert_int_equal(link_own(host, t.pid, &link), -EPIPE);
+    assert_null(link);
+    target_call(&t);
     target_stop(&t);
     tt_host_free(&host);
 }
@@ -383,6 +528,8 @@ int main(void)
         cmocka_unit_test(detail_filters_but_open_frames),
         cmocka_unit_test(link_to_a_dead_process_fails),
         cmocka_unit_test(links_close_in_parallel),
+        cmocka_unit_test(killed_while_linking_leaves_nothing),
+        cmocka_unit_test(keeper_that_was_killed_is_noticed),
         cmocka_unit_test(writer_waits_until_the_lease_is_given_back),
         cmocka_unit_test(sideband_reports_a_process_whole),
         cmocka_unit_test(peek_tells_readable_from_not),

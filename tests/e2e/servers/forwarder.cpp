@@ -1,5 +1,5 @@
 // A C++ device whose attributes are forwarded: the values lie on other devices.
-#include <tango/tango.h>
+#include "serve.hpp"
 
 namespace {
 
@@ -37,16 +37,3 @@ protected:
 } // namespace
 
 void Tango::DServer::class_factory() { add_class(new ForwarderClass("Forwarder")); }
-
-int main(int argc, char **argv) {
-  try {
-    Tango::Util *util = Tango::Util::init(argc, argv);
-    util->server_init(false);
-    std::cout << "Ready to accept request" << std::endl;
-    util->server_run();
-  } catch (const CORBA::Exception &e) {
-    Tango::Except::print_exception(e);
-    return 1;
-  }
-  return 0;
-}

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "serve.hpp"
+
 Notes &notes() {
   static Notes all;
   return all;
@@ -254,17 +256,4 @@ void Tango::DServer::class_factory() {
   if (plug != nullptr) {
     add_class(plug);
   }
-}
-
-int main(int argc, char **argv) {
-  try {
-    Tango::Util *util = Tango::Util::init(argc, argv);
-    util->server_init(false);
-    std::cout << "Ready to accept request" << std::endl;
-    util->server_run();
-  } catch (const CORBA::Exception &e) {
-    Tango::Except::print_exception(e);
-    return 1;
-  }
-  return 0;
 }

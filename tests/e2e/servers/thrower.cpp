@@ -3,8 +3,9 @@
 #include <pthread.h>
 #include <stdexcept>
 #include <sstream>
-#include <tango/tango.h>
 #include <unistd.h>
+
+#include "serve.hpp"
 
 namespace {
 
@@ -228,16 +229,3 @@ protected:
 } // namespace
 
 void Tango::DServer::class_factory() { add_class(new ThrowerClass("Thrower")); }
-
-int main(int argc, char **argv) {
-  try {
-    Tango::Util *util = Tango::Util::init(argc, argv);
-    util->server_init(false);
-    std::cout << "Ready to accept request" << std::endl;
-    util->server_run();
-  } catch (const CORBA::Exception &e) {
-    Tango::Except::print_exception(e);
-    return 1;
-  }
-  return 0;
-}
