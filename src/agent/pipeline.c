@@ -102,8 +102,10 @@ static bool is_wanted(struct tt_pipeline *pipeline, uint32_t tgid, uint64_t time
 static void export_span(void *context, struct tt_otel_span *span)
 {
     struct tt_pipeline *pipeline = context;
-    struct tt_otel_span *packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
+    struct tt_otel_span *packed;
 
+    tt_otel_limit_span(span, &pipeline->limits);
+    packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
         bool pack = packed && tt_exporter_takes_packed(pipeline->exporters[i]);
 
@@ -158,6 +160,7 @@ static void export_log(void *context, struct tt_otel_log *log)
 {
     struct tt_pipeline *pipeline = context;
 
+    tt_otel_limit_log(log, &pipeline->limits);
     for (size_t i = 0; i < pipeline->exporter_count; i++)
         tt_exporter_log(pipeline->exporters[i], log);
     for (size_t i = 0; i < pipeline->tail_count; i++)
@@ -478,6 +481,8 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
     made->log_rate = config->options->log_rate;
+    made->limits = (struct tt_otel_limits){config->options->attribute_length,
+                                           config->options->attribute_count, config->options->event_count};
     error = make_stages(made, config);
     if (!error)
         error = make_metrics(made, config->options);

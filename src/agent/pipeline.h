@@ -15,6 +15,7 @@
 #include "correlate/correlate.h"
 #include "discover/process.h"
 #include "enrich/enrich.h"
+#include "enrich/limits.h"
 #include "export/export.h"
 #include "metrics/metrics.h"
 #include "sample/sample.h"
@@ -79,6 +80,7 @@ struct tt_pipeline {
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */
+    struct tt_otel_limits limits; /* of what is exported */
     unsigned log_rate;            /* log records per second and process; 0: no limit */
     uint64_t logs, logs_hidden;   /* made; not exported because not asked for */
     uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */

@@ -75,6 +75,7 @@ struct tt_options {
     uint64_t spool_size;                                      /* of each destination, bytes */
     unsigned spool_age;                                       /* ms */
     uint64_t spool_rate;                                      /* bytes per second */
+    unsigned attribute_length, attribute_count, event_count;  /* of what is exported; 0: no limit */
     bool logs;                                                /* log messages, too */
     unsigned log_rate;                                        /* of one process per second; 0: no limit */
 

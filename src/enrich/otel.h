@@ -117,6 +117,7 @@ struct tt_otel_log {
     const char *logger;        /* "" unknown */
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
+    uint32_t dropped_attributes;
     struct tt_otel_resource *resource; /* holds a reference */
     const struct tt_otel_scope *scope;
 };
