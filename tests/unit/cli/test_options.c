@@ -209,6 +209,41 @@ static void test_opentelemetry(void **state)
     assert_string_equal(o.exports.items[1], "otlp:http://c:4318/base");
     tt_options_free(&o);
 
+    /* What is not said of one signal is what is said of all, wherever that stands; the rest is the default.
+     */
+    o = parse(ARGS("--otlp-timeout", "3s", "--otlp-logs-protocol", "http/json", "--spool", "/s",
+                   "--spool-size", "300K"),
+              ARGS("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=50", "OTEL_EXPORTER_OTLP_METRICS_HEADERS=k=v",
+                   "OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=zstd",
+                   "OTEL_BLRP_MAX_QUEUE_SIZE=7", "OTEL_BSP_SCHEDULE_DELAY=20",
+                   "OTEL_METRIC_EXPORT_TIMEOUT=900", "OTEL_LOG_LEVEL=WARN", "OTEL_ATTRIBUTE_COUNT_LIMIT=9",
+                   "OTEL_SPAN_EVENT_COUNT_LIMIT=2"));
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 3000);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].timeout, 50);
+    assert_int_equal(o.otlp_of[TT_OTLP_METRICS].timeout, 900);
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].headers, "a=b");
+    assert_string_equal(o.otlp_of[TT_OTLP_METRICS].headers, "k=v");
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_ZSTD);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].protocol, TT_PROTOCOL_PROTOBUF);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].protocol, TT_PROTOCOL_JSON);
+    assert_null(o.otlp_of[TT_OTLP_LOGS].certificate);
+    assert_int_equal(o.queue_size, 65536);
+    assert_int_equal(o.log_queue_size, 7);
+    assert_int_equal(o.log_batch_delay, 20);
+    assert_string_equal(o.spool_dir, "/s");
+    assert_int_equal(o.spool_size, 300 * 1024);
+    assert_int_equal(o.spool_age, 24 * 3600 * 1000);
+    assert_int_equal(o.log_level, TT_LOG_WARN);
+    assert_int_equal(o.attribute_count, 9);
+    assert_int_equal(o.event_count, 2);
+    tt_options_free(&o);
+
+    o = parse(ARGS(), ARGS("TANGOTRACE_SPOOL_DIR=/var/lib/x", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"));
+    assert_string_equal(o.spool_dir, "/var/lib/x");
+    assert_int_equal(o.otlp_of[TT_OTLP_METRICS].protocol, TT_PROTOCOL_PROTOBUF);
+    tt_options_free(&o);
+
     o = parse(ARGS("--sampling-rules", "device=a; ratio=1", "--sampling-rules", "ratio=0"),
               ARGS("OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.25"));
     assert_int_equal(o.sampler, TT_SAMPLER_PARENT_RATIO);
