@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import harness
 from harness import ROOT, check, wait_for
@@ -52,7 +53,7 @@ class Proc:
         self.name, self.argv = name, argv
         self.out_path = os.path.join(bed.dir, name + ".out")
         self.err_path = os.path.join(bed.dir, name + ".err")
-        self.stopped_by_us = False
+        self.stopped_by_us = self.asked_to_end = False
         full = dict(bed.env)
         full.update(env or {})
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
@@ -104,10 +105,17 @@ class Proc:
         if self.alive():
             os.kill(self.pid, number)
 
+    def ask_to_end(self):
+        """SIGTERM, once: a second one while it ends makes a server of Tango 9 crash, traced or not (Util::shutdown_ds joins
+        its heartbeat thread a second time)."""
+        if not self.asked_to_end:
+            self.asked_to_end = True
+            self.signal(signal.SIGTERM)
+
     def stop(self, seconds=5):
         """TERM, then KILL; says whether it was still alive when we came."""
         was_alive = self.alive()
-        self.signal(signal.SIGTERM)
+        self.ask_to_end()
         try:
             self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -116,9 +124,40 @@ class Proc:
         return was_alive
 
 
+class KernelLog:
+    """What the kernel says from now on; by /dev/kmsg, since `dmesg` forgets old lines."""
+
+    def __init__(self):
+        self.leaks = []
+        try:
+            self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self.fd, 0, os.SEEK_END)
+        except OSError:
+            self.fd = None  # no rights: see need_kernel_log
+
+    def leaked(self):
+        """Lines so far that say that a breakpoint stays in a process though nobody wants it any more
+        (kernel/events/uprobes.c: "failed to unregister, leaking uprobe")."""
+        while self.fd is not None:
+            try:
+                line = os.read(self.fd, 8192).decode(errors="replace")
+            except BlockingIOError:
+                break
+            except BrokenPipeError:
+                continue  # more lines at once than it holds: on with the oldest that is left
+            if "leaking uprobe" in line:
+                self.leaks.append(line.split(";", 1)[-1].rstrip())
+        return self.leaks
+
+    def close(self):
+        if self.fd is not None:
+            os.close(self.fd)
+
+
 class Bed:
     def __init__(self, title):
         self.title = title
+        self.kernel_log = KernelLog()
         self.dir = tempfile.mkdtemp(prefix="tt-e2e-")
         self.procs = []
         os.mkdir(self.path("omni"))
@@ -146,31 +185,50 @@ class Bed:
     def close(self, keep=False):
         """Ends everything and proves that nothing is left. A server takes 2 s to end: all at once, then."""
         for proc in reversed(self.procs):
-            proc.signal(signal.SIGTERM)
+            proc.ask_to_end()
         for proc in reversed(self.procs):
             proc.stop()
         left = [p.tail() for p in self.procs if p.alive()] + orphans(self.dir)
         if not keep and not os.environ.get("TT_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
+        leaked = self.kernel_log.leaked()
+        self.kernel_log.close()
         check(not left, "processes left behind", *left)
+        check(not leaked, "%d breakpoints left behind, says the kernel" % len(leaked), *leaked[:5])
 
 
-def orphans(directory):
-    """Processes that we did not start ourselves but that came from this bed (children of children): killed, told."""
-    found = []
+def descendants(directory):
+    """(pid, name, command line) of the running processes that came from this bed: children, and theirs."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/environ" % pid, "rb") as f:
                 if ("HOME=" + directory).encode() not in f.read().split(b"\0"):
                     continue
             with open("/proc/%s/stat" % pid) as f:
-                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    continue
+                name, rest = f.read().split("(", 1)[1].rsplit(")", 1)
+            if rest.split()[0] == "Z":
+                continue
             with open("/proc/%s/cmdline" % pid, "rb") as f:
-                command = f.read().replace(b"\0", b" ").decode(errors="replace")
-            os.kill(int(pid), signal.SIGKILL)
-            found.append("orphan %s: %s" % (pid, command))
+                yield int(pid), name, f.read().replace(b"\0", b" ").decode(errors="replace")
         except (OSError, IndexError):
+            continue
+
+
+KEEPER_SECONDS = 60
+
+
+def orphans(directory):
+    """Processes that we did not start ourselves but that came from this bed: killed, told."""
+    # The keeper of an agent that was killed takes the probes out and ends by itself.
+    end = time.monotonic() + KEEPER_SECONDS
+    while any(name == "tt-keeper" for _, name, _ in descendants(directory)) and time.monotonic() < end:
+        time.sleep(0.02)
+    found = []
+    for pid, _, command in descendants(directory):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            found.append("orphan %d: %s" % (pid, command))
+        except OSError:
             continue
     return found
 
@@ -184,6 +242,11 @@ def need(path, how):
 def need_root():
     if os.geteuid() != 0:
         raise harness.Skip("needs root")
+
+
+def need_kernel_log(bed):
+    if bed.kernel_log.fd is None:
+        raise harness.Skip("/dev/kmsg cannot be read: it tells of breakpoints that stay")
 
 
 def wheel_python(version):

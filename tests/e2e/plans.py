@@ -66,6 +66,16 @@ FOLLOWER_FAIL = [
 ]
 
 
+# How a client may get the reply of a call that it sent without waiting
+WAYS = ("waited", "polled")
+CALLBACK = ("callback",)
+
+
+def asynchronous(rows, ways):
+    """The reads and commands of `rows`, sent without waiting, in each of the ways."""
+    return [(way + "_" + row[0],) + row[1:] for way in ways for row in rows if row[0] in ("read", "command")]
+
+
 def at(device, rows):
     return [(op, device, name, kind, arg) for op, name, kind, arg in rows]
 

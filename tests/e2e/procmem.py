@@ -2,6 +2,7 @@
 import os
 import re
 
+PAGE = 4096
 MAPS = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) (\S+) (\d+)\s*(.*)")
 
 
@@ -15,7 +16,8 @@ def text_mappings(pid):
 
 
 def differing_bytes(pid, only=""):
-    """[(path, file offset, byte in the file, byte in memory)] over all code of the process (paths that contain `only`).
+    """[(path, file offset, byte in the file, byte in memory, address)] over all code of the process (paths that contain
+    `only`).
 
     An empty list means that no breakpoint is left (and that nobody else patched the code).
     """
@@ -30,9 +32,17 @@ def differing_bytes(pid, only=""):
                 want = f.read(end - start)
             mem.seek(start)
             got = read_all(mem, len(want))
-            if got != want:
-                found += [(path, offset + i, want[i], got[i]) for i in range(len(want)) if want[i] != got[i]]
+            for page in range(0, len(want), PAGE):
+                if want[page:page + PAGE] != got[page:page + PAGE]:
+                    found += [(path, offset + i, want[i], got[i], start + i) for i in range(page, min(page + PAGE, len(want)))
+                              if want[i] != got[i]]
     return found
+
+
+def any_breakpoint(pid, addresses):
+    """Is there a breakpoint at one of them by now? Cheap: to be asked in a tight loop."""
+    with open("/proc/%d/mem" % pid, "rb", buffering=0) as mem:
+        return any(os.pread(mem.fileno(), 1, address) == b"\xcc" for address in addresses)
 
 
 def read_all(stream, size):

@@ -1,12 +1,14 @@
 """No traced program and no bystander is ever harmed: attach, detach, SIGKILL, exceptions, changed files.
 
 The clients carry out one plan again and again while the agent comes and goes; every answer must be that of the first
-round, which was made without any agent. `make check-long` sets TT_HARM_CALLS=200000 TT_HARM_ATTACH=100 TT_HARM_KILL=20.
+round, which was made without any agent. `make check-long` sets TT_HARM_CALLS=200000 TT_HARM_ATTACH=100 TT_HARM_KILL=20
+TT_HARM_ATTACH_KILLS=100 TT_HARM_DETACH_KILLS=40.
 """
 import os
 import random
 import re
 import shutil
+import signal
 import statistics
 import time
 
@@ -15,14 +17,18 @@ import parts
 import plans
 import procmem
 from agent import Agent, need_agent
+from bed import need_kernel_log
 from harness import check, equal, figure, scaled, wait_for
 from test_calls import plan_for, system
 
 CALLS = scaled("TT_HARM_CALLS", 60000)
 ATTACH = scaled("TT_HARM_ATTACH", 12)
 KILL = scaled("TT_HARM_KILL", 4)
-# After SIGKILL the kernel itself closes the links, one RCU period each (hazards.md 4)
-CLEAN_SECONDS = 60
+ATTACH_KILLS = scaled("TT_HARM_ATTACH_KILLS", 15)
+DETACH_KILLS = scaled("TT_HARM_DETACH_KILLS", 5)
+# From the end of an agent, however it ended, until no process has a breakpoint: some dozens of links are closed, and each
+# may cost an RCU period (40 ms) where the kernel does it one by one.
+CLEAN_SECONDS = 10
 
 
 # ---- what must hold at any time
@@ -32,12 +38,27 @@ def check_alive(procs):
         check(proc.alive(), "%s died" % proc.name, proc.tail())
 
 
+def left_after(procs, seconds):
+    """What of their code still differs from the files after at most `seconds`: (process, file, offset)."""
+    end = time.monotonic() + seconds
+    while True:
+        left = {(p.name,) + d[:2] for p in procs for d in procmem.differing_bytes(p.pid)}
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.02)
+
+
 def check_text_clean(procs, seconds=CLEAN_SECONDS):
     """No byte of code differs from the file, in any process, after at most `seconds`."""
-    for proc in procs:
-        wait_for(lambda p=proc: not procmem.differing_bytes(p.pid), seconds,
-                 "the code of %s to be as in its files; differing now: %s" % (
-                     proc.name, procmem.differing_bytes(proc.pid)[:5]), 0.1)
+    left = left_after(procs, seconds)
+    check(not left, "%d bytes of code still differ from the files after %g s" % (len(left), seconds), *sorted(left)[:5])
+
+
+def check_gone(bed, procs):
+    """Of an agent that has ended nothing is left, neither seen in the processes nor said by the kernel."""
+    check_text_clean(procs)
+    leaked = bed.kernel_log.leaked()
+    check(not leaked, "%d breakpoints left behind, says the kernel" % len(leaked), *leaked[:5])
 
 
 def breakpoints(proc):
@@ -47,18 +68,25 @@ def breakpoints(proc):
 # ---- calls while the agent comes and goes
 
 class Load:
-    """Clients that repeat a plan of which half the calls fail, and count their rounds."""
+    """Clients that repeat a plan of which half the calls fail, and count their rounds.
 
-    KINDS = [("cpp", False, []), ("cpp-shared", False, ["--shared"]), ("python", True, []),
-             ("gevent", True, ["--gevent"])]
+    A kind: name, PyTango or not, flags of the client, and how it gets the replies of calls that it sends without waiting
+    (plans.asynchronous). cppTango takes replies of all proxies in any thread that pulls: with callbacks only one thread
+    may (9.3.4 throws CORBA::BAD_INV_ORDER else, without any tracer).
+    """
+
+    KINDS = [("cpp", False, [], plans.WAYS), ("cpp-callback", False, [], plans.CALLBACK),
+             ("cpp-shared", False, ["--shared"], ()), ("python", True, [], plans.WAYS),
+             ("python-callback", True, [], plans.CALLBACK), ("gevent", True, ["--gevent"], ())]
 
     def __init__(self, bed, servers, kinds=KINDS):
         self.flag = bed.path("repeat")
         open(self.flag, "w").close()
-        self.clients, self.firsts = [], []
-        for number, (name, python, flags) in enumerate(kinds):
-            plan = half_failing(servers, 400, 4, number, python)
+        self.clients, self.firsts, self.shares = [], [], []
+        for number, (name, python, flags, ways) in enumerate(kinds):
+            plan = half_failing(servers, 400, 1 if ways == plans.CALLBACK else 4, number, python, ways)
             self.reference(bed, plan, python, flags)
+            self.shares.append(sum(c[0].startswith(ways) for thread in plan for c in thread) / 400)
             self.clients.append(parts.Client(bed, plan, python=python, flags=flags + ["--repeat", self.flag],
                                              witness=False, name="load-" + name))
 
@@ -73,8 +101,15 @@ class Load:
     def procs(self):
         return [c.proc for c in self.clients]
 
+    def by_client(self):
+        return [sum(int(n) for n in re.findall(r"^round \d+ (\d+)$", c.proc.stdout, re.M)) for c in self.clients]
+
     def calls(self):
-        return sum(int(n) for c in self.clients for n in re.findall(r"^round \d+ (\d+)$", c.proc.stdout, re.M))
+        return sum(self.by_client())
+
+    def asynchronous(self):
+        """About how many of them were sent without waiting."""
+        return sum(int(n * share) for n, share in zip(self.by_client(), self.shares))
 
     def end(self):
         """Stops the clients and compares all their answers with those without an agent."""
@@ -86,10 +121,20 @@ class Load:
                   *[(a, b) for a, b in zip(first, got) if a != b][:5])
 
 
-def half_failing(servers, calls, threads, seed, python):
+def loaded(bed, servers, kinds=Load.KINDS):
+    """A load whose clients all call by now; every value that they read is settled."""
+    warm = plans.warm_up(plan_for(servers, 400, 4, 1))
+    parts.Client(bed, warm, witness=False, name="warm-up").finish()
+    load = Load(bed, servers, kinds)
+    wait_for(lambda: all(load.by_client()), 60, "the first round")
+    return load
+
+
+def half_failing(servers, calls, threads, seed, python, ways):
     plan = plan_for(servers, calls * 3, threads, seed, python)
     good = [c for thread in plan for c in thread if not fails(c)]
     bad = [c for thread in plan for c in thread if fails(c)]
+    good, bad = good + plans.asynchronous(good, ways), bad + plans.asynchronous(bad, ways)
     return plans.mixed(good, bad, calls, threads, seed, bad_share=0.5)
 
 
@@ -100,7 +145,8 @@ def fails(call):
 
 
 def one_cycle(bed, dice, kill, procs, slowest):
-    """Attach, let it trace for a moment, and go: by SIGINT, or by SIGKILL at any time, even in mid-attach."""
+    """Attach, let it trace for a moment, and go: by SIGINT, or by SIGKILL at any time, even in mid-attach. After half of
+    the kills the next agent comes at once, while the kernel still cleans up."""
     agent = Agent(bed, ready=False)
     if kill and dice.random() < 0.5:
         time.sleep(dice.random() * 0.8)  # a random moment of starting is the point: nothing to wait for
@@ -115,16 +161,16 @@ def one_cycle(bed, dice, kill, procs, slowest):
             slowest.append((agent.ready_seconds, agent.stop_seconds))
             os.unlink(agent.file)  # spans of the harm test fill disks
     check_alive(procs)
+    if not kill or dice.random() < 0.5:
+        check_gone(bed, procs)
 
 
 def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
     """Agents come and go by the dozen under load: every answer as without any, nobody dies, all code is as it was."""
-    warm = plans.warm_up(plan_for(servers, 400, 4, 1))
-    parts.Client(bed, warm, witness=False, name="warm-up").finish()
+    need_kernel_log(bed)
+    load = loaded(bed, servers, kinds)
     bystander = bed.start("bystander", [beds.test_program("bystander")])
-    load = Load(bed, servers, kinds)
     procs = [s.proc for s in servers] + [bystander] + load.procs
-    wait_for(lambda: load.calls() > 0, 60, "the first round")
     memory = {p.name: procmem.private_dirty_kb(p.pid) for p in procs}
     dice, slowest = random.Random(5), []
     order = [False] * attach + [True] * kill
@@ -135,13 +181,14 @@ def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
         check(not procmem.differing_bytes(bystander.pid), "the bystander's code is its own, cycle %d" % number)
     wait_for(lambda: load.calls() >= calls or not all(p.alive() for p in load.procs), 900, "%d calls" % calls, 0.2)
     check_alive(procs)
-    check_text_clean(procs)
+    check_gone(bed, procs)
     added = {p.name: procmem.private_dirty_kb(p.pid) - memory[p.name] for p in procs}
-    made = load.calls()
+    made, asynchronous = load.calls(), load.asynchronous()
     load.end()
     check_alive([s.proc for s in servers] + [bystander])
-    figure("%d calls, half of them failing, %d attaches, %d kills, %.0f s: all answers equal, nobody died" % (
-        made, attach, kill, time.monotonic() - begin))
+    check(asynchronous, "calls were sent without waiting")
+    figure("%d calls, %d of them asynchronous, half of them failing, %d attaches, %d kills, %.0f s: all answers equal, "
+           "nobody died" % (made, asynchronous, attach, kill, time.monotonic() - begin))
     figure("ready up to %.2f s, stop up to %.2f s; no differing byte of code left" % tuple(
         max(x) for x in zip(*slowest)))
     figure("private memory added, kB: " + ", ".join("%s %+d" % item for item in added.items()))
@@ -151,6 +198,81 @@ def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
 def test_attach_detach_kill(bed):
     need_agent()
     attach_detach_kill(bed, system(bed, None), Load.KINDS, CALLS, ATTACH, KILL)
+
+
+# ---- killed in the middle of something
+
+class Phases:
+    """When an agent attaches and detaches, as seen from outside: by the breakpoints of one process."""
+
+    def __init__(self, bed, proc):
+        """Measures with an agent that comes and goes in peace; the one before it planned, and kept the plans."""
+        self.bed, self.proc = bed, proc
+        agent = Agent(bed)
+        self.addresses = [d[4] for d in breakpoints(proc)]
+        check(self.addresses, "breakpoints while attached")
+        agent.stop()
+        agent = Agent(bed, ready=False)
+        self.wait_begin(agent)
+        begin = time.monotonic()
+        agent.wait_ready()
+        self.attaching = time.monotonic() - begin
+        agent.stop(signal.SIGTERM)
+        self.detaching = agent.stop_seconds
+
+    def wait_begin(self, agent):
+        wait_for(lambda: procmem.any_breakpoint(self.proc.pid, self.addresses) or not agent.proc.alive(), 60,
+                 "the first breakpoint", 0.001)
+
+    def killed_while_attaching(self, part):
+        """An agent killed in that part of attaching; True where it was indeed not done yet."""
+        agent = Agent(self.bed, ready=False)
+        self.wait_begin(agent)
+        time.sleep(part * self.attaching)  # any moment is meant: there is nothing to wait for
+        agent.kill()
+        return "tangotrace: ready" not in agent.proc.stderr
+
+    def killed_while_detaching(self, part):
+        agent = Agent(self.bed)
+        agent.proc.signal(signal.SIGTERM)
+        time.sleep(part * self.detaching)
+        agent.kill()
+        return agent.proc.popen.returncode == -signal.SIGKILL
+
+
+def test_killed_while_attaching(bed):
+    """SIGKILL in the middle of attaching, and of detaching after SIGTERM: every breakpoint goes, and no call fails."""
+    need_agent()
+    need_kernel_log(bed)
+    servers = system(bed, None)
+    idle = [parts.tangotest(bed, instance="idle"), parts.thrower(bed, instance="idle")]
+    load = loaded(bed, servers)
+    procs = [s.proc for s in servers + idle] + load.procs
+    phases = Phases(bed, servers[0].proc)
+    check_gone(bed, procs)
+    dice, leaks, wrong, slowest = random.Random(7), 0, [], 0
+    for kill, count in ((phases.killed_while_attaching, ATTACH_KILLS), (phases.killed_while_detaching, DETACH_KILLS)):
+        in_time = 0
+        for _ in range(count):
+            part = dice.random()
+            in_time += kill(part)
+            begin = time.monotonic()
+            left = left_after(procs, CLEAN_SECONDS)
+            slowest = slowest if left else max(slowest, time.monotonic() - begin)
+            said = len(bed.kernel_log.leaked()) - leaks
+            leaks += said
+            if left or said:
+                wrong.append("%s, %.2f of it: %d bytes in %d processes left, %d lines of the kernel" % (
+                    kill.__name__, part, len(left), len({x[0] for x in left}), said))
+                Agent(bed).stop()  # takes what is left along, so that the next kill is a test of its own
+            check_alive(procs)
+        figure("%s: %d of %d kills before its end" % (kill.__name__, in_time, count))
+        check(2 * in_time >= count, "%s: the kills come too late to test anything" % kill.__name__)
+    made, asynchronous = load.calls(), load.asynchronous()
+    load.end()
+    figure("attaching %.2f s, stopping %.2f s, clean %.2f s after a kill at most; %d calls, %d of them asynchronous" % (
+        phases.attaching, phases.detaching, slowest, made, asynchronous))
+    check(not wrong, "%d of %d kills left breakpoints" % (len(wrong), ATTACH_KILLS + DETACH_KILLS), *wrong)
 
 
 def test_points_are_there(bed):

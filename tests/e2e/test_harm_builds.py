@@ -2,6 +2,7 @@
 other exits. `make check` goes through each build shortly, make check-long at the length of the main test.
 """
 import bed as beds
+import plans
 from agent import need_agent
 from harness import scaled
 from test_calls import system
@@ -18,7 +19,9 @@ def harm(wheel):
         python = beds.wheel_python(wheel)
         # a busy host stops everybody for more than Tango's 3 s at times: stalls are measured by processes.fleet
         patient = ["--timeout", "30000"]
-        kinds = [("cpp", False, patient), ("python", python, patient), ("python-shared", python, ["--shared"] + patient)]
+        kinds = [("cpp", False, patient, plans.WAYS), ("cpp-callback", False, patient, plans.CALLBACK),
+                 ("python", python, patient, plans.WAYS), ("python-callback", python, patient, plans.CALLBACK),
+                 ("python-shared", python, ["--shared"] + patient, ())]
         attach_detach_kill(bed, system(bed, None, python), kinds, CALLS, ATTACH, KILL)
     return test
 

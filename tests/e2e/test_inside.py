@@ -327,7 +327,10 @@ def life(build):
     def test(bed):
         need_agent()
         database = parts.Database(bed)
-        parts.tangotest(bed, instance="other", devices=("sys/tg_test/9",))  # so that the library is known to the agent
+        if build == DEBIAN:  # so that the library is known to the agent
+            parts.tangotest(bed, instance="other", devices=("sys/tg_test/9",))
+        else:
+            parts.start_server(bed, [python_of(build), PUSHER], "other", ["Pusher::test/other/1"])
         agent = Agent(bed)
         if build == DEBIAN:
             server, devices = parts.tangotest(bed, database), {"sys/tg_test/1"}

@@ -58,12 +58,16 @@ std::string text_of(Tango::DeviceAttribute &att) {
   return out.str();
 }
 
-std::string read(Tango::DeviceProxy &proxy, Call &call) {
-  Tango::DeviceAttribute att = proxy.read_attribute(call.name);
+std::string answer_of(Tango::DeviceAttribute &att) {
   if (att.has_failed()) {
     throw Tango::DevFailed(att.get_err_stack());
   }
   return text_of(att);
+}
+
+std::string read(Tango::DeviceProxy &proxy, Call &call) {
+  Tango::DeviceAttribute att = proxy.read_attribute(call.name);
+  return answer_of(att);
 }
 
 std::string read_many(Tango::DeviceProxy &proxy, Call &call) {
@@ -75,10 +79,7 @@ std::string read_many(Tango::DeviceProxy &proxy, Call &call) {
   std::unique_ptr<std::vector<Tango::DeviceAttribute>> atts(proxy.read_attributes(names));
   std::string answer;
   for (auto &att : *atts) {
-    if (att.has_failed()) {
-      throw Tango::DevFailed(att.get_err_stack());
-    }
-    answer += text_of(att) + ";";
+    answer += answer_of(att) + ";";
   }
   return answer;
 }
@@ -99,37 +100,144 @@ std::string write(Tango::DeviceProxy &proxy, Call &call) {
 std::string write_read(Tango::DeviceProxy &proxy, Call &call) {
   Tango::DeviceAttribute att = to_write(call);
   Tango::DeviceAttribute answer = proxy.write_read_attribute(att);
-  if (answer.has_failed()) {
-    throw Tango::DevFailed(answer.get_err_stack());
+  return answer_of(answer);
+}
+
+Tango::DeviceData argument_of(const Call &call) {
+  Tango::DeviceData in;
+  if (call.type == "long") {
+    in << Tango::DevLong(std::stol(call.argument));
+  } else if (call.type == "double") {
+    in << Tango::DevDouble(std::stod(call.argument));
+  } else if (call.type != "void") {
+    in << call.argument.c_str();
   }
-  return text_of(answer);
+  return in;
+}
+
+template <typename T> std::string extracted(Tango::DeviceData &out) {
+  T value;
+  std::ostringstream answer;
+  out >> value;
+  answer << value;
+  return answer.str();
+}
+
+// Every command here answers with the type of its argument.
+std::string text_of(Tango::DeviceData &out, const Call &call) {
+  if (call.type == "void") {
+    return "";
+  }
+  return call.type == "long"     ? extracted<Tango::DevLong>(out)
+         : call.type == "double" ? extracted<Tango::DevDouble>(out)
+                                 : extracted<std::string>(out);
 }
 
 std::string command(Tango::DeviceProxy &proxy, Call &call) {
-  Tango::DeviceData in, out;
-  std::ostringstream answer;
   if (call.type == "void") {
     proxy.command_inout(call.name);
-  } else if (call.type == "long") {
-    Tango::DevLong value;
-    in << Tango::DevLong(std::stol(call.argument));
-    out = proxy.command_inout(call.name, in);
-    out >> value;
-    answer << value;
-  } else if (call.type == "double") {
-    Tango::DevDouble value;
-    in << Tango::DevDouble(std::stod(call.argument));
-    out = proxy.command_inout(call.name, in);
-    out >> value;
-    answer << value;
-  } else {
-    std::string value;
-    in << call.argument;
-    out = proxy.command_inout(call.name, in);
-    out >> value;
-    answer << value;
+    return "";
   }
-  return answer.str();
+  Tango::DeviceData in = argument_of(call), out = proxy.command_inout(call.name, in);
+  return text_of(out, call);
+}
+
+// ---- the same asynchronously: the reply is waited for, asked for again and again, or comes by a callback that is pulled
+
+long send_command(Tango::DeviceProxy &proxy, Call &call) {
+  Tango::DeviceData in = argument_of(call);
+  return call.type == "void" ? proxy.command_inout_asynch(call.name) : proxy.command_inout_asynch(call.name, in);
+}
+
+std::string waited_command(Tango::DeviceProxy &proxy, Call &call) {
+  Tango::DeviceData out = proxy.command_inout_reply(send_command(proxy, call), 0); // 0: without end
+  return text_of(out, call);
+}
+
+std::string waited_read(Tango::DeviceProxy &proxy, Call &call) {
+  std::unique_ptr<Tango::DeviceAttribute> att(proxy.read_attribute_reply(proxy.read_attribute_asynch(call.name), 0));
+  return answer_of(*att);
+}
+
+// An exception for every time that it asks too early.
+template <typename F> auto polled(F &&ask) -> decltype(ask()) {
+  for (;;) {
+    try {
+      return ask();
+    } catch (const Tango::AsynReplyNotArrived &) {
+      usleep(200);
+    }
+  }
+}
+
+std::string polled_command(Tango::DeviceProxy &proxy, Call &call) {
+  long id = send_command(proxy, call);
+  Tango::DeviceData out = polled([&] { return proxy.command_inout_reply(id); });
+  return text_of(out, call);
+}
+
+std::string polled_read(Tango::DeviceProxy &proxy, Call &call) {
+  long id = proxy.read_attribute_asynch(call.name);
+  std::unique_ptr<Tango::DeviceAttribute> att(polled([&] { return proxy.read_attribute_reply(id); }));
+  return answer_of(*att);
+}
+
+struct Pulled : Tango::CallBack {
+  explicit Pulled(const Call &for_call) : call(for_call) {}
+  void cmd_ended(Tango::CmdDoneEvent *event) override {
+    settle(event->err, event->errors, [&] { return text_of(event->argout, call); });
+  }
+  void attr_read(Tango::AttrReadEvent *event) override {
+    settle(event->err, event->errors, [&] { return answer_of((*event->argout)[0]); });
+  }
+  // Pulls until the reply is there, whatever it is: the library keeps a pointer to this object until then.
+  std::string answer(Tango::DeviceProxy &proxy) {
+    while (!done) {
+      try {
+        proxy.get_asynch_replies(100);
+      } catch (const Tango::DevFailed &) { // nothing yet
+      }
+    }
+    if (errors.length()) {
+      throw Tango::DevFailed(errors);
+    }
+    return text;
+  }
+
+private:
+  template <typename F> void settle(bool failed, const Tango::DevErrorList &why, F &&take) {
+    try {
+      if (failed) {
+        errors = why;
+      } else {
+        text = take();
+      }
+    } catch (const Tango::DevFailed &e) {
+      errors = e.errors;
+    }
+    done = true;
+  }
+  const Call &call;
+  bool done = false;
+  Tango::DevErrorList errors;
+  std::string text;
+};
+
+std::string callback_command(Tango::DeviceProxy &proxy, Call &call) {
+  Pulled callback(call);
+  Tango::DeviceData in = argument_of(call);
+  if (call.type == "void") {
+    proxy.command_inout_asynch(call.name, callback);
+  } else {
+    proxy.command_inout_asynch(call.name, in, callback);
+  }
+  return callback.answer(proxy);
+}
+
+std::string callback_read(Tango::DeviceProxy &proxy, Call &call) {
+  Pulled callback(call);
+  proxy.read_attribute_asynch(call.name, callback);
+  return callback.answer(proxy);
 }
 
 std::string ping(Tango::DeviceProxy &proxy, Call &) {
@@ -143,8 +251,20 @@ std::string status(Tango::DeviceProxy &proxy, Call &) { return proxy.status(); }
 
 std::string carry_out(Tango::DeviceProxy &proxy, Call &call) {
   static const std::map<std::string, std::string (*)(Tango::DeviceProxy &, Call &)> table = {
-      {"read", read},       {"reads", read_many}, {"write", write}, {"write_read", write_read},
-      {"command", command}, {"ping", ping},       {"state", state}, {"status", status},
+      {"read", read},
+      {"reads", read_many},
+      {"write", write},
+      {"write_read", write_read},
+      {"command", command},
+      {"ping", ping},
+      {"state", state},
+      {"status", status},
+      {"waited_read", waited_read},
+      {"waited_command", waited_command},
+      {"polled_read", polled_read},
+      {"polled_command", polled_command},
+      {"callback_read", callback_read},
+      {"callback_command", callback_command},
   };
   return table.at(call.operation)(proxy, call);
 }

@@ -37,13 +37,85 @@ def number(call):
     return int(call.argument) if call.type == "long" else float(call.argument)
 
 
-def command(proxy, call):
+def arguments(call):
+    """Name and argument, if there is one."""
     if call.type == "void":
-        proxy.command_inout(call.name)
+        return (call.name,)
+    return (call.name, call.argument if call.type == "string" else number(call))
+
+
+def text_of_answer(answer):
+    if answer is None:
         return ""
-    argument = call.argument if call.type == "string" else number(call)
-    answer = proxy.command_inout(call.name, argument)
     return "%g" % answer if isinstance(answer, float) else str(answer)
+
+
+def command(proxy, call):
+    return text_of_answer(proxy.command_inout(*arguments(call)))
+
+
+# ---- the same asynchronously: the reply is waited for, asked for again and again, or comes by a callback that is pulled
+
+def waited_command(proxy, call):
+    return text_of_answer(proxy.command_inout_reply(proxy.command_inout_asynch(*arguments(call)), 0))  # 0: without end
+
+
+def waited_read(proxy, call):
+    return text_of(proxy.read_attribute_reply(proxy.read_attribute_asynch(call.name), 0))
+
+
+def polled(ask):
+    """An exception for every time that it asks too early."""
+    while True:
+        try:
+            return ask()
+        except tango.AsynReplyNotArrived:
+            time.sleep(0.0002)
+
+
+def polled_command(proxy, call):
+    number = proxy.command_inout_asynch(*arguments(call))
+    return text_of_answer(polled(lambda: proxy.command_inout_reply(number)))
+
+
+def polled_read(proxy, call):
+    number = proxy.read_attribute_asynch(call.name)
+    return text_of(polled(lambda: proxy.read_attribute_reply(number)))
+
+
+class Pulled:
+    """The reply of one call with a callback."""
+
+    def __init__(self):
+        self.event = None
+
+    def cmd_ended(self, event):
+        self.event = event
+
+    def attr_read(self, event):
+        self.event = event
+
+    def answer(self, proxy):
+        while self.event is None:
+            try:
+                proxy.get_asynch_replies(100)
+            except tango.DevFailed:
+                pass  # nothing yet
+        if self.event.err:
+            raise tango.DevFailed(*self.event.errors)
+        return self.event.argout
+
+
+def callback_command(proxy, call):
+    pulled = Pulled()
+    proxy.command_inout_asynch(*arguments(call), pulled)
+    return text_of_answer(pulled.answer(proxy))
+
+
+def callback_read(proxy, call):
+    pulled = Pulled()
+    proxy.read_attribute_asynch(call.name, pulled)
+    return text_of(pulled.answer(proxy)[0])
 
 
 TABLE = {
@@ -52,6 +124,12 @@ TABLE = {
     "write": lambda p, c: p.write_attribute(c.name, number(c)) or "",
     "write_read": lambda p, c: text_of(p.write_read_attribute(c.name, number(c))),
     "command": command,
+    "waited_read": waited_read,
+    "waited_command": waited_command,
+    "polled_read": polled_read,
+    "polled_command": polled_command,
+    "callback_read": callback_read,
+    "callback_command": callback_command,
     "ping": lambda p, c: (p.ping(), "")[1],
     "state": lambda p, c: str(p.state()),
     "status": lambda p, c: p.status(),
