@@ -219,7 +219,7 @@ def test_outage(bed):
     speeds, passes = {}, {}
     for name in ("calls", "chain", "events", "asynch"):
         speeds[name], spans = pace(name)
-        passes[name] = int(RATE * SECONDS / spans) + 10
+        passes[name] = int(0.75 * RATE * SECONDS / spans) + 10
 
     def start(name, *args):
         return replay(bed, name, receiver.url, "--spool", spool, "--repeat", str(passes[name]), *speeds[name], *args)
