@@ -3,9 +3,12 @@
 #include "../export/fixture.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/measure.h"
 #include "agent/pipeline.h"
+#include "agent/publish.h"
 #include "options/options.h"
 
 static const struct tt_row *no_row(void *context, uint32_t point)
@@ -22,6 +25,7 @@ struct bench {
     struct tt_options options;
     struct tt_pipeline *pipeline;
     struct tt_otel_resource *client;
+    unsigned taken; /* snapshots */
 };
 
 /* Options as the command line gives them; the NULL-ended list is the test's. */
@@ -245,11 +249,87 @@ static void test_metrics(void **state)
     teardown(&b);
 }
 
+/* ---- ways of metrics ---- */
+
+static struct tt_snapshot *take(void *context)
+{
+    struct bench *b = context;
+
+    __atomic_add_fetch(&b->taken, 1, __ATOMIC_RELAXED);
+    return tt_pipeline_snapshot(b->pipeline, 1700000000000000000);
+}
+
+static bool is_ready(void *context, struct tt_text *why)
+{
+    return true;
+}
+
+static void reload_publisher(struct tt_publisher *publisher, const struct tt_options *options)
+{
+    struct tt_publisher_change *made = NULL;
+
+    assert_int_equal(tt_publisher_change_new(publisher, options, &made), 0);
+    tt_publisher_change_apply(publisher, &made);
+    assert_null(made);
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : st.st_size;
+}
+
+/* Nobody asks, then a file is written at intervals, then two, then none: each gets what is meant for it. */
+static void test_publisher(void **state)
+{
+    char one[] = "/tmp/tt-change-1-XXXXXX", two[] = "/tmp/tt-change-2-XXXXXX";
+    char to_one[64], to_two[64];
+    struct bench b = {0};
+    const struct tt_publisher_ops ops = {take, is_ready, &b};
+    struct tt_publisher *publisher = NULL;
+    struct tt_options first, second, third;
+    off_t before;
+
+    close(mkstemp(one));
+    close(mkstemp(two));
+    snprintf(to_one, sizeof(to_one), "file:%s", one);
+    snprintf(to_two, sizeof(to_two), "file:%s", two);
+    setup(&b, ARGS("--export", "null", "--metrics-listen", "1"));
+    third = parse(ARGS("--export", "null"));
+    assert_int_equal(tt_publisher_new(&third, &ops, true, &publisher), 0);
+    assert_non_null(publisher);
+
+    first = parse(ARGS("--export", "null", "--metrics-export", to_one, "--metrics-interval", "100ms"));
+    reload_publisher(publisher, &first);
+    while (!size_of(one))
+        usleep(10000);
+    second = parse(ARGS("--export", "null", "--metrics-export", to_one, "--metrics-export", to_two,
+                        "--metrics-interval", "100ms"));
+    reload_publisher(publisher, &second);
+    before = size_of(one);
+    while (!size_of(two) || size_of(one) == before)
+        usleep(10000);
+    reload_publisher(publisher, &third);
+    before = size_of(one);
+    tt_publisher_stop(publisher);
+    tt_publisher_finish(publisher);
+    assert_int_equal(size_of(one), before);
+    assert_true(__atomic_load_n(&b.taken, __ATOMIC_RELAXED) >= 2);
+    tt_publisher_free(&publisher);
+    unlink(one);
+    unlink(two);
+    tt_options_free(&first);
+    tt_options_free(&second);
+    tt_options_free(&third);
+    teardown(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exporters), cmocka_unit_test(test_kept),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_metrics), cmocka_unit_test(test_publisher),
     };
 
     return cmocka_run_group_tests_name("change", tests, NULL, NULL);
