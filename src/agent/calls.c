@@ -62,6 +62,12 @@ void tt_calls_free(struct tt_calls **calls)
     *calls = NULL;
 }
 
+void tt_calls_configure(struct tt_calls *calls, uint64_t open_ns, uint64_t wait_ns)
+{
+    calls->config.open_ns = open_ns;
+    calls->config.wait_ns = wait_ns;
+}
+
 /* ---- parties ---- */
 
 static struct tt_process *process_of(const struct tt_calls *calls, uint32_t pid)

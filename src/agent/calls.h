@@ -25,6 +25,8 @@ struct tt_calls_config {
 /* NULL when out of memory. */
 struct tt_calls *tt_calls_new(const struct tt_calls_config *config);
 void tt_calls_free(struct tt_calls **calls);
+/* Other limits from now on. */
+void tt_calls_configure(struct tt_calls *calls, uint64_t open_ns, uint64_t wait_ns);
 
 /* A wait begins or ends: see tt_assembler_ops. */
 void tt_calls_wait(struct tt_calls *calls, struct tt_span *span, const struct tt_wait *wait);

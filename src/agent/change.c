@@ -2,6 +2,7 @@
 /* change.c: another configuration of a pipeline while events come: first everything new is made, which may
  * fail; then it is put in place, which does not. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,19 +178,22 @@ void tt_pipeline_change_apply(struct tt_pipeline *pipeline, struct tt_pipeline_c
 
 /* ---- exporters that were ---- */
 
+/* What is in the spool now is the next exporter's. */
 static void add_stats(struct tt_export_stats *sum, const struct tt_export_stats *more)
 {
-    sum->queued += more->queued;
-    sum->exported += more->exported;
-    sum->requests += more->requests;
-    sum->retries += more->retries;
-    sum->bytes += more->bytes;
-    sum->dropped_queue += more->dropped_queue;
-    sum->dropped_refused += more->dropped_refused;
-    sum->dropped_timeout += more->dropped_timeout;
-    sum->dropped_error += more->dropped_error;
-    sum->operations += more->operations;
-    sum->operation_us += more->operation_us;
+    static const size_t counted[] = {
+        offsetof(struct tt_export_stats, queued),          offsetof(struct tt_export_stats, exported),
+        offsetof(struct tt_export_stats, requests),        offsetof(struct tt_export_stats, retries),
+        offsetof(struct tt_export_stats, bytes),           offsetof(struct tt_export_stats, dropped_queue),
+        offsetof(struct tt_export_stats, dropped_debug),   offsetof(struct tt_export_stats, dropped_rootless),
+        offsetof(struct tt_export_stats, dropped_refused), offsetof(struct tt_export_stats, dropped_timeout),
+        offsetof(struct tt_export_stats, dropped_error),   offsetof(struct tt_export_stats, dropped_spool),
+        offsetof(struct tt_export_stats, dropped_age),     offsetof(struct tt_export_stats, dropped_damaged),
+        offsetof(struct tt_export_stats, operations),      offsetof(struct tt_export_stats, operation_us),
+    };
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(counted); i++)
+        *(uint64_t *)((char *)sum + counted[i]) += *(const uint64_t *)((const char *)more + counted[i]);
 }
 
 /* Its own, or the last one, which is then that of several. */

@@ -81,19 +81,17 @@ static const struct tt_figure correlate_figures[] = {
 };
 
 static const struct tt_figure export_figures[] = {
-    TT_FIGURE(tt_export_stats, queued),
-    TT_FIGURE(tt_export_stats, exported),
-    TT_FIGURE(tt_export_stats, requests),
-    TT_FIGURE(tt_export_stats, retries),
-    TT_FIGURE(tt_export_stats, bytes),
-    TT_FIGURE(tt_export_stats, dropped_queue),
-    TT_FIGURE(tt_export_stats, dropped_refused),
-    TT_FIGURE(tt_export_stats, dropped_timeout),
-    TT_FIGURE(tt_export_stats, dropped_error),
-    TT_FIGURE(tt_export_stats, waiting),
-    TT_FIGURE(tt_export_stats, operations),
-    TT_FIGURE(tt_export_stats, operation_us),
-    {0},
+    TT_FIGURE(tt_export_stats, queued),          TT_FIGURE(tt_export_stats, exported),
+    TT_FIGURE(tt_export_stats, requests),        TT_FIGURE(tt_export_stats, retries),
+    TT_FIGURE(tt_export_stats, bytes),           TT_FIGURE(tt_export_stats, dropped_queue),
+    TT_FIGURE(tt_export_stats, dropped_debug),   TT_FIGURE(tt_export_stats, dropped_rootless),
+    TT_FIGURE(tt_export_stats, dropped_refused), TT_FIGURE(tt_export_stats, dropped_timeout),
+    TT_FIGURE(tt_export_stats, dropped_error),   TT_FIGURE(tt_export_stats, dropped_spool),
+    TT_FIGURE(tt_export_stats, dropped_age),     TT_FIGURE(tt_export_stats, dropped_damaged),
+    TT_FIGURE(tt_export_stats, waiting),         TT_FIGURE(tt_export_stats, carried),
+    TT_FIGURE(tt_export_stats, spooled),         TT_FIGURE(tt_export_stats, spool_bytes),
+    TT_FIGURE(tt_export_stats, gap_ms),          TT_FIGURE(tt_export_stats, operations),
+    TT_FIGURE(tt_export_stats, operation_us),    {0},
 };
 
 static void put_exporter(void *context, const struct tt_exporter_figures *figures)
@@ -154,19 +152,33 @@ static void add_losses(struct reasons *reasons, const struct tt_loss *losses)
     }
 }
 
+/* Losses of an exporter, and what they are called. */
+static const struct tt_figure drop_figures[] = {
+    {"export queue full", offsetof(struct tt_export_stats, dropped_queue)},
+    {"debug logs for want of memory", offsetof(struct tt_export_stats, dropped_debug)},
+    {"without root for want of memory", offsetof(struct tt_export_stats, dropped_rootless)},
+    {"refused by the receiver", offsetof(struct tt_export_stats, dropped_refused)},
+    {"not delivered in time", offsetof(struct tt_export_stats, dropped_timeout)},
+    {"not written", offsetof(struct tt_export_stats, dropped_error)},
+    {"spool full", offsetof(struct tt_export_stats, dropped_spool)},
+    {"too old in the spool", offsetof(struct tt_export_stats, dropped_age)},
+    {"damaged in the spool", offsetof(struct tt_export_stats, dropped_damaged)},
+    {0},
+};
+
 struct exported {
     char text[512];
     size_t used, exporters;
-    bool named; /* there is more than one */
-    struct tt_export_stats drops;
+    bool named;                                        /* there is more than one */
+    struct tt_loss drops[TT_ARRAY_SIZE(drop_figures)]; /* ended by reason NULL */
 };
 
-static void add_drops(struct tt_export_stats *sum, const struct tt_export_stats *e)
+static void add_drops(struct tt_loss *losses, const struct tt_export_stats *e)
 {
-    sum->dropped_queue += e->dropped_queue;
-    sum->dropped_refused += e->dropped_refused;
-    sum->dropped_timeout += e->dropped_timeout;
-    sum->dropped_error += e->dropped_error;
+    for (size_t i = 0; drop_figures[i].name; i++) {
+        losses[i].reason = drop_figures[i].name;
+        losses[i].count += *(const uint64_t *)((const char *)e + drop_figures[i].offset);
+    }
 }
 
 static void __attribute__((format(printf, 2, 3))) put(struct exported *out, const char *format, ...)
@@ -191,11 +203,13 @@ static void put_exported(void *context, const struct tt_exporter_figures *figure
     struct exported *out = context;
     bool first = !out->exporters++;
 
-    add_drops(&out->drops, &figures->spans);
-    add_drops(&out->drops, &figures->logs);
+    add_drops(out->drops, &figures->spans);
+    add_drops(out->drops, &figures->logs);
     put(out, "%s%" PRIu64 "%s", first ? "" : ", ", figures->spans.exported, first ? " spans" : "");
     if (figures->logs.exported)
         put(out, " and %" PRIu64 " logs", figures->logs.exported);
+    if (figures->spans.spooled + figures->logs.spooled)
+        put(out, " (%" PRIu64 " in the spool)", figures->spans.spooled + figures->logs.spooled);
     if (out->named)
         put(out, " to %s%s", figures->name, figures->gone ? " (earlier)" : "");
 }
@@ -232,14 +246,11 @@ uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const s
         {"frames not kept", figures.assemble.dropped_frames},
         {"spans not made", figures.enrich_failures},
         {"logs beyond their rate", figures.logs_limited},
-        {"export queue full", exported.drops.dropped_queue},
-        {"refused by the receiver", exported.drops.dropped_refused},
-        {"not delivered in time", exported.drops.dropped_timeout},
-        {"not written", exported.drops.dropped_error},
         {0},
     };
     add_losses(&reasons, losses);
     add_losses(&reasons, own);
+    add_losses(&reasons, exported.drops);
     put_hidden(&figures, tt_sampler_dropped(pipeline->sampler), hidden, sizeof(hidden));
     tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen,
            figures.spans, hidden, exported.text, reasons.lost, reasons.text, reasons.used ? ")" : "");

@@ -228,10 +228,14 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_UPDOWN),
     EXPORT(queued, PROCESSED, ""),
     EXPORT(dropped_queue, PROCESSED, "queue_full"),
+    EXPORT(dropped_rootless, PROCESSED, "rootless"),
     EXPORT(exported, EXPORTED, ""),
     EXPORT(dropped_refused, EXPORTED, "rejected"),
     EXPORT(dropped_timeout, EXPORTED, "timeout"),
     EXPORT(dropped_error, EXPORTED, "_OTHER"),
+    EXPORT(dropped_spool, EXPORTED, "spool_full"),
+    EXPORT(dropped_age, EXPORTED, "spool_age"),
+    EXPORT(dropped_damaged, EXPORTED, "spool_damaged"),
     EXPORT(requests, "tangotrace.exporter.requests", "{request}", "Requests or writes made",
            TT_METRIC_COUNTER),
     EXPORT(retries, "tangotrace.exporter.retries", "{request}", "Of these, repeated ones", TT_METRIC_COUNTER),
@@ -240,6 +244,11 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_COUNTER),
     EXPORT(operation_us, "tangotrace.exporter.operation.time", "s", "Time of these, retries included",
            TT_METRIC_COUNTER, .per = 1000000),
+    EXPORT(spooled, "tangotrace.exporter.spool.spans", "{span}", "Spans in the spool now", TT_METRIC_UPDOWN),
+    EXPORT(spool_bytes, "tangotrace.exporter.spool.size", "By", "Size of that", TT_METRIC_UPDOWN),
+    EXPORT(gap_ms, "tangotrace.exporter.gap", "s",
+           "Time before the start of which something may be missing, because the agent before was killed",
+           TT_METRIC_UPDOWN, .per = 1000),
 };
 
 #define LOGS_PROCESSED                                                                                       \
@@ -254,10 +263,16 @@ static const struct tt_measure log_rows[] = {
            TT_METRIC_UPDOWN),
     EXPORT(queued, LOGS_PROCESSED, ""),
     EXPORT(dropped_queue, LOGS_PROCESSED, "queue_full"),
+    EXPORT(dropped_debug, LOGS_PROCESSED, "debug"),
     EXPORT(exported, LOGS_EXPORTED, ""),
     EXPORT(dropped_refused, LOGS_EXPORTED, "rejected"),
     EXPORT(dropped_timeout, LOGS_EXPORTED, "timeout"),
     EXPORT(dropped_error, LOGS_EXPORTED, "_OTHER"),
+    EXPORT(dropped_spool, LOGS_EXPORTED, "spool_full"),
+    EXPORT(dropped_age, LOGS_EXPORTED, "spool_age"),
+    EXPORT(dropped_damaged, LOGS_EXPORTED, "spool_damaged"),
+    EXPORT(spooled, "tangotrace.exporter.spool.logs", "{log_record}", "Log records in the spool now",
+           TT_METRIC_UPDOWN),
 };
 
 /* otel.component.type by the beginning of an exporter's name. */
@@ -298,6 +313,7 @@ static void measure(void *context, const struct tt_exporter_figures *figures)
     snprintf(m->items[m->count++].name, sizeof(m->items[0].name), "%s", figures->name);
 }
 
+/* Rows of one name follow each other, whichever exporter they are of. */
 static void add_rows(struct tt_snapshot *snapshot, const struct measured *m, const struct tt_measure *rows,
                      size_t count, bool logs)
 {

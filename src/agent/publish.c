@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/measure.h"
+#include "agent/pipeline.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,9 +26,21 @@
 #define STOP_MS          5000  /* longest wait for receivers at the end */
 #define WRITE_MANY       65536 /* bytes collected before they are written */
 
+/* One of several: a thread of its own, so that none waits for another. Its queue is one snapshot long: what
+ * it misses is in the next one. */
+struct destination {
+    struct tt_publisher *publisher;
+    struct tt_points *points;
+    char *spec;               /* that it was made of */
+    struct tt_snapshot *next; /* to be sent, or NULL; under the publisher's lock */
+    bool ending;              /* no more will come */
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running;
+};
+
 struct destinations {
-    struct tt_points *items[DESTINATIONS_MAX];
-    char *specs[DESTINATIONS_MAX]; /* that they were made of */
+    struct destination *items[DESTINATIONS_MAX];
     size_t count;
 };
 
@@ -63,11 +76,11 @@ static const struct tt_measure points_rows[] = {
 static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
 {
     for (size_t d = 0; d < publisher->to.count; d++) {
-        const char *name = tt_points_name(publisher->to.items[d]);
+        const char *name = tt_points_name(publisher->to.items[d]->points);
         bool otlp = !strncmp(name, "otlp:", strlen("otlp:"));
         struct tt_points_stats stats;
 
-        tt_points_get_stats(publisher->to.items[d], &stats);
+        tt_points_get_stats(publisher->to.items[d]->points, &stats);
         for (size_t i = 0; i < TT_ARRAY_SIZE(points_rows); i++)
             tt_measure_add_labelled(snapshot, &points_rows[i], &stats,
                                     otlp ? "otlp_http_metric_exporter" : "otlp_json_file_metric_exporter",
@@ -146,6 +159,44 @@ static int replace_file(const char *path, const struct tt_snapshot *snapshot)
     return error;
 }
 
+/* Hands the snapshot to the destination's thread, or sends it where there is none. */
+static void deliver(struct destination *destination, struct tt_snapshot *snapshot)
+{
+    struct tt_publisher *publisher = destination->publisher;
+
+    if (!destination->running) {
+        tt_points_send(destination->points, snapshot);
+        return;
+    }
+    pthread_mutex_lock(&publisher->lock);
+    tt_snapshot_free(&destination->next);
+    destination->next = tt_snapshot_get(snapshot);
+    pthread_cond_signal(&destination->wake);
+    pthread_mutex_unlock(&publisher->lock);
+}
+
+static void *send_all(void *argument)
+{
+    struct destination *destination = argument;
+    struct tt_publisher *publisher = destination->publisher;
+
+    pthread_mutex_lock(&publisher->lock);
+    while (!destination->ending || destination->next) {
+        struct tt_snapshot *snapshot = TAKE_PTR(destination->next);
+
+        if (!snapshot) {
+            pthread_cond_wait(&destination->wake, &publisher->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&publisher->lock);
+        tt_points_send(destination->points, snapshot);
+        tt_snapshot_free(&snapshot);
+        pthread_mutex_lock(&publisher->lock);
+    }
+    pthread_mutex_unlock(&publisher->lock);
+    return NULL;
+}
+
 /* One snapshot to all who want it. */
 static void publish(struct tt_publisher *publisher)
 {
@@ -161,13 +212,13 @@ static void publish(struct tt_publisher *publisher)
         tt_ratelog_warn(&publisher->failures, TT_RATELOG_S, "cannot write the metrics%s%s: %s",
                         path ? " to " : "", path ? path : "", strerror(-error));
     for (size_t i = 0; snapshot && i < publisher->to.count; i++)
-        tt_points_send(publisher->to.items[i], snapshot);
+        deliver(publisher->to.items[i], snapshot);
 }
 
-static bool has(const struct destinations *to, const struct tt_points *points)
+static bool has(const struct destinations *to, const struct destination *destination)
 {
     for (size_t i = 0; i < to->count; i++)
-        if (to->items[i] == points)
+        if (to->items[i] == destination)
             return true;
     return false;
 }
@@ -175,39 +226,76 @@ static bool has(const struct destinations *to, const struct tt_points *points)
 static bool take_same(struct destinations *to, const struct destinations *old, const char *spec)
 {
     for (size_t i = 0; old && i < old->count; i++) {
-        if (strcmp(old->specs[i], spec) != 0 || has(to, old->items[i]))
+        if (strcmp(old->items[i]->spec, spec) != 0 || has(to, old->items[i]))
             continue;
-        to->items[to->count] = old->items[i];
-        to->specs[to->count++] = old->specs[i];
+        to->items[to->count++] = old->items[i];
         return true;
     }
     return false;
 }
 
+/* Once it has sent what it was given. */
+static void end_destination(struct destination *destination)
+{
+    pthread_mutex_lock(&destination->publisher->lock);
+    destination->ending = true;
+    pthread_cond_signal(&destination->wake);
+    pthread_mutex_unlock(&destination->publisher->lock);
+    if (destination->running)
+        pthread_join(destination->thread, NULL);
+    destination->running = false;
+}
+
+static void free_destination(struct destination **destination)
+{
+    struct destination *d = TAKE_PTR(*destination);
+
+    if (!d)
+        return;
+    end_destination(d);
+    tt_snapshot_free(&d->next);
+    tt_points_free(&d->points);
+    pthread_cond_destroy(&d->wake);
+    free(d->spec);
+    free(d);
+}
+
 /* But for those that `kept` has, too (NULL: none). */
 static void close_destinations(struct destinations *to, const struct destinations *kept)
 {
-    for (size_t i = 0; i < to->count; i++) {
-        if (kept && has(kept, to->items[i]))
-            continue;
-        tt_points_free(&to->items[i]);
-        free(to->specs[i]);
-    }
+    for (size_t i = 0; i < to->count; i++)
+        if (!kept || !has(kept, to->items[i]))
+            free_destination(&to->items[i]);
     to->count = 0;
+}
+
+static int open_destination(struct tt_publisher *publisher, const char *spec,
+                            const struct tt_points_config *config, struct destination **destination)
+{
+    _cleanup_(free_destination) struct destination *made = calloc(1, sizeof(*made));
+    _cleanup_free_ char *why = NULL;
+    int error;
+
+    if (!made)
+        return -ENOMEM;
+    made->publisher = publisher;
+    pthread_cond_init(&made->wake, NULL);
+    made->spec = strdup(spec);
+    error = made->spec ? tt_points_new(spec, config, &made->points, &why) : -ENOMEM;
+    if (error)
+        return tt_err(error == -ENOMEM ? error : -EINVAL, "--metrics-export %s: %s", spec,
+                      why ? why : strerror(-error));
+    *destination = TAKE_PTR(made);
+    return 0;
 }
 
 /* Those of `old` that were made of the same are taken as they are; NULL: none. Errors leave in `to` what was
  * made. */
-static int open_destinations(struct destinations *to, const struct tt_options *o,
-                             const struct destinations *old)
+static int open_destinations(struct tt_publisher *publisher, struct destinations *to,
+                             const struct tt_options *o, const struct destinations *old)
 {
     const struct tt_points_config config = {
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .otlp = tt_pipeline_otlp(&o->otlp_of[TT_OTLP_METRICS]),
         .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
         .temporality = (enum tt_temporality)o->metrics_temporality,
     };
@@ -215,19 +303,14 @@ static int open_destinations(struct destinations *to, const struct tt_options *o
     if (o->metrics_exports.count > DESTINATIONS_MAX)
         return tt_err(-E2BIG, "more than %d --metrics-export: leave some out", DESTINATIONS_MAX);
     for (size_t i = 0; i < o->metrics_exports.count; i++) {
-        _cleanup_free_ char *why = NULL;
         const char *spec = o->metrics_exports.items[i];
-        int error;
+        int error = take_same(to, old, spec)
+                        ? 0
+                        : open_destination(publisher, spec, &config, &to->items[to->count]);
 
-        if (take_same(to, old, spec))
-            continue;
-        error = tt_points_new(spec, &config, &to->items[to->count], &why);
         if (error)
-            return tt_err(error == -ENOMEM ? error : -EINVAL, "--metrics-export %s: %s", spec,
-                          why ? why : strerror(-error));
-        to->specs[to->count] = strdup(spec);
-        if (!to->specs[to->count++])
-            return -ENOMEM;
+            return error;
+        to->count = i + 1;
     }
     return 0;
 }
@@ -346,24 +429,29 @@ static void start_server(struct tt_publisher *publisher)
 
 /* ---- life ---- */
 
-/* Signals are the main thread's. */
-static int start_thread(struct tt_publisher *publisher)
-{
-    sigset_t all, before;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&publisher->thread, NULL, work, publisher);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    publisher->running = !error;
-    return -error;
-}
-
-/* What the options ask for at intervals. */
+/* What the options ask for at intervals. Signals are the main thread's. */
 static int start_publishing(struct tt_publisher *publisher)
 {
-    return publisher->options->metrics_file || publisher->to.count ? start_thread(publisher) : 0;
+    sigset_t all, before;
+    int error = 0;
+
+    if (!publisher->options->metrics_file && !publisher->to.count)
+        return 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (size_t i = 0; i < publisher->to.count && !error; i++) {
+        struct destination *destination = publisher->to.items[i];
+
+        if (destination->running)
+            continue;
+        error = pthread_create(&destination->thread, NULL, send_all, destination);
+        destination->running = !error;
+    }
+    if (!error)
+        error = pthread_create(&publisher->thread, NULL, work, publisher);
+    publisher->running = !error;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
 }
 
 int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,
@@ -387,7 +475,7 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&made->wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    error = open_destinations(&made->to, options, NULL);
+    error = open_destinations(made, &made->to, options, NULL);
     if (!error && live && options->metrics_listen)
         start_server(made);
     if (!error && live)
@@ -400,20 +488,24 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     return 0;
 }
 
-/* Of the destinations that `kept` has not (NULL: of all) what is on its way has a while. */
-static void stop_publishing(struct tt_publisher *publisher, const struct destinations *kept)
+/* No snapshot is taken any more. */
+static void stop_publishing(struct tt_publisher *publisher)
 {
-    if (!publisher->running)
-        return;
     pthread_mutex_lock(&publisher->lock);
     publisher->stopping = true;
     pthread_cond_signal(&publisher->wake);
     pthread_mutex_unlock(&publisher->lock);
-    for (size_t i = 0; i < publisher->to.count; i++)
-        if (!kept || !has(kept, publisher->to.items[i]))
-            tt_points_stop(publisher->to.items[i], tt_now_ns() + STOP_MS * TT_NS_PER_MS);
-    pthread_join(publisher->thread, NULL);
+    if (publisher->running)
+        pthread_join(publisher->thread, NULL);
     publisher->running = publisher->stopping = false;
+}
+
+/* For what is on its way now, and the last numbers. */
+static void limit_destinations(const struct destinations *to, const struct destinations *kept)
+{
+    for (size_t i = 0; i < to->count; i++)
+        if (!kept || !has(kept, to->items[i]))
+            tt_points_stop(to->items[i]->points, tt_now_ns() + STOP_MS * TT_NS_PER_MS);
 }
 
 void tt_publisher_stop(struct tt_publisher *publisher)
@@ -421,7 +513,8 @@ void tt_publisher_stop(struct tt_publisher *publisher)
     if (!publisher)
         return;
     tt_httpd_free(&publisher->httpd);
-    stop_publishing(publisher, NULL);
+    limit_destinations(&publisher->to, NULL);
+    stop_publishing(publisher);
 }
 
 /* ---- other options ---- */
@@ -440,7 +533,7 @@ void tt_publisher_change_free(struct tt_publisher_change **change)
     free(TAKE_PTR(*change));
 }
 
-int tt_publisher_change_new(const struct tt_publisher *publisher, const struct tt_options *options,
+int tt_publisher_change_new(struct tt_publisher *publisher, const struct tt_options *options,
                             struct tt_publisher_change **change)
 {
     _cleanup_(tt_publisher_change_free) struct tt_publisher_change *made = calloc(1, sizeof(*made));
@@ -453,7 +546,7 @@ int tt_publisher_change_new(const struct tt_publisher *publisher, const struct t
         return -ENOMEM;
     made->publisher = publisher;
     made->options = options;
-    error = open_destinations(&made->to, options, others ? NULL : &publisher->to);
+    error = open_destinations(publisher, &made->to, options, others ? NULL : &publisher->to);
     if (!error)
         *change = TAKE_PTR(made);
     return error;
@@ -465,7 +558,8 @@ void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publish
     bool listen = tt_options_differ(publisher->options, c->options, "metrics-listen");
     struct destinations before;
 
-    stop_publishing(publisher, &c->to);
+    limit_destinations(&publisher->to, &c->to);
+    stop_publishing(publisher);
     pthread_mutex_lock(&publisher->using);
     before = publisher->to;
     publisher->to = c->to;
@@ -484,8 +578,11 @@ void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publish
 
 void tt_publisher_finish(struct tt_publisher *publisher)
 {
-    if (publisher)
-        publish(publisher);
+    if (!publisher)
+        return;
+    publish(publisher);
+    for (size_t i = 0; i < publisher->to.count; i++)
+        end_destination(publisher->to.items[i]);
 }
 
 void tt_publisher_free(struct tt_publisher **publisher)

@@ -40,7 +40,7 @@ void tt_publisher_free(struct tt_publisher **publisher);
  * put in place, which takes as long as receivers take, so not on a thread that is needed. What stays the same
  * is not touched: a port stays open, a destination knows what it was sent. */
 struct tt_publisher_change;
-int tt_publisher_change_new(const struct tt_publisher *publisher, const struct tt_options *options,
+int tt_publisher_change_new(struct tt_publisher *publisher, const struct tt_options *options,
                             struct tt_publisher_change **change);
 void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publisher_change **change);
 void tt_publisher_change_free(struct tt_publisher_change **change);

@@ -104,6 +104,7 @@ static void put_in_place(struct tt_reload *reload)
     const struct tt_options *old = agent->options, *new = &reload->options;
 
     tt_collector_call(agent->collector, put_pipeline, reload);
+    tt_pipeline_change_free(&reload->pipeline);
     pthread_mutex_lock(&agent->lock);
     agent->options = new;
     agent->selection = new->selection;

@@ -9,6 +9,7 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include "agent/pipeline.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/doctor.h"
@@ -141,50 +142,49 @@ static void check_clock(struct tt_doctor *doctor)
 #define TRY_MS 3000
 
 /* An empty request is a valid one: whoever speaks OTLP there says so. */
-static void try_url(struct tt_doctor *doctor, const struct tt_options *o, const char *url, const char *path,
-                    const char *what)
+static void try_url(struct tt_doctor *doctor, const struct tt_options *o, enum tt_otlp_signal signal,
+                    const char *url, const char *path)
 {
-    struct tt_http_config config = {
-        .name = "doctor",
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .timeout_ms = TRY_MS,
-    };
+    static const char *const whats[TT_OTLP_SIGNALS] = {"receiver of spans", "receiver of logs",
+                                                       "receiver of metrics"};
     static const char advice[] =
         "is the address right (--otlp-endpoint, port 4318), and the receiver running?";
+    struct tt_otlp_config otlp = tt_pipeline_otlp(&o->otlp_of[signal]);
+    struct tt_http_config config = {.name = "doctor", .otlp = &otlp};
+    const struct tt_http_body body = {
+        .data = otlp.json ? "{}" : "", .size = otlp.json ? 2 : 0, .json = otlp.json};
     _cleanup_(tt_http_free) struct tt_http *http = NULL;
     _cleanup_free_ char *why = NULL, *shown = NULL;
     struct tt_http_reply reply = {0};
     int err = tt_url_parse(url, path, &config.url, &why);
 
+    otlp.timeout_ms = TRY_MS;
     if (!err) {
         shown = strdup(config.url.display);
         err = tt_http_new(&config, &http, &why);
     }
     if (err) {
-        tt_doctor_say(doctor, TT_WARN, what, advice, "%s", why ? why : strerror(-err));
+        tt_doctor_say(doctor, TT_WARN, whats[signal], advice, "%s", why ? why : strerror(-err));
         return;
     }
-    tt_http_post(http, "", 0, &reply);
+    tt_http_post(http, &body, &reply);
     if (reply.outcome == TT_HTTP_ACCEPTED)
-        tt_doctor_say(doctor, TT_OK, what, NULL, "%s accepts", shown ? shown : url);
+        tt_doctor_say(doctor, TT_OK, whats[signal], NULL, "%s accepts", shown ? shown : url);
     else
-        tt_doctor_say(doctor, TT_WARN, what, advice, "%s: %s", shown ? shown : url, reply.error);
+        tt_doctor_say(doctor, TT_WARN, whats[signal], advice, "%s: %s", shown ? shown : url, reply.error);
 }
 
 /* "otlp", "otlp:URL", or with `exact` in front of an URL that is used as it is. */
-static void try_all(struct tt_doctor *doctor, const struct tt_options *o, const struct tt_list *list,
-                    const char *exact, const char *path, const char *what)
+static void try_all(struct tt_doctor *doctor, const struct tt_options *o, enum tt_otlp_signal signal,
+                    const struct tt_list *list, const char *exact, const char *path)
 {
     for (size_t i = 0; i < list->count; i++) {
         const char *spec = list->items[i];
 
         if (!strncmp(spec, exact, strlen(exact)))
-            try_url(doctor, o, spec + strlen(exact), NULL, what);
+            try_url(doctor, o, signal, spec + strlen(exact), NULL);
         else if (!strncmp(spec, "otlp", 4) && (!spec[4] || spec[4] == ':'))
-            try_url(doctor, o, spec[4] ? spec + 5 : "http://localhost:4318", path, what);
+            try_url(doctor, o, signal, spec[4] ? spec + 5 : "http://localhost:4318", path);
     }
 }
 
@@ -201,10 +201,10 @@ static void check_receivers(struct tt_doctor *doctor, const char *config)
                       why ? why : "not valid");
         return;
     }
-    try_all(doctor, &run, &run.exports, "otlp-traces:", "/v1/traces", "receiver of spans");
-    try_all(doctor, &run, &run.metrics_exports, "otlp-metrics:", "/v1/metrics", "receiver of metrics");
-    if (run.otlp_logs_endpoint && run.logs)
-        try_url(doctor, &run, run.otlp_logs_endpoint, NULL, "receiver of logs");
+    try_all(doctor, &run, TT_OTLP_TRACES, &run.exports, "otlp-traces:", "/v1/traces");
+    try_all(doctor, &run, TT_OTLP_METRICS, &run.metrics_exports, "otlp-metrics:", "/v1/metrics");
+    if (run.otlp_of[TT_OTLP_LOGS].endpoint && run.logs)
+        try_url(doctor, &run, TT_OTLP_LOGS, run.otlp_of[TT_OTLP_LOGS].endpoint, NULL);
 }
 
 void tt_doctor_around(struct tt_doctor *doctor, const char *config)
