@@ -504,11 +504,12 @@ SEC("tp_btf/sched_switch")
 int tt_sched_switch(__u64 *ctx) /* bool preempt, prev, next, .. */
 {
     struct task_struct *prev = (struct task_struct *)ctx[1], *next = (struct task_struct *)ctx[2];
-    struct tt_thread *t = bpf_task_storage_get(&threads, prev, 0, 0);
+    struct tt_thread *t;
 
+    t = prev->bpf_storage ? bpf_task_storage_get(&threads, prev, 0, 0) : 0;
     if (t && t->clocked && (t->depth || t->overflow))
         t->off_since = bpf_ktime_get_ns();
-    t = bpf_task_storage_get(&threads, next, 0, 0);
+    t = next->bpf_storage ? bpf_task_storage_get(&threads, next, 0, 0) : 0;
     if (t && t->off_since) {
         if (t->off_since > scheduler_since) /* else it has run since, unseen */
             t->off_cpu += bpf_ktime_get_ns() - t->off_since;

@@ -159,6 +159,7 @@ struct task_struct {
     struct mm_struct *mm;
     struct task_struct *real_parent, *group_leader;
     const struct cred *cred;
+    void *bpf_storage; /* since 5.11, commit a10787e6d58c */
     struct thread_struct thread;
 };
 

@@ -303,6 +303,8 @@ void tt_attach_detach(struct tt_attach *attach)
     size_t count = collect_links(attach, NULL);
     struct tt_link **links = calloc(count ? count : 1, sizeof(*links));
 
+    if (attach->scheduler)
+        tt_host_set_scheduler(attach->host, false);
     /* Links first, then leases: a file that is written between the two has no probes any more. */
     if (links) {
         count = collect_links(attach, links);

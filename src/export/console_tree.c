@@ -367,7 +367,7 @@ static void put_incomplete(struct tree *tree, const struct node *node)
 
 static bool has_ledger(const struct tt_otel_span *span)
 {
-    return span && tt_otel_find(span->attributes, span->attribute_count, "tango.time.rest_ns");
+    return tt_otel_find(span->attributes, span->attribute_count, "tango.time.rest_ns");
 }
 
 /* Where the time went. Of the two sides of a call, the client's has the server's in it. */
@@ -375,9 +375,10 @@ static void put_ledger(struct tree *tree, const struct node *node)
 {
     static const char prefix[] = "tango.time.";
     const struct tt_otel_span *span = node->span;
+    const struct tt_otel_span *above = node->parent->span; /* NULL: it is a root */
     struct tt_text text = {0};
 
-    if (!has_ledger(span) || has_ledger(node->parent->span))
+    if (!has_ledger(span) || (above && has_ledger(above)))
         return;
     for (size_t i = 0; i < span->attribute_count; i++) {
         const struct tt_otel_attribute *a = &span->attributes[i];

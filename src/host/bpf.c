@@ -15,18 +15,24 @@
 
 #define ATTACH_UPROBE_MULTI 48 /* include/uapi/linux/bpf.h, 6.6 and later */
 
+#define LIBBPF_MESSAGE 3000
+
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
 {
-    char line[1024];
-    size_t n;
+    _cleanup_free_ char *text = NULL;
+    int n;
 
     if (level > LIBBPF_WARN)
         return 0;
-    vsnprintf(line, sizeof(line), format, args);
-    n = strlen(line);
-    while (n && line[n - 1] == '\n')
-        line[--n] = 0;
-    tt_debug("%s", line);
+    n = vasprintf(&text, format, args);
+    if (n < 0) {
+        text = NULL;
+        return 0;
+    }
+    while (n && text[n - 1] == '\n')
+        text[--n] = 0;
+    /* A verifier's log has its reason at the end. */
+    tt_debug("%s%s", n > LIBBPF_MESSAGE ? ".." : "", text + (n > LIBBPF_MESSAGE ? n - LIBBPF_MESSAGE : 0));
     return 0;
 }
 

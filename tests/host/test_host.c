@@ -281,6 +281,67 @@ static void hits_of_a_process_are_counted(void **state)
     tt_host_free(&host);
 }
 
+struct told {
+    unsigned events;
+    bool tells;
+    uint64_t off_cpu;
+};
+
+/* What the last event tells of the time off the CPU. */
+static void take_off_cpu(void *context, const void *data, size_t size)
+{
+    const struct tt_event *event = data;
+    struct tt_field_header field = {0};
+    struct told *told = context;
+
+    told->events++;
+    if (event->fields)
+        memcpy(&field, event + 1, sizeof(field));
+    told->tells = field.field == TT_FIELD_OFF_CPU;
+    if (told->tells)
+        memcpy(&told->off_cpu, (const char *)(event + 1) + sizeof(field), sizeof(told->off_cpu));
+}
+
+#define SLEEP_MS 30
+
+/* A function is entered, its thread sleeps, and it is left. */
+static struct told sleep_inside(struct tt_host *host, const struct target *t)
+{
+    struct told before = {0}, after = {0};
+
+    hit_as(host, t, TT_POINT_ENTER, 0);
+    assert_true(tt_host_consume(host, take_off_cpu, &before) >= 0);
+    usleep(SLEEP_MS * 1000);
+    hit_as(host, t, TT_POINT_EXIT, 0);
+    assert_true(tt_host_consume(host, take_off_cpu, &after) >= 0);
+    assert_int_equal(after.events, 1);
+    after.off_cpu -= before.off_cpu;
+    return after;
+}
+
+/* Only at the level that asks for it, and only while the scheduler is followed. */
+static void time_off_the_cpu_is_told(void **state)
+{
+    struct tt_host *host = open_host(false);
+    struct target t = target_start();
+    struct tt_link *link = NULL;
+    struct told told;
+
+    assert_int_equal(link_own(host, t.pid, &link), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL), 0);
+    assert_false(sleep_inside(host, &t).tells);
+    assert_int_equal(tt_host_set_scheduler(host, true), 0);
+    told = sleep_inside(host, &t);
+    assert_true(told.tells);
+    assert_in_range(told.off_cpu, SLEEP_MS * 1000000ull, 100ull * SLEEP_MS * 1000000);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL - 1), 0);
+    assert_false(sleep_inside(host, &t).tells);
+    assert_int_equal(tt_host_set_scheduler(host, false), 0);
+    tt_host_unlink(&link, 1);
+    target_stop(&t);
+    tt_host_free(&host);
+}
+
 static void link_to_a_dead_process_fails(void **state)
 {
     struct tt_host *host = open_host(false);
@@ -560,6 +621,10 @@ int main(void)
         cmocka_unit_test(link_single_leaves_no_trace),
         cmocka_unit_test(detail_filters_but_open_frames),
         cmocka_unit_test(hits_of_a_process_are_counted),
+    tt_host_free(&host);
+}
+
+        cmocka_unit_test(time_off_the_cpu_is_told),
         cmocka_unit_test(link_to_a_dead_process_fails),
         cmocka_unit_test(links_close_in_parallel),
         cmocka_unit_test(killed_while_linking_leaves_nothing),
