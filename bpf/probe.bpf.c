@@ -127,17 +127,17 @@ static __always_inline bool event_end(struct tt_thread *t, __u16 type)
 #define GNU_CXX_CLASS 0x474e5543432b2b00ull
 
 /* First 8 and next 4 bytes of mangled names, little-endian. */
-#define NAME_TANGO 0x006f676e6154354eull /* "N5Tango": DevFailed, and the classes derived from it */
-#define NAME_CORBA 0x004142524f43354eull /* "N5CORBA" */
-#define NAME_MULTI 0x746c754d3431ull     /* "14Mult": N5Tango14MultiDevFailedE */
-#define NAME_MASK  0x00ffffffffffffffull /* of 7 bytes */
-#define MULTI_MASK 0x0000ffffffffffffull /* of 6 bytes */
+#define NAME_TANGO    0x006f676e6154354eull /* "N5Tango": DevFailed, and the classes derived from it */
+#define NAME_CORBA    0x004142524f43354eull /* "N5CORBA" */
+#define NAME_MULTI    0x746c754d3431ull     /* "14Mult": N5Tango14MultiDevFailedE */
+#define NAME_MASK     0x00ffffffffffffffull /* of 7 bytes */
+#define MULTI_MASK    0x0000ffffffffffffull /* of 6 bytes */
 #define NAME_PYBIND_1 0x646e69627970384eull /* "N8pybind" */
 #define NAME_PYBIND_2 0x6f72726537313131ull /* "1117erro": N8pybind1117error_already_setE */
 
 /*
- * The name of the type of the Python exception that pybind11::error_already_set holds: vptr @0, shared_ptr @8 to what
- * begins with the type (pybind11/pytypes.h, from 2.10 on); tp_name @24.
+ * The name of the type of the Python exception that pybind11::error_already_set holds: vptr @0, shared_ptr @8
+ * to what begins with the type (pybind11/pytypes.h, from 2.10 on); tp_name @24.
  */
 __attribute__((noinline)) __u64 python_error(__u64 object)
 {

@@ -19,9 +19,9 @@ struct tt_call {
 /* Is it PyTango's extension? Only there are such calls looked for. */
 bool tt_calls_pytango(const struct tt_elf *elf);
 
-/* All such calls through the PLT, by address; *calls is the caller's (free). What looks like one may be the
+/* All such calls through the PLT, by address; *result is the caller's (free). What looks like one may be the
  * middle of another instruction: the function's flow tells. 0 or a negative errno. */
-int tt_calls_find(struct tt_elf *elf, struct tt_call **calls, size_t *count);
+int tt_calls_find(struct tt_elf *elf, struct tt_call **result, size_t *result_count);
 
 /* Plans the functions that these calls are in, each from its call on, as the next of plan->functions, which
  * has room. 0 or a negative errno. */
