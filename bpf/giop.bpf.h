@@ -148,9 +148,9 @@ static __always_inline bool stream_key(const struct tt_giop_layout *l, __u64 str
 {
     __u64 block[STREAM_SPAN / 8] = {};
     __u32 id = l->stream_id - l->stream_strand, version = l->strand_version - l->strand_connection;
-    __u32 fd = l->connection_fd;
+    __u32 fd = l->connection_fd / 4;
 
-    if (id > STREAM_SPAN - 4 || version > STRAND_SPAN - 2 || fd > CONNECTION_SPAN - 4)
+    if (id > STREAM_SPAN - 4 || version > STRAND_SPAN - 2)
         return false;
     if (bpf_probe_read_user(block, STREAM_SPAN, (const void *)(stream + l->stream_strand)))
         return false;
@@ -164,7 +164,11 @@ static __always_inline bool stream_key(const struct tt_giop_layout *l, __u64 str
     if (bpf_probe_read_user(block, CONNECTION_SPAN, (const void *)block[0]))
         return false;
     *vtable = block[0];
-    key->fd = ((__s32 *)block)[fd / 4];
+    /* Here, or the compiler puts the unchecked value aside and takes that (refused by 6.1). */
+    barrier_var(fd);
+    if (fd > CONNECTION_SPAN / 4 - 1)
+        return false;
+    key->fd = ((__s32 *)block)[fd];
     return true;
 }
 

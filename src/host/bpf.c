@@ -15,25 +15,30 @@
 
 #define ATTACH_UPROBE_MULTI 48 /* include/uapi/linux/bpf.h, 6.6 and later */
 
-#define LIBBPF_MESSAGE 3000
-
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
 {
-    _cleanup_free_ char *text = NULL;
-    int n;
+    char line[1024];
+    size_t n;
 
     if (level > LIBBPF_WARN)
         return 0;
-    n = vasprintf(&text, format, args);
-    if (n < 0) {
-        text = NULL;
-        return 0;
-    }
-    while (n && text[n - 1] == '\n')
-        text[--n] = 0;
-    /* A verifier's log has its reason at the end. */
-    tt_debug("%s%s", n > LIBBPF_MESSAGE ? ".." : "", text + (n > LIBBPF_MESSAGE ? n - LIBBPF_MESSAGE : 0));
+    vsnprintf(line, sizeof(line), format, args);
+    n = strlen(line);
+    while (n && line[n - 1] == '\n')
+        line[--n] = 0;
+    tt_debug("%s", line);
     return 0;
+}
+
+/* Kernels before 6.4 keep the beginning of the verifier's log; its reason is at the end. */
+#define VERIFIER_LOG  (16u << 20)
+#define VERIFIER_TELL 800u /* what a line of the log has room for */
+
+static void tell_refusal(const char *log)
+{
+    size_t size = log ? strlen(log) : 0;
+
+    tt_debug("the verifier's last words: %s", size > VERIFIER_TELL ? log + size - VERIFIER_TELL : log);
 }
 
 static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
@@ -60,10 +65,14 @@ static int load(size_t ring_size, bool multi, bool typed_loads, bool scheduler, 
                 struct probe_bpf **bpf)
 {
     struct probe_bpf *made = probe_bpf__open();
+    _cleanup_free_ char *log = NULL;
     int error;
 
     if (!made)
         return -errno;
+    log = calloc(1, VERIFIER_LOG); /* touched only where the verifier says something */
+    if (log)
+        bpf_program__set_log_buf(made->progs.tt_probe, log, VERIFIER_LOG);
     made->rodata->typed_loads = typed_loads;
     error = share ? share_maps(made, share) : bpf_map__set_max_entries(made->maps.ring, (uint32_t)ring_size);
     if (!error && multi)
@@ -75,6 +84,7 @@ static int load(size_t ring_size, bool multi, bool typed_loads, bool scheduler, 
     if (!error)
         error = probe_bpf__load(made);
     if (error) {
+        tell_refusal(log);
         probe_bpf__destroy(made);
         return error;
     }

@@ -621,9 +621,6 @@ int main(void)
         cmocka_unit_test(link_single_leaves_no_trace),
         cmocka_unit_test(detail_filters_but_open_frames),
         cmocka_unit_test(hits_of_a_process_are_counted),
-    tt_host_free(&host);
-}
-
         cmocka_unit_test(time_off_the_cpu_is_told),
         cmocka_unit_test(link_to_a_dead_process_fails),
         cmocka_unit_test(links_close_in_parallel),

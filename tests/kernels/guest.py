@@ -98,7 +98,7 @@ def tell_programs():
 
 def findings():
     """What doctor says, by name: (verdict, found)."""
-    code, out, err = command("doctor", "--json", seconds=60 * SLOW)
+    code, out, err = command("doctor", "--json", "--log-level", "debug", seconds=60 * SLOW)
     check(code == 0, "doctor ended with %d" % code, out, err)
     answer = json.loads(out)
     check(answer["possible"], "tracing is possible", out)
