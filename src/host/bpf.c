@@ -43,17 +43,12 @@ static void tell_refusal(const char *log)
 
 static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
 {
-    const struct {
-        struct bpf_map *map;
-        const struct bpf_map *other;
-    } pairs[] = {
-        {bpf->maps.ring, with->maps.ring},         {bpf->maps.points, with->maps.points},
-        {bpf->maps.hits, with->maps.hits},         {bpf->maps.targets, with->maps.targets},
-        {bpf->maps.counters, with->maps.counters}, {bpf->maps.threads, with->maps.threads},
-    };
+    struct bpf_map *map;
 
-    for (size_t i = 0; i < TT_ARRAY_SIZE(pairs); i++) {
-        int error = bpf_map__reuse_fd(pairs[i].map, bpf_map__fd(pairs[i].other));
+    bpf_object__for_each_map(map, bpf->obj)
+    {
+        const struct bpf_map *other = bpf_object__find_map_by_name(with->obj, bpf_map__name(map));
+        int error = bpf_map__is_internal(map) ? 0 : bpf_map__reuse_fd(map, bpf_map__fd(other));
 
         if (error)
             return error;
