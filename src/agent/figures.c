@@ -79,17 +79,16 @@ static const struct tt_figure correlate_figures[] = {
 };
 
 static const struct tt_figure export_figures[] = {
-    TT_FIGURE(tt_export_stats, queued),
-    TT_FIGURE(tt_export_stats, exported),
-    TT_FIGURE(tt_export_stats, requests),
-    TT_FIGURE(tt_export_stats, retries),
-    TT_FIGURE(tt_export_stats, bytes),
-    TT_FIGURE(tt_export_stats, dropped_queue),
-    TT_FIGURE(tt_export_stats, dropped_refused),
-    TT_FIGURE(tt_export_stats, dropped_timeout),
-    TT_FIGURE(tt_export_stats, dropped_error),
-    TT_FIGURE(tt_export_stats, waiting),
-    {0},
+    TT_FIGURE(tt_export_stats, queued),          TT_FIGURE(tt_export_stats, exported),
+    TT_FIGURE(tt_export_stats, requests),        TT_FIGURE(tt_export_stats, retries),
+    TT_FIGURE(tt_export_stats, bytes),           TT_FIGURE(tt_export_stats, dropped_queue),
+    TT_FIGURE(tt_export_stats, dropped_debug),   TT_FIGURE(tt_export_stats, dropped_rootless),
+    TT_FIGURE(tt_export_stats, dropped_refused), TT_FIGURE(tt_export_stats, dropped_timeout),
+    TT_FIGURE(tt_export_stats, dropped_error),   TT_FIGURE(tt_export_stats, dropped_spool),
+    TT_FIGURE(tt_export_stats, dropped_age),     TT_FIGURE(tt_export_stats, dropped_damaged),
+    TT_FIGURE(tt_export_stats, waiting),         TT_FIGURE(tt_export_stats, carried),
+    TT_FIGURE(tt_export_stats, spooled),         TT_FIGURE(tt_export_stats, spool_bytes),
+    TT_FIGURE(tt_export_stats, gap_ms),          {0},
 };
 
 static void put_exporters(struct tt_json *json, struct tt_pipeline *pipeline)
@@ -164,6 +163,9 @@ static void put_exported(struct tt_pipeline *pipeline, char *text, size_t size)
                                  i ? "" : " spans");
         if (logs.exported && used < size)
             used += (size_t)snprintf(text + used, size - used, " and %" PRIu64 " logs", logs.exported);
+        if (e.spooled + logs.spooled && used < size)
+            used += (size_t)snprintf(text + used, size - used, " (%" PRIu64 " in the spool)",
+                                     e.spooled + logs.spooled);
         if (pipeline->exporter_count > 1 && used < size)
             used += (size_t)snprintf(text + used, size - used, " to %s",
                                      tt_exporter_name(pipeline->exporters[i]));
@@ -185,19 +187,33 @@ static void put_hidden(const struct tt_pipeline_figures *figures, uint64_t dropp
         snprintf(text, size, "%s)", sampled);
 }
 
-static void add_drops(struct tt_export_stats *sum, const struct tt_export_stats *e)
+/* Losses of an exporter, and what they are called. */
+static const struct tt_figure drop_figures[] = {
+    {"export queue full", offsetof(struct tt_export_stats, dropped_queue)},
+    {"debug logs for want of memory", offsetof(struct tt_export_stats, dropped_debug)},
+    {"without root for want of memory", offsetof(struct tt_export_stats, dropped_rootless)},
+    {"refused by the receiver", offsetof(struct tt_export_stats, dropped_refused)},
+    {"not delivered in time", offsetof(struct tt_export_stats, dropped_timeout)},
+    {"not written", offsetof(struct tt_export_stats, dropped_error)},
+    {"spool full", offsetof(struct tt_export_stats, dropped_spool)},
+    {"too old in the spool", offsetof(struct tt_export_stats, dropped_age)},
+    {"damaged in the spool", offsetof(struct tt_export_stats, dropped_damaged)},
+    {0},
+};
+
+static void add_drops(struct tt_loss *losses, const struct tt_export_stats *e)
 {
-    sum->dropped_queue += e->dropped_queue;
-    sum->dropped_refused += e->dropped_refused;
-    sum->dropped_timeout += e->dropped_timeout;
-    sum->dropped_error += e->dropped_error;
+    for (size_t i = 0; drop_figures[i].name; i++) {
+        losses[i].reason = drop_figures[i].name;
+        losses[i].count += *(const uint64_t *)((const char *)e + drop_figures[i].offset);
+    }
 }
 
 uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const struct tt_loss *losses)
 {
     struct reasons reasons = {.text = ""};
     struct tt_pipeline_figures figures;
-    struct tt_export_stats sum = {0};
+    struct tt_loss drops[TT_ARRAY_SIZE(drop_figures)] = {{0}};
     char exported[512] = "0 spans", hidden[192] = "";
 
     tt_pipeline_figures(pipeline, &figures);
@@ -205,23 +221,20 @@ uint64_t tt_pipeline_report(struct tt_pipeline *pipeline, uint64_t seen, const s
         struct tt_export_stats e;
 
         tt_exporter_stats(pipeline->exporters[i], &e);
-        add_drops(&sum, &e);
+        add_drops(drops, &e);
         tt_exporter_log_stats(pipeline->exporters[i], &e);
-        add_drops(&sum, &e);
+        add_drops(drops, &e);
     }
     const struct tt_loss own[] = {
         {"malformed events", figures.assemble.malformed},
         {"frames not kept", figures.assemble.dropped_frames},
         {"spans not made", figures.enrich_failures},
         {"logs beyond their rate", figures.logs_limited},
-        {"export queue full", sum.dropped_queue},
-        {"refused by the receiver", sum.dropped_refused},
-        {"not delivered in time", sum.dropped_timeout},
-        {"not written", sum.dropped_error},
         {0},
     };
     add_losses(&reasons, losses);
     add_losses(&reasons, own);
+    add_losses(&reasons, drops);
     put_exported(pipeline, exported, sizeof(exported));
     put_hidden(&figures, tt_sampler_dropped(pipeline->sampler), hidden, sizeof(hidden));
     tt_say("seen %" PRIu64 " events, %" PRIu64 " spans%s; exported %s; lost %" PRIu64 "%s%s", seen,

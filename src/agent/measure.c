@@ -5,6 +5,11 @@
 
 #include "base/cleanup.h"
 
+static uint64_t value_of(const struct tt_measure *row, const void *from)
+{
+    return *(const uint64_t *)((const char *)from + row->offset);
+}
+
 void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows, size_t count,
                     const void *from)
 {
@@ -16,7 +21,7 @@ void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows,
             .help = row->help,
             .type = row->type,
             .labels = {{row->key, row->value}},
-            .integer = *(const uint64_t *)((const char *)from + row->offset),
+            .integer = value_of(row, from),
         };
 
         tt_snapshot_add(snapshot, &figure);
@@ -34,7 +39,9 @@ void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measu
         .labels = {{"otel.component.type", component_type},
                    {"otel.component.name", component_name},
                    {row->key, row->value}},
-        .integer = *(const uint64_t *)((const char *)from + row->offset),
+        .is_real = row->per != 0,
+        .integer = value_of(row, from),
+        .real = row->per ? (double)value_of(row, from) / row->per : 0,
     };
 
     tt_snapshot_add(snapshot, &figure);
@@ -189,49 +196,91 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_UPDOWN),
     EXPORT(queued, PROCESSED, ""),
     EXPORT(dropped_queue, PROCESSED, "queue_full"),
+    EXPORT(dropped_rootless, PROCESSED, "rootless"),
     EXPORT(exported, EXPORTED, ""),
     EXPORT(dropped_refused, EXPORTED, "rejected"),
     EXPORT(dropped_timeout, EXPORTED, "timeout"),
     EXPORT(dropped_error, EXPORTED, "_OTHER"),
+    EXPORT(dropped_spool, EXPORTED, "spool_full"),
+    EXPORT(dropped_age, EXPORTED, "spool_age"),
+    EXPORT(dropped_damaged, EXPORTED, "spool_damaged"),
     EXPORT(requests, "tangotrace.exporter.requests", "{request}", "Requests or writes made",
            TT_METRIC_COUNTER),
     EXPORT(retries, "tangotrace.exporter.retries", "{request}", "Of these, repeated ones", TT_METRIC_COUNTER),
     EXPORT(bytes, "tangotrace.exporter.sent", "By", "Bytes sent or written", TT_METRIC_COUNTER),
+    EXPORT(spooled, "tangotrace.exporter.spool.spans", "{span}", "Spans in the spool now", TT_METRIC_UPDOWN),
+    EXPORT(spool_bytes, "tangotrace.exporter.spool.size", "By", "Size of that", TT_METRIC_UPDOWN),
+    EXPORT(gap_ms, "tangotrace.exporter.gap", "s",
+           "Time before the start of which something may be missing, because the agent before was killed",
+           TT_METRIC_UPDOWN, .per = 1000),
+};
+
+#define LOGS_PROCESSED                                                                                       \
+    "otel.sdk.processor.log.processed", "{log_record}", "Log records handed to the exporter, or not",        \
+        TT_METRIC_COUNTER, "error.type"
+#define LOGS_EXPORTED                                                                                        \
+    "otel.sdk.exporter.log.exported", "{log_record}",                                                        \
+        "Log records for which export has ended, well or not", TT_METRIC_COUNTER, "error.type"
+
+static const struct tt_measure log_rows[] = {
+    EXPORT(waiting, "otel.sdk.processor.log.queue.size", "{log_record}", "Log records in queue and batch",
+           TT_METRIC_UPDOWN),
+    EXPORT(queued, LOGS_PROCESSED, ""),
+    EXPORT(dropped_queue, LOGS_PROCESSED, "queue_full"),
+    EXPORT(dropped_debug, LOGS_PROCESSED, "debug"),
+    EXPORT(exported, LOGS_EXPORTED, ""),
+    EXPORT(dropped_refused, LOGS_EXPORTED, "rejected"),
+    EXPORT(dropped_timeout, LOGS_EXPORTED, "timeout"),
+    EXPORT(dropped_error, LOGS_EXPORTED, "_OTHER"),
+    EXPORT(dropped_spool, LOGS_EXPORTED, "spool_full"),
+    EXPORT(dropped_age, LOGS_EXPORTED, "spool_age"),
+    EXPORT(dropped_damaged, LOGS_EXPORTED, "spool_damaged"),
+    EXPORT(spooled, "tangotrace.exporter.spool.logs", "{log_record}", "Log records in the spool now",
+           TT_METRIC_UPDOWN),
 };
 
 /* otel.component.type by the beginning of an exporter's name. */
-static const char *component_type(const char *name)
+static const char *component_type(const char *name, enum tt_signal signal)
 {
     static const struct {
-        const char *scheme, *type;
-    } types[] = {
-        {"otlp:", "otlp_http_span_exporter"},
-        {"file:", "otlp_json_file_span_exporter"},
-        {"console", "console_span_exporter"},
+        const char *scheme, *types[TT_SIGNALS];
+    } exporters[] = {
+        {"otlp:", {"otlp_http_span_exporter", "otlp_http_log_exporter"}},
+        {"file:", {"otlp_json_file_span_exporter", "otlp_json_file_log_exporter"}},
+        {"console", {"console_span_exporter", "console_log_exporter"}},
+        {"", {"null_span_exporter", "null_log_exporter"}},
     };
+    size_t i = 0;
 
-    for (size_t i = 0; i < TT_ARRAY_SIZE(types); i++) {
-        if (!strncmp(name, types[i].scheme, strlen(types[i].scheme)))
-            return types[i].type;
-    }
-    return "null_span_exporter";
+    while (strncmp(name, exporters[i].scheme, strlen(exporters[i].scheme)) != 0)
+        i++;
+    return exporters[i].types[signal];
 }
 
-void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot)
+/* Rows of one name follow each other, whichever exporter they are of. */
+static void measure_signal(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot, enum tt_signal signal,
+                           const struct tt_measure *rows, size_t count)
 {
+    static const char *const processors[TT_SIGNALS] = {"batching_span_processor", "batching_log_processor"};
     struct tt_export_stats stats[TT_EXPORTERS_MAX];
 
     for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_stats(pipeline->exporters[i], &stats[i]);
-    for (size_t r = 0; r < TT_ARRAY_SIZE(export_rows); r++) {
-        const struct tt_measure *row = &export_rows[r];
-        bool processor = strstr(row->name, ".processor.") != NULL;
+        (signal == TT_SIGNAL_LOGS ? tt_exporter_log_stats : tt_exporter_stats)(pipeline->exporters[i],
+                                                                               &stats[i]);
+    for (size_t r = 0; r < count; r++) {
+        bool processor = strstr(rows[r].name, ".processor.") != NULL;
 
         for (size_t i = 0; i < pipeline->exporter_count; i++) {
             const char *name = tt_exporter_name(pipeline->exporters[i]);
 
-            tt_measure_add_labelled(snapshot, row, &stats[i],
-                                    processor ? "batching_span_processor" : component_type(name), name);
+            tt_measure_add_labelled(snapshot, &rows[r], &stats[i],
+                                    processor ? processors[signal] : component_type(name, signal), name);
         }
     }
+}
+
+void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot)
+{
+    measure_signal(pipeline, snapshot, TT_SIGNAL_SPANS, export_rows, TT_ARRAY_SIZE(export_rows));
+    measure_signal(pipeline, snapshot, TT_SIGNAL_LOGS, log_rows, TT_ARRAY_SIZE(log_rows));
 }

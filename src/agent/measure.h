@@ -13,6 +13,7 @@ struct tt_measure {
     const char *name, *unit, *help;
     enum tt_metric_type type;
     const char *key, *value; /* label, or NULL */
+    unsigned per;            /* of the figure in one of its unit: 1000 for milliseconds shown as s; 0: one */
 };
 
 #define TT_MEASURE(_type, _field, ...)                                                                       \

@@ -102,8 +102,10 @@ static bool is_wanted(struct tt_pipeline *pipeline, uint32_t tgid, uint64_t time
 static void export_span(void *context, struct tt_otel_span *span)
 {
     struct tt_pipeline *pipeline = context;
-    struct tt_otel_span *packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
+    struct tt_otel_span *packed;
 
+    tt_otel_limit_span(span, &pipeline->limits);
+    packed = pipeline->encoder ? tt_encode_packed(pipeline->encoder, span) : NULL;
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
         bool pack = packed && tt_exporter_takes_packed(pipeline->exporters[i]);
 
@@ -154,6 +156,17 @@ static void on_hidden(void *context, struct tt_span *span)
     tt_span_free(&span);
 }
 
+static void export_log(void *context, struct tt_otel_log *log)
+{
+    struct tt_pipeline *pipeline = context;
+
+    tt_otel_limit_log(log, &pipeline->limits);
+    for (size_t i = 0; i < pipeline->exporter_count; i++)
+        tt_exporter_log(pipeline->exporters[i], log);
+    for (size_t i = 0; i < pipeline->tail_count; i++)
+        tt_exporter_log(pipeline->tails[i], log);
+}
+
 static void on_log(void *context, struct tt_log *log)
 {
     struct tt_pipeline *pipeline = context;
@@ -176,10 +189,7 @@ static void on_log(void *context, struct tt_log *log)
         return;
     if (out->in_span && out->severity >= TT_OTEL_LOG_WARN)
         tt_sampler_mark(pipeline->sampler, out->trace_id);
-    for (size_t i = 0; i < pipeline->exporter_count; i++)
-        tt_exporter_log(pipeline->exporters[i], out);
-    for (size_t i = 0; i < pipeline->tail_count; i++)
-        tt_exporter_log(pipeline->tails[i], out);
+    tt_sampler_log(pipeline->sampler, out);
     tt_otel_log_put(&out);
 }
 
@@ -275,25 +285,37 @@ static int make_metrics(struct tt_pipeline *pipeline, const struct tt_options *o
     return pipeline->metrics && pipeline->own ? 0 : -ENOMEM;
 }
 
+struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options)
+{
+    return (struct tt_otlp_config){
+        .headers = options->headers,
+        .timeout_ms = options->timeout,
+        .encoding = (enum tt_encoding)options->compression,
+        .json = options->protocol == TT_PROTOCOL_JSON,
+        .certificate = options->certificate,
+        .client_certificate = options->client_certificate,
+        .client_key = options->client_key,
+    };
+}
+
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
 #define FULL_URL "otlp-traces:"
 
 static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec)
 {
-    _cleanup_free_ char *why = NULL, *otlp = NULL;
+    bool exact = !strncmp(spec, FULL_URL, strlen(FULL_URL));
+    _cleanup_free_ char *why = NULL;
     int error;
 
     if (!strcmp(spec, "none"))
         return 0;
     if (pipeline->exporter_count == TT_EXPORTERS_MAX)
         return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
-    if (!strncmp(spec, FULL_URL, strlen(FULL_URL))) {
-        if (asprintf(&otlp, "otlp:%s", spec + strlen(FULL_URL)) < 0)
-            return -ENOMEM;
-        config.full_url = true;
-        config.logs &= config.logs_url != NULL; /* that URL says nothing about them */
+    if (exact) {
+        config.otlp[TT_SIGNAL_SPANS].url = spec + strlen(FULL_URL);
+        config.logs &= config.otlp[TT_SIGNAL_LOGS].url != NULL; /* that URL says nothing about them */
     }
-    error = tt_exporter_new(otlp ? otlp : spec, &config, &pipeline->exporters[pipeline->exporter_count],
+    error = tt_exporter_new(exact ? "otlp" : spec, &config, &pipeline->exporters[pipeline->exporter_count],
                             &why);
     if (error) /* whatever it is: the command line asked for it */
         return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
@@ -320,31 +342,34 @@ static int make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline
 {
     const struct tt_options *o = config->options;
     struct tt_export_config export = {
-        .queue = o->queue_size,
-        .batch = o->batch_size,
-        .delay_ms = config->batch_by_count ? UINT_MAX : o->batch_delay,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .queues = {{o->queue_size, o->batch_size, config->batch_by_count ? UINT_MAX : o->batch_delay},
+                   {o->log_queue_size, o->log_batch_size,
+                    config->batch_by_count ? UINT_MAX : o->log_batch_delay}},
+        .memory = o->queue_memory,
+        .otlp = {tt_pipeline_otlp(&o->otlp_of[TT_OTLP_TRACES]), tt_pipeline_otlp(&o->otlp_of[TT_OTLP_LOGS])},
         .color = o->color == TT_COLOR_ALWAYS || (o->color == TT_COLOR_AUTO && isatty(STDOUT_FILENO)),
         .all_roots = o->all_roots,
         .console_rate = console_rate(config),
         .filter = o->filter,
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .logs_url = o->otlp_logs_endpoint,
         .logs = o->logs,
+        .spool = o->spool_dir,
+        .spool_bytes = o->spool_size,
+        .spool_age_ms = o->spool_age,
+        .spool_rate = o->spool_rate,
+        .held_ms = o->join_wait + o->sampling_wait,
         .wait = config->wait_for_exporters,
         .silence = config->silence,
         .silence_context = config->silence_context,
     };
 
+    export.otlp[TT_SIGNAL_LOGS].url = o->otlp_of[TT_OTLP_LOGS].endpoint;
     for (size_t i = 0; i < o->exports.count; i++) {
         int error = make_exporter(pipeline, export, o->exports.items[i]);
 
         if (error)
             return error;
+        if (!strncmp(o->exports.items[i], "otlp", strlen("otlp")))
+            export.otlp[TT_SIGNAL_LOGS].url = NULL; /* further ones have their own: nothing comes twice */
     }
     return 0;
 }
@@ -356,6 +381,7 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
 {
     const struct tt_options *o = config->options;
     struct tt_sampler_config sample = {
+        .emit_log = export_log,
         .kind = (enum tt_sampler_kind)o->sampler,
         .ratio = 1,
         .background = config->whole || o->command ? 1 : BACKGROUND_RATIO,
@@ -391,7 +417,8 @@ static int make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_c
     return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
 }
 
-static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+/* What turns events into spans. */
+static int make_front(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
 {
     struct tt_correlator_config correlate = {
         .join_wait_ns = config->join_wait_ns,
@@ -407,10 +434,8 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     };
     struct tt_assembler_ops ops;
 
-    pipeline->activity = tt_activity_new();
-    pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
     pipeline->correlator = tt_correlator_new(&correlate, on_span, pipeline);
-    if (!pipeline->activity || !pipeline->enricher || !pipeline->correlator)
+    if (!pipeline->correlator)
         return -ENOMEM;
     ops = tt_correlator_ops(pipeline->correlator);
     pipeline->assembler = tt_assembler_new(&ops, row_of, pipeline);
@@ -419,7 +444,28 @@ static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_co
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
     tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
     tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
-    return make_sampler(pipeline, config);
+    return 0;
+}
+
+static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
+{
+    int error;
+
+    pipeline->activity = tt_activity_new();
+    pipeline->enricher = tt_enricher_new(&config->enrich, find_process, pipeline);
+    if (!pipeline->activity || !pipeline->enricher)
+        return -ENOMEM;
+    error = make_front(pipeline, config);
+    return error ? error : make_sampler(pipeline, config);
+}
+
+int tt_pipeline_restart(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config, uint64_t now)
+{
+    tt_assembler_flush(pipeline->assembler, now);
+    tt_correlator_flush(pipeline->correlator);
+    tt_assembler_free(&pipeline->assembler);
+    tt_correlator_free(&pipeline->correlator);
+    return make_front(pipeline, config);
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
@@ -435,6 +481,8 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     made->skip_native = config->options->native == TT_NATIVE_SKIP;
     made->enrich_always = config->enrich_always;
     made->log_rate = config->options->log_rate;
+    made->limits = (struct tt_otel_limits){config->options->attribute_length,
+                                           config->options->attribute_count, config->options->event_count};
     error = make_stages(made, config);
     if (!error)
         error = make_metrics(made, config->options);

@@ -15,6 +15,7 @@
 #include "correlate/correlate.h"
 #include "discover/process.h"
 #include "enrich/enrich.h"
+#include "enrich/limits.h"
 #include "export/export.h"
 #include "metrics/metrics.h"
 #include "sample/sample.h"
@@ -79,14 +80,23 @@ struct tt_pipeline {
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */
     uint64_t unknown;             /* of these because their process ended before it was looked at */
+    struct tt_otel_limits limits; /* of what is exported */
     unsigned log_rate;            /* log records per second and process; 0: no limit */
     uint64_t logs, logs_hidden;   /* made; not exported because not asked for */
     uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */
 };
 
+struct tt_otlp_options;
+
+/* As an exporter wants them, but for the URL; points into the options. */
+struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options);
+
 /* 0; -EINVAL, -E2BIG: an --export that makes no sense (logged); other errno. */
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline);
 void tt_pipeline_free(struct tt_pipeline **pipeline);
+/* All threads and connections are others from here on: closes and emits everything but what is sampled and
+ * exported, which goes on. Of the config what concerns these counts. */
+int tt_pipeline_restart(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config, uint64_t now);
 
 /* One event as it came from the ring buffer; untrusted. */
 void tt_pipeline_event(struct tt_pipeline *pipeline, const void *data, size_t size);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/measure.h"
+#include "agent/pipeline.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,18 +26,30 @@
 #define STOP_MS          5000  /* longest wait for receivers at the end */
 #define WRITE_MANY       65536 /* bytes collected before they are written */
 
+/* One of several: a thread of its own, so that none waits for another. Its queue is one snapshot long: what
+ * it misses is in the next one. */
+struct destination {
+    struct tt_publisher *publisher;
+    struct tt_points *points;
+    struct tt_snapshot *next; /* to be sent, or NULL; under the publisher's lock */
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running;
+};
+
 struct tt_publisher {
     struct tt_publisher_ops ops;
     const struct tt_options *options;
     struct tt_httpd *httpd;
-    struct tt_points *destinations[DESTINATIONS_MAX];
+    struct destination destinations[DESTINATIONS_MAX];
     size_t destination_count;
     atomic_int scrapes;
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping;
+    bool stopping; /* no further snapshots but the last */
+    bool ending;   /* that one was handed over, too */
     struct tt_ratelog failures;
 };
 
@@ -57,11 +70,11 @@ static const struct tt_measure points_rows[] = {
 static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
 {
     for (size_t d = 0; d < publisher->destination_count; d++) {
-        const char *name = tt_points_name(publisher->destinations[d]);
+        const char *name = tt_points_name(publisher->destinations[d].points);
         bool otlp = !strncmp(name, "otlp:", strlen("otlp:"));
         struct tt_points_stats stats;
 
-        tt_points_get_stats(publisher->destinations[d], &stats);
+        tt_points_get_stats(publisher->destinations[d].points, &stats);
         for (size_t i = 0; i < TT_ARRAY_SIZE(points_rows); i++)
             tt_measure_add_labelled(snapshot, &points_rows[i], &stats,
                                     otlp ? "otlp_http_metric_exporter" : "otlp_json_file_metric_exporter",
@@ -138,6 +151,44 @@ static int replace_file(const char *path, const struct tt_snapshot *snapshot)
     return error;
 }
 
+/* Hands the snapshot to the destination's thread, or sends it where there is none. */
+static void deliver(struct destination *destination, struct tt_snapshot *snapshot)
+{
+    struct tt_publisher *publisher = destination->publisher;
+
+    if (!destination->running) {
+        tt_points_send(destination->points, snapshot);
+        return;
+    }
+    pthread_mutex_lock(&publisher->lock);
+    tt_snapshot_free(&destination->next);
+    destination->next = tt_snapshot_get(snapshot);
+    pthread_cond_signal(&destination->wake);
+    pthread_mutex_unlock(&publisher->lock);
+}
+
+static void *send_all(void *argument)
+{
+    struct destination *destination = argument;
+    struct tt_publisher *publisher = destination->publisher;
+
+    pthread_mutex_lock(&publisher->lock);
+    while (!publisher->ending || destination->next) {
+        struct tt_snapshot *snapshot = TAKE_PTR(destination->next);
+
+        if (!snapshot) {
+            pthread_cond_wait(&destination->wake, &publisher->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&publisher->lock);
+        tt_points_send(destination->points, snapshot);
+        tt_snapshot_free(&snapshot);
+        pthread_mutex_lock(&publisher->lock);
+    }
+    pthread_mutex_unlock(&publisher->lock);
+    return NULL;
+}
+
 /* One snapshot to all who want it. */
 static void publish(struct tt_publisher *publisher)
 {
@@ -153,19 +204,14 @@ static void publish(struct tt_publisher *publisher)
         tt_ratelog_warn(&publisher->failures, TT_RATELOG_S, "cannot write the metrics%s%s: %s",
                         path ? " to " : "", path ? path : "", strerror(-error));
     for (size_t i = 0; snapshot && i < publisher->destination_count; i++)
-        tt_points_send(publisher->destinations[i], snapshot);
+        deliver(&publisher->destinations[i], snapshot);
 }
 
 static int open_destinations(struct tt_publisher *publisher)
 {
     const struct tt_options *o = publisher->options;
     const struct tt_points_config config = {
-        .headers = o->otlp_headers,
-        .certificate = o->otlp_certificate,
-        .client_certificate = o->otlp_client_certificate,
-        .client_key = o->otlp_client_key,
-        .timeout_ms = o->otlp_timeout,
-        .gzip = o->otlp_compression == TT_COMPRESSION_GZIP,
+        .otlp = tt_pipeline_otlp(&o->otlp_of[TT_OTLP_METRICS]),
         .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
         .temporality = (enum tt_temporality)o->metrics_temporality,
     };
@@ -175,7 +221,10 @@ static int open_destinations(struct tt_publisher *publisher)
     for (size_t i = 0; i < o->metrics_exports.count; i++) {
         _cleanup_free_ char *why = NULL;
         const char *spec = o->metrics_exports.items[i];
-        int error = tt_points_new(spec, &config, &publisher->destinations[i], &why);
+        struct destination *destination = &publisher->destinations[i];
+        int error = tt_points_new(spec, &config, &destination->points, &why);
+
+        destination->publisher = publisher;
 
         if (error)
             return tt_err(error == -ENOMEM ? error : -EINVAL, "--metrics-export %s: %s", spec,
@@ -300,17 +349,41 @@ static void start_server(struct tt_publisher *publisher)
 /* ---- life ---- */
 
 /* Signals are the main thread's. */
-static int start_thread(struct tt_publisher *publisher)
+static int start_threads(struct tt_publisher *publisher)
 {
     sigset_t all, before;
-    int error;
+    int error = 0;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&publisher->thread, NULL, work, publisher);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < publisher->destination_count && !error; i++) {
+        struct destination *destination = &publisher->destinations[i];
+
+        error = pthread_create(&destination->thread, NULL, send_all, destination);
+        destination->running = !error;
+    }
+    if (!error)
+        error = pthread_create(&publisher->thread, NULL, work, publisher);
     publisher->running = !error;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -error;
+}
+
+/* Once they have sent what they were given. */
+static void end_destinations(struct tt_publisher *publisher)
+{
+    pthread_mutex_lock(&publisher->lock);
+    publisher->ending = true;
+    for (size_t i = 0; i < publisher->destination_count; i++)
+        pthread_cond_signal(&publisher->destinations[i].wake);
+    pthread_mutex_unlock(&publisher->lock);
+    for (size_t i = 0; i < publisher->destination_count; i++) {
+        struct destination *destination = &publisher->destinations[i];
+
+        if (destination->running)
+            pthread_join(destination->thread, NULL);
+        destination->running = false;
+    }
 }
 
 int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,
@@ -333,11 +406,13 @@ int tt_publisher_new(const struct tt_options *options, const struct tt_publisher
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&made->wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    for (size_t i = 0; i < DESTINATIONS_MAX; i++)
+        pthread_cond_init(&made->destinations[i].wake, NULL);
     error = open_destinations(made);
     if (!error && live && options->metrics_listen)
         start_server(made);
     if (!error && live && (options->metrics_file || made->destination_count))
-        error = start_thread(made);
+        error = start_threads(made);
     if (error) {
         tt_publisher_free(&made);
         return error;
@@ -351,23 +426,24 @@ void tt_publisher_stop(struct tt_publisher *publisher)
     if (!publisher)
         return;
     tt_httpd_free(&publisher->httpd);
-    if (!publisher->running)
-        return;
     pthread_mutex_lock(&publisher->lock);
     publisher->stopping = true;
     pthread_cond_signal(&publisher->wake);
     pthread_mutex_unlock(&publisher->lock);
     /* For what is on its way now, and the last numbers. */
     for (size_t i = 0; i < publisher->destination_count; i++)
-        tt_points_stop(publisher->destinations[i], tt_now_ns() + STOP_MS * TT_NS_PER_MS);
-    pthread_join(publisher->thread, NULL);
+        tt_points_stop(publisher->destinations[i].points, tt_now_ns() + STOP_MS * TT_NS_PER_MS);
+    if (publisher->running)
+        pthread_join(publisher->thread, NULL);
     publisher->running = false;
 }
 
 void tt_publisher_finish(struct tt_publisher *publisher)
 {
-    if (publisher)
-        publish(publisher);
+    if (!publisher)
+        return;
+    publish(publisher);
+    end_destinations(publisher);
 }
 
 void tt_publisher_free(struct tt_publisher **publisher)
@@ -377,9 +453,12 @@ void tt_publisher_free(struct tt_publisher **publisher)
     if (!p)
         return;
     tt_publisher_stop(p);
+    end_destinations(p);
     for (size_t i = 0; i < p->destination_count; i++)
-        tt_points_free(&p->destinations[i]);
+        tt_points_free(&p->destinations[i].points);
     pthread_cond_destroy(&p->wake);
+    for (size_t i = 0; i < DESTINATIONS_MAX; i++)
+        pthread_cond_destroy(&p->destinations[i].wake);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }

@@ -45,7 +45,9 @@ struct tt_replay {
     const struct tt_recorded_code *code; /* of the next event, or NULL */
     int64_t offset;
     struct tt_tree *tree;
-    uint64_t now; /* latest time seen */
+    uint64_t now;   /* latest time seen */
+    unsigned pass;  /* 0: the first */
+    uint64_t shift; /* added to the times of a later one */
     bool flushed;
 };
 
@@ -165,12 +167,13 @@ static void pass_time(struct tt_replay *replay, uint64_t time)
 
 static bool take_event(struct tt_replay *replay, const struct tt_record *record)
 {
-    const struct tt_event *event = record->data;
+    struct tt_event *event = (struct tt_event *)record->data; /* the reader's memory, until the next one */
 
     replay->stats.events++;
     if (record->size >= sizeof(*event)) {
         bool function = event->type == TT_EVENT_ENTER || event->type == TT_EVENT_EXIT;
 
+        event->time += replay->shift;
         pass_time(replay, event->time);
         replay->stats.last = replay->now;
         if (function && event->point < TT_MAX_POINTS && replay->defined[event->point] &&
@@ -229,6 +232,7 @@ static bool take_tick(struct tt_replay *replay, const struct tt_record *record)
 
     if (!read_number(record, &now, sizeof(now)))
         return false;
+    now += replay->shift;
     if (replay->stats.first)
         pass_time(replay, now);
     tt_pipeline_tick(replay->pipeline, now);
@@ -256,6 +260,10 @@ static bool take_point(struct tt_replay *replay, const struct tt_record *record)
 
     if (tt_recording_get_point(record->data, record->size, &point, &row, &made))
         return false;
+    if (replay->pass) { /* the same as before */
+        free(made);
+        return true;
+    }
     if (replay->made[point]) { /* defined twice; spans of the first may be open */
         free(made);
         return false;
@@ -331,7 +339,9 @@ static bool take_flush(struct tt_replay *replay, const struct tt_record *record)
 
     if (!read_number(record, &now, sizeof(now)))
         return false;
-    tt_pipeline_flush(replay->pipeline, now);
+    if (replay->pass + 1 < replay->options->repeat)
+        return true;
+    tt_pipeline_flush(replay->pipeline, now + replay->shift);
     replay->flushed = true;
     return true;
 }
@@ -386,6 +396,7 @@ static int read_meta(struct tt_replay *replay)
 
 static int make_pipeline(struct tt_replay *replay)
 {
+    uint64_t seed = replay->meta.seed ? replay->meta.seed : 1; /* 0 would be a random one */
     const struct tt_options *o = replay->options;
     const struct tt_recording_meta *meta = &replay->meta;
     const struct tt_pipeline_config config = {
@@ -405,7 +416,7 @@ static int make_pipeline(struct tt_replay *replay)
                                               : meta->resource_attributes},
         .join_wait_ns = tt_options_given(o, "join-wait") ? (uint64_t)o->join_wait * 1000000u
                                                          : meta->join_wait_ns,
-        .seed = meta->seed ? meta->seed : 1, /* 0 would be a random one */
+        .seed = seed + replay->pass,
         .rules = !meta->default_in,
         .batch_by_count = replay->speed <= 0,
         .whole = true,
@@ -413,7 +424,8 @@ static int make_pipeline(struct tt_replay *replay)
         .enrich_always = true,
     };
 
-    return tt_pipeline_new(&config, &replay->pipeline);
+    return replay->pass ? tt_pipeline_restart(replay->pipeline, &config, replay->now)
+                        : tt_pipeline_new(&config, &replay->pipeline);
 }
 
 static struct tt_snapshot *take_snapshot(void *context)
@@ -456,13 +468,28 @@ int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *
     return 0;
 }
 
+#define PAUSE_NS 1000000000u /* between two passes */
+
+int tt_replay_again(struct tt_replay *replay, struct tt_recording_reader *reader)
+{
+    struct tt_record record;
+
+    tt_recording_reader_free(&replay->reader);
+    replay->reader = reader;
+    replay->pass++;
+    replay->shift = replay->now + PAUSE_NS - replay->stats.first;
+    if (!tt_recording_next(reader, &record) || record.type != TT_RECORD_META)
+        return tt_err(-EINVAL, "the recording is another one than before");
+    return make_pipeline(replay);
+}
+
 void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
 {
     struct tt_record record;
 
     while (!*stop && tt_recording_next(replay->reader, &record))
         take(replay, &record);
-    if (!replay->flushed)
+    if (!replay->flushed && (*stop || replay->pass + 1 >= replay->options->repeat))
         tt_pipeline_flush(replay->pipeline, replay->now);
     replay->stats.damage = tt_recording_damage(replay->reader, &replay->stats.rest);
     replay->stats.bytes = tt_recording_bytes(replay->reader);
@@ -471,7 +498,7 @@ void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
 void tt_replay_stop(struct tt_replay *replay)
 {
     tt_publisher_finish(replay->publisher);
-    tt_pipeline_stop(replay->pipeline, replay->options->otlp_timeout + STOP_EXTRA_MS);
+    tt_pipeline_stop(replay->pipeline, replay->options->otlp.timeout + STOP_EXTRA_MS);
 }
 
 uint64_t tt_replay_report(struct tt_replay *replay)

@@ -31,6 +31,9 @@ struct tt_replay_stats {
 /* Takes the reader over. 0; -EINVAL and others (logged). `speed` 0: as fast as it goes, 1: as it was. */
 int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *reader, double speed,
                   struct tt_replay **replay);
+/* Once it was fed to the end: the same recording once more (the reader is taken over), with ids of its own
+ * and later times; for `options->repeat` times in all. 0, or -EINVAL and others (logged). */
+int tt_replay_again(struct tt_replay *replay, struct tt_recording_reader *reader);
 /* Feeds all records; *stop (may be set by a signal handler) ends it early. */
 void tt_replay_run(struct tt_replay *replay, const volatile bool *stop);
 /* Sends what is left. */

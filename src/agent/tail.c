@@ -97,7 +97,8 @@ static void take_away(void *context)
 int tt_agent_stream(void *context, const char *request, int fd, void **stream, char **why)
 {
     struct tt_agent *agent = context;
-    const struct tt_export_config config = {.queue = TAIL_QUEUE, .logs = agent->options->logs};
+    const struct tt_export_config config = {.queues = {{.queue = TAIL_QUEUE}, {.queue = TAIL_QUEUE}},
+                                            .logs = agent->options->logs};
     struct tt_console_options options = {
         .fd = fd, .rate = TAIL_RATE, .silence = tt_agent_silence, .silence_context = agent, .now = tt_now_ns};
     struct change change = {.agent = agent};

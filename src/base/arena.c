@@ -78,6 +78,15 @@ void *tt_arena_alloc(struct tt_arena *arena, size_t size)
     return memory;
 }
 
+size_t tt_arena_blocks(const struct tt_arena *arena)
+{
+    size_t size = 0;
+
+    for (const struct tt_arena_block *block = arena->blocks; block; block = block->next)
+        size += sizeof(*block) + block->capacity;
+    return size;
+}
+
 void tt_arena_free(struct tt_arena *arena)
 {
     while (arena->blocks) {

@@ -22,4 +22,6 @@ const char *tt_arena_printf(struct tt_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* `size` bytes, zeroed, aligned to 8. */
 void *tt_arena_alloc(struct tt_arena *arena, size_t size);
+/* Bytes of the further blocks. */
+size_t tt_arena_blocks(const struct tt_arena *arena);
 void tt_arena_free(struct tt_arena *arena);

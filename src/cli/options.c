@@ -200,15 +200,6 @@ static int assign_standard(struct assignments *list, const struct option *option
 
 static int read_environment(enum tt_command command, char *const environment[], struct assignments *list)
 {
-    const char *protocol = variable(environment, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
-
-    if (!protocol)
-        protocol = variable(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
-    if (command == TT_COMMAND_RUN && protocol && strcmp(protocol, "http/protobuf") != 0)
-        tt_warn(
-            "OTEL_EXPORTER_OTLP_PROTOCOL is \"%s\", but tangotrace speaks http/protobuf only: the endpoint must be a "
-            "collector's OTLP/HTTP port (4318)",
-            protocol);
     /* Excludes first: they are the exceptions from what is selected. */
     for (size_t i = tt_option_count; i-- > 0;) {
         const struct option *option = &tt_option_table[i];
@@ -443,7 +434,7 @@ static int add_to_list(struct tt_list *list, char *text)
 static char *otlp_target(const struct tt_options *options)
 {
     static const char path[] = "/v1/traces";
-    const char *exact = options->otlp_traces_endpoint;
+    const char *exact = options->otlp_of[TT_OTLP_TRACES].endpoint;
     size_t length = exact ? strlen(exact) : 0;
 
     /* The exporter appends this path unless it is there. */
@@ -474,17 +465,17 @@ static int complete_metrics(struct tt_options *options)
     struct tt_list *list = &options->metrics_exports;
     int err = 0;
 
-    if (!list->count && options->otlp_metrics_endpoint)
+    if (!list->count && options->otlp_of[TT_OTLP_METRICS].endpoint)
         err = add_to_list(list, strdup("otlp"));
     if (list->count)
         drop_none(list);
     for (size_t i = 0; i < list->count && !err; i++) {
         if (strcmp(list->items[i], "otlp") != 0 ||
-            !(options->otlp_metrics_endpoint || options->otlp_endpoint))
+            !(options->otlp_of[TT_OTLP_METRICS].endpoint || options->otlp_endpoint))
             continue;
         free(list->items[i]);
-        list->items[i] = options->otlp_metrics_endpoint
-                             ? tt_format("otlp-metrics:%s", options->otlp_metrics_endpoint)
+        list->items[i] = options->otlp_of[TT_OTLP_METRICS].endpoint
+                             ? tt_format("otlp-metrics:%s", options->otlp_of[TT_OTLP_METRICS].endpoint)
                              : tt_format("otlp:%s", options->otlp_endpoint);
         err = list->items[i] ? 0 : -ENOMEM;
     }
@@ -504,10 +495,54 @@ static int add_details(struct tt_options *options)
     return err;
 }
 
+/* What was not given for the option `name` is what was given, or is the default, of `other`. */
+static int inherit(struct tt_options *options, const char *name, const char *other)
+{
+    const struct option *to = tt_option_find(name, strlen(name)),
+                        *from = tt_option_find(other, strlen(other));
+    char **origin = &options->origin[to - tt_option_table], *given = options->origin[from - tt_option_table];
+    void *value = (char *)options + to->offset;
+    const void *source = (const char *)options + from->offset;
+
+    if (*origin)
+        return 0;
+    if (to->type != OPTION_TEXT)
+        *(unsigned *)value = *(const unsigned *)source; /* counts, durations and choices */
+    else if (*(char *const *)source && !(*(char **)value = strdup(*(char *const *)source)))
+        return -ENOMEM;
+    *origin = given ? strdup(given) : NULL;
+    return given && !*origin ? -ENOMEM : 0;
+}
+
+static int inherit_all(struct tt_options *options)
+{
+    static const char *const signals[] = {"traces", "logs", "metrics"};
+    static const char *const settings[] = {
+        "headers", "timeout", "compression", "protocol", "certificate", "client-certificate", "client-key"};
+    static const char *const queues[] = {"queue-size", "batch-size", "batch-delay"};
+    char name[64], other[64];
+    int err = 0;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(signals) * TT_ARRAY_SIZE(settings) && !err; i++) {
+        const char *setting = settings[i % TT_ARRAY_SIZE(settings)];
+
+        snprintf(name, sizeof(name), "otlp-%s-%s", signals[i / TT_ARRAY_SIZE(settings)], setting);
+        snprintf(other, sizeof(other), "otlp-%s", setting);
+        err = inherit(options, name, other);
+    }
+    for (size_t i = 0; i < TT_ARRAY_SIZE(queues) && !err; i++) {
+        snprintf(name, sizeof(name), "log-%s", queues[i]);
+        err = inherit(options, name, queues[i]);
+    }
+    return err;
+}
+
 static int complete(struct tt_options *options, enum tt_command command, char *const environment[])
 {
     int err = add_details(options);
 
+    if (!err)
+        err = inherit_all(options);
     if (err)
         return err;
     tt_selection_skip_native(options->selection, options->native == TT_NATIVE_SKIP);
@@ -517,7 +552,7 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
         return -ENOMEM;
     if (!options->exports.count) {
         err = add_to_list(&options->exports, strdup("console"));
-        if (!err && (options->otlp_endpoint || options->otlp_traces_endpoint))
+        if (!err && (options->otlp_endpoint || options->otlp_of[TT_OTLP_TRACES].endpoint))
             err = add_to_list(&options->exports, strdup("otlp"));
     }
     if (!err)

@@ -33,14 +33,26 @@ enum tt_native { TT_NATIVE_JOIN, TT_NATIVE_IGNORE, TT_NATIVE_SKIP };
 enum tt_graph { TT_OPTION_GRAPH_NO, TT_OPTION_GRAPH_CLASS, TT_OPTION_GRAPH_DEVICE };
 enum tt_option_temporality { TT_OPTION_CUMULATIVE, TT_OPTION_DELTA, TT_OPTION_LOWMEMORY };
 enum tt_buckets { TT_BUCKETS_EXPLICIT, TT_BUCKETS_EXPONENTIAL };
-enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP };
+enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP, TT_COMPRESSION_ZSTD };
+enum tt_protocol { TT_PROTOCOL_PROTOBUF, TT_PROTOCOL_JSON };
+enum tt_otlp_signal { TT_OTLP_TRACES, TT_OTLP_LOGS, TT_OTLP_METRICS, TT_OTLP_SIGNALS };
+
+/* How one signal goes over OTLP; strings are NULL when not set. */
+struct tt_otlp_options {
+    char *endpoint;   /* used as it is */
+    char *headers;    /* name=value,name=value, percent-encoded */
+    unsigned timeout; /* ms */
+    enum tt_compression compression;
+    enum tt_protocol protocol;
+    char *certificate, *client_certificate, *client_key; /* PEM files */
+};
 
 struct tt_list {
     char **items; /* NULL-ended once not empty; owned */
     size_t count;
 };
 
-#define TT_OPTIONS_MAX 80 /* rows of the table */
+#define TT_OPTIONS_MAX 128 /* rows of the table */
 
 struct tt_options {
     /* Which processes. */
@@ -54,11 +66,18 @@ struct tt_options {
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
      * exactly as it is. */
     struct tt_list exports;
-    unsigned queue_size;  /* spans */
-    unsigned batch_size;  /* spans */
-    unsigned batch_delay; /* ms */
-    bool logs;            /* log messages, too */
-    unsigned log_rate;    /* of one process per second; 0: no limit */
+    unsigned queue_size;                                      /* spans */
+    unsigned batch_size;                                      /* spans */
+    unsigned batch_delay;                                     /* ms */
+    unsigned log_queue_size, log_batch_size, log_batch_delay; /* the same for log records */
+    uint64_t queue_memory;                                    /* of each exporter's queues, bytes */
+    char *spool_dir;                                          /* NULL: no spool */
+    uint64_t spool_size;                                      /* of each destination, bytes */
+    unsigned spool_age;                                       /* ms */
+    uint64_t spool_rate;                                      /* bytes per second */
+    unsigned attribute_length, attribute_count, event_count;  /* of what is exported; 0: no limit */
+    bool logs;                                                /* log messages, too */
+    unsigned log_rate;                                        /* of one process per second; 0: no limit */
 
     /* Sampling; ratios are texts that tt_rule_ratio reads. */
     unsigned sampler;              /* enum tt_sampler_kind */
@@ -74,21 +93,15 @@ struct tt_options {
     unsigned flight_recorder_spans; /* at most */
     unsigned flight_recorder_on;    /* enum tt_flight_on */
 
-    /* OTLP; strings are NULL when not set. */
-    char *otlp_endpoint;        /* base URL */
-    char *otlp_traces_endpoint; /* used as it is */
-    char *otlp_logs_endpoint;   /* the same for log records */
-    char *otlp_headers;         /* name=value,name=value, percent-encoded */
-    unsigned otlp_timeout;      /* ms */
-    enum tt_compression otlp_compression;
-    char *otlp_certificate, *otlp_client_certificate, *otlp_client_key; /* PEM files */
+    /* OTLP. What is not given for one signal is that of all, once parsed; but for endpoints. */
+    char *otlp_endpoint; /* base URL; NULL: not set */
+    struct tt_otlp_options otlp, otlp_of[TT_OTLP_SIGNALS];
     char *resource_attributes; /* key=value,key=value, percent-encoded */
 
     /* Metrics. */
     char *metrics_listen;           /* ADDRESS:PORT; NULL: no HTTP server */
     char *metrics_file;             /* NULL: none */
     struct tt_list metrics_exports; /* specifications for tt_points_new */
-    char *otlp_metrics_endpoint;    /* used as it is */
     enum tt_option_temporality metrics_temporality;
     bool metrics_spans, metrics_device, metrics_attribute, metrics_exemplars;
     enum tt_graph metrics_graph;
@@ -117,6 +130,7 @@ struct tt_options {
     /* This invocation. */
     char *config;
     char *speed; /* replay: "max" or a factor */
+    unsigned repeat;
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */

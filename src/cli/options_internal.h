@@ -26,6 +26,7 @@ enum option_scope {
 #define STANDARD_MAX 3
 
 struct option {
+    const char *alias;   /* another name, or NULL */
     const char *name;    /* "ring-size": --ring-size, TANGOTRACE_RING_SIZE, key ring-size */
     const char *group;   /* heading */
     const char *value;   /* what stands for the value in help; NULL for OPTION_BOOL */
@@ -49,6 +50,7 @@ struct option {
     bool pairs;        /* elements of the list are written "key=value; key=value", or as mappings in a file */
     bool strict;       /* a bad value is an error from standard variables, too */
     bool may_be_empty; /* OPTION_TEXT */
+    bool power;        /* OPTION_SIZE: rounded up to a power of two */
 };
 
 extern const struct option tt_option_table[];

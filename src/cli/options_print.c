@@ -274,7 +274,7 @@ void tt_options_reference(struct tt_text *out)
         "the option. `--print-config` shows each effective value and its origin.\n\n"
         "A bad value in one of OpenTelemetry's variables (`OTEL_*`) is warned of and ignored, but for "
         "endpoints and headers:\nspans are not sent elsewhere than was meant. Everywhere else it is an "
-        "error. Variables of OpenTelemetry that are not\nnamed here have no effect: the limits, the propagators.\n\n"
+        "error. Variables of OpenTelemetry that are not\nnamed here have no effect: the propagators.\n\n"
         "In the file, options whose names begin alike can stand together: `sampling: {wait: 2s}` is "
         "`sampling-wait: 2s`.\n\n");
     for (size_t i = 0; i < tt_option_count; i++) {

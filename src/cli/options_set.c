@@ -103,7 +103,7 @@ static int set_size(void *field, const struct assignment *a, char **error)
         return err;
     while (rounded < value)
         rounded *= 2;
-    *(uint64_t *)field = rounded;
+    *(uint64_t *)field = a->option->power ? rounded : value;
     return 0;
 }
 

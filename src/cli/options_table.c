@@ -44,10 +44,11 @@ static const char *const samplers[] = {"always_on",
                                        NULL};
 static const char *const flights[] = {"any", "errors", "timeout", "request", NULL}; /* enum tt_flight_on */
 static const char *const temporalities[] = {"cumulative", "delta", "lowmemory",
-                                            NULL};                      /* enum tt_option_temporality */
-static const char *const graphs[] = {"no", "class", "device", NULL};    /* enum tt_graph */
-static const char *const buckets[] = {"explicit", "exponential", NULL}; /* enum tt_buckets */
-static const char *const compressions[] = {"none", "gzip", NULL};
+                                            NULL};                           /* enum tt_option_temporality */
+static const char *const graphs[] = {"no", "class", "device", NULL};         /* enum tt_graph */
+static const char *const buckets[] = {"explicit", "exponential", NULL};      /* enum tt_buckets */
+static const char *const compressions[] = {"none", "gzip", "zstd", NULL};    /* enum tt_compression */
+static const char *const protocols[] = {"http/protobuf", "http/json", NULL}; /* enum tt_protocol */
 
 /* ---- values that only their users can judge: asked before anything starts ---- */
 
@@ -201,6 +202,41 @@ static const char *translate_logs(const char *variable, const char *value)
     return !strcmp(value, "none") ? "no" : "yes";
 }
 
+static const char *translate_level(const char *variable, const char *value)
+{
+    static const char *const ours[][2] = {
+        {"warn", "warning"}, {"warning", "warning"}, {"info", "info"},   {"error", "error"},
+        {"debug", "debug"},  {"trace", "debug"},     {"fatal", "error"}, {"none", "error"},
+    };
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(ours); i++)
+        if (!strcasecmp(value, ours[i][0]))
+            return ours[i][1];
+    return "?";
+}
+
+/* The settings of one signal, where they are not those of all. */
+#define OTLP_ROW(_signal, _SIGNAL, _what, _WHAT, _other, ...)                                                \
+    {                                                                                                        \
+        .name = "otlp-" _signal "-" _what, .group = GROUP_OTLP, .commands = EXPORTING,                       \
+        .initial_text = "as --otlp-" _what, .help = "As --otlp-" _what ", for " _signal " only",             \
+        .standard = {"OTEL_EXPORTER_OTLP_" _SIGNAL "_" _WHAT, _other}, __VA_ARGS__                           \
+    }
+#define OTLP_FILE(_field) .type = OPTION_TEXT, FIELD(_field), .value = "FILE"
+#define OTLP_SIGNAL(_of, _signal, _SIGNAL, _timeout)                                                         \
+    OTLP_ROW(_signal, _SIGNAL, "headers", "HEADERS", NULL, .type = OPTION_TEXT, FIELD(_of.headers),          \
+             .value = "LIST", .secret = true, .check = check_headers, .strict = true),                       \
+        OTLP_ROW(_signal, _SIGNAL, "timeout", "TIMEOUT", _timeout, .type = OPTION_DURATION,                  \
+                 FIELD(_of.timeout), .value = "TIME", .min = 1, .max = 3600000),                             \
+        OTLP_ROW(_signal, _SIGNAL, "compression", "COMPRESSION", NULL, .type = OPTION_CHOICE,                \
+                 FIELD(_of.compression), .value = "KIND", .choices = compressions),                          \
+        OTLP_ROW(_signal, _SIGNAL, "protocol", "PROTOCOL", NULL, .type = OPTION_CHOICE, FIELD(_of.protocol), \
+                 .value = "KIND", .choices = protocols),                                                     \
+        OTLP_ROW(_signal, _SIGNAL, "certificate", "CERTIFICATE", NULL, OTLP_FILE(_of.certificate)),          \
+        OTLP_ROW(_signal, _SIGNAL, "client-certificate", "CLIENT_CERTIFICATE", NULL,                         \
+                 OTLP_FILE(_of.client_certificate)),                                                         \
+        OTLP_ROW(_signal, _SIGNAL, "client-key", "CLIENT_KEY", NULL, OTLP_FILE(_of.client_key))
+
 const struct option tt_option_table[] = {
     {.name = "select",
      .letter = 's',
@@ -272,6 +308,33 @@ const struct option tt_option_table[] = {
      .help =
          "Where spans go: console, file:PATH (OTLP JSON, one request per line), otlp or otlp:URL (OTLP/HTTP; "
          "/v1/traces is appended), null (made and counted only), none. May be given several times. OTEL_SDK_DISABLED=true means none"},
+    {.name = "attribute-length",
+     .type = OPTION_COUNT,
+     FIELD(attribute_length),
+     .value = "BYTES",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "0",
+     .standard = {"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"},
+     .help = "Longest text of an attribute that is exported, in UTF-8; 0: as docs/spans.md says"},
+    {.name = "attribute-count",
+     .type = OPTION_COUNT,
+     FIELD(attribute_count),
+     .value = "ATTRIBUTES",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "0",
+     .standard = {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"},
+     .help = "Most attributes of a span or log record that are exported; 0: all"},
+    {.name = "event-count",
+     .type = OPTION_COUNT,
+     FIELD(event_count),
+     .value = "EVENTS",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "0",
+     .standard = {"OTEL_SPAN_EVENT_COUNT_LIMIT"},
+     .help = "Most events of a span that are exported: one for each error of a stack; 0: all"},
     {.name = "logs",
      .type = OPTION_BOOL,
      FIELD(logs),
@@ -300,11 +363,13 @@ const struct option tt_option_table[] = {
      .value = "SPANS",
      .group = GROUP_EXPORT,
      .commands = EXPORTING,
-     .initial = "16384",
+     .initial = "65536",
      .min = 1,
      .max = 1 << 22,
      .standard = {"OTEL_BSP_MAX_QUEUE_SIZE"},
-     .help = "Spans that may wait for each exporter; further ones are dropped and counted"},
+     .help =
+         "Spans that may wait for each exporter; further ones are dropped and counted, those of traces whose root was "
+         "not seen when three quarters are full"},
     {.name = "batch-size",
      .type = OPTION_COUNT,
      FIELD(batch_size),
@@ -327,6 +392,93 @@ const struct option tt_option_table[] = {
      .max = 3600000,
      .standard = {"OTEL_BSP_SCHEDULE_DELAY"},
      .help = "Longest wait before a batch leaves (ms, s, m; without a unit: ms)"},
+    {.name = "log-queue-size",
+     .type = OPTION_COUNT,
+     FIELD(log_queue_size),
+     .value = "RECORDS",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial_text = "as --queue-size",
+     .min = 1,
+     .max = 1 << 22,
+     .standard = {"OTEL_BLRP_MAX_QUEUE_SIZE"},
+     .help = "The same for log records; those below INFO are dropped when it is half full"},
+    {.name = "log-batch-size",
+     .type = OPTION_COUNT,
+     FIELD(log_batch_size),
+     .value = "RECORDS",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial_text = "as --batch-size",
+     .min = 1,
+     .max = 1 << 20,
+     .standard = {"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"},
+     .help = "Most log records of one export request"},
+    {.name = "log-batch-delay",
+     .type = OPTION_DURATION,
+     FIELD(log_batch_delay),
+     .value = "TIME",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial_text = "as --batch-delay",
+     .min = 1,
+     .max = 3600000,
+     .standard = {"OTEL_BLRP_SCHEDULE_DELAY"},
+     .help = "Longest wait before a batch of log records leaves"},
+    {.name = "queue-memory",
+     .type = OPTION_SIZE,
+     FIELD(queue_memory),
+     .value = "BYTES",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "32M",
+     .min = 1 << 20,
+     .max = 1ull << 34,
+     .help =
+         "Memory of what waits for one exporter. Above half of it log records below INFO are dropped, above three "
+         "quarters also spans of traces whose root was not seen, above all of it everything; counted by these reasons"},
+    {.name = "spool-dir",
+     .alias = "spool",
+     .type = OPTION_TEXT,
+     FIELD(spool_dir),
+     .value = "DIRECTORY",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial_text = "none: they are dropped after --otlp-timeout",
+     .help =
+         "Where batches are kept that an OTLP destination does not take, until it does: also beyond the end of the agent. "
+         "Spans and log records; none but the agent's user may be able to write there. --spool is the same"},
+    {.name = "spool-size",
+     .type = OPTION_SIZE,
+     FIELD(spool_size),
+     .value = "BYTES",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "512M",
+     .min = 4096,
+     .max = 1ull << 42,
+     .help =
+         "Most bytes that the spool of one destination and signal takes; then, and when the disk is full, the oldest "
+         "batches make room"},
+    {.name = "spool-age",
+     .type = OPTION_DURATION,
+     FIELD(spool_age),
+     .value = "TIME",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "24h",
+     .min = 1,
+     .help = "How long a batch is kept in the spool at most (ms, s, m, h)"},
+    {.name = "spool-rate",
+     .type = OPTION_SIZE,
+     FIELD(spool_rate),
+     .value = "BYTES",
+     .group = GROUP_EXPORT,
+     .commands = EXPORTING,
+     .initial = "1M",
+     .min = 1024,
+     .max = 1ull << 40,
+     .help = "How many bytes of the spool are sent per second, besides what is new"},
 
     {.name = "sampler",
      .type = OPTION_CHOICE,
@@ -476,7 +628,7 @@ const struct option tt_option_table[] = {
      .help = "Base URL of the collector; /v1/traces is appended"},
     {.name = "otlp-traces-endpoint",
      .type = OPTION_TEXT,
-     FIELD(otlp_traces_endpoint),
+     FIELD(otlp_of[TT_OTLP_TRACES].endpoint),
      .value = "URL",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
@@ -486,7 +638,7 @@ const struct option tt_option_table[] = {
      .help = "URL for traces, used as it is; before --otlp-endpoint"},
     {.name = "otlp-logs-endpoint",
      .type = OPTION_TEXT,
-     FIELD(otlp_logs_endpoint),
+     FIELD(otlp_of[TT_OTLP_LOGS].endpoint),
      .value = "URL",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
@@ -496,65 +648,91 @@ const struct option tt_option_table[] = {
      .help =
          "URL for log records, used as it is; without it that of --otlp-endpoint with /v1/logs, and none where only "
          "--otlp-traces-endpoint is given"},
+    {.name = "otlp-metrics-endpoint",
+     .type = OPTION_TEXT,
+     FIELD(otlp_of[TT_OTLP_METRICS].endpoint),
+     .value = "URL",
+     .group = GROUP_OTLP,
+     .commands = EXPORTING,
+     .check = check_url,
+     .strict = true,
+     .standard = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"},
+     .help = "URL for metrics, used as it is; before --otlp-endpoint"},
     {.name = "otlp-headers",
      .type = OPTION_TEXT,
-     FIELD(otlp_headers),
+     FIELD(otlp.headers),
      .value = "LIST",
      .group = GROUP_OTLP,
      .secret = true,
      .check = check_headers,
      .strict = true,
      .commands = EXPORTING,
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
+     .standard = {"OTEL_EXPORTER_OTLP_HEADERS"},
      .help =
          "Headers of every request: name=value,name=value with values percent-encoded. Command lines are visible to "
          "all users of the host: keep secrets in the environment or the file"},
     {.name = "otlp-timeout",
      .type = OPTION_DURATION,
-     FIELD(otlp_timeout),
+     FIELD(otlp.timeout),
      .value = "TIME",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
      .initial = "10s",
      .min = 1,
      .max = 3600000,
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"},
+     .standard = {"OTEL_EXPORTER_OTLP_TIMEOUT"},
      .help = "Longest time for one export, retries included"},
     {.name = "otlp-compression",
      .type = OPTION_CHOICE,
-     FIELD(otlp_compression),
+     FIELD(otlp.compression),
      .value = "KIND",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
      .initial = "gzip",
      .choices = compressions,
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"},
-     .help = "Compression of request bodies"},
+     .standard = {"OTEL_EXPORTER_OTLP_COMPRESSION"},
+     .help =
+         "Compression of request bodies. zstd is smaller and cheaper; Collectors take it, not every back end does"},
+    {.name = "otlp-protocol",
+     .type = OPTION_CHOICE,
+     FIELD(otlp.protocol),
+     .value = "KIND",
+     .group = GROUP_OTLP,
+     .commands = EXPORTING,
+     .initial = "http/protobuf",
+     .choices = protocols,
+     .standard = {"OTEL_EXPORTER_OTLP_PROTOCOL"},
+     .help =
+         "Form of request bodies. gRPC is not spoken: the endpoint must be an OTLP/HTTP port (usually 4318)"},
     {.name = "otlp-certificate",
      .type = OPTION_TEXT,
-     FIELD(otlp_certificate),
+     FIELD(otlp.certificate),
      .value = "FILE",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
      .initial_text = "the system's",
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"},
-     .help = "PEM file of the certificate authorities that the collector's certificate is checked with"},
+     .standard = {"OTEL_EXPORTER_OTLP_CERTIFICATE"},
+     .help =
+         "PEM file of the certificate authorities that the collector's certificate is checked with; read again when it changes"},
     {.name = "otlp-client-certificate",
      .type = OPTION_TEXT,
-     FIELD(otlp_client_certificate),
+     FIELD(otlp.client_certificate),
      .value = "FILE",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
-     .help = "PEM file of the certificate chain shown to the collector"},
+     .standard = {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
+     .help = "PEM file of the certificate chain shown to the collector; read again when it changes"},
     {.name = "otlp-client-key",
      .type = OPTION_TEXT,
-     FIELD(otlp_client_key),
+     FIELD(otlp.client_key),
      .value = "FILE",
      .group = GROUP_OTLP,
      .commands = EXPORTING,
-     .standard = {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"},
-     .help = "PEM file of its private key"},
+     .standard = {"OTEL_EXPORTER_OTLP_CLIENT_KEY"},
+     .help = "PEM file of its private key; read again when it changes"},
+    OTLP_SIGNAL(otlp_of[TT_OTLP_TRACES], "traces", "TRACES", "OTEL_BSP_EXPORT_TIMEOUT"),
+    OTLP_SIGNAL(otlp_of[TT_OTLP_LOGS], "logs", "LOGS", "OTEL_BLRP_EXPORT_TIMEOUT"),
+    OTLP_SIGNAL(otlp_of[TT_OTLP_METRICS], "metrics", "METRICS", "OTEL_METRIC_EXPORT_TIMEOUT"),
     {.name = "resource-attributes",
      .type = OPTION_TEXT,
      FIELD(resource_attributes),
@@ -601,18 +779,6 @@ const struct option tt_option_table[] = {
          "Send metrics to otlp or otlp:URL (OTLP/HTTP; /v1/metrics is appended), or append them to file:PATH (OTLP JSON, one "
          "request per line), every --metrics-interval and at the end. May be given several times. OTEL_METRICS_EXPORTER=prometheus "
          "means --metrics-listen 127.0.0.1:9464"},
-    {.name = "otlp-metrics-endpoint",
-     .type = OPTION_TEXT,
-     FIELD(otlp_metrics_endpoint),
-     .value = "URL",
-     .group = GROUP_METRICS,
-     .commands = EXPORTING,
-     .check = check_url,
-     .strict = true,
-     .standard = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"},
-     .help =
-         "URL for metrics, used as it is; before --otlp-endpoint. Headers, certificates, time-out and compression are "
-         "those of traces"},
     {.name = "metrics-temporality",
      .type = OPTION_CHOICE,
      FIELD(metrics_temporality),
@@ -759,6 +925,7 @@ const struct option tt_option_table[] = {
      .group = GROUP_AGENT,
      .commands = TT_COMMAND_RUN,
      .initial = "16M",
+     .power = true,
      .min = 4096,
      .max = 1 << 30,
      .help =
@@ -834,6 +1001,8 @@ const struct option tt_option_table[] = {
      .commands = TT_COMMAND_ALL,
      .initial = "info",
      .choices = levels,
+     .standard = {"OTEL_LOG_LEVEL"},
+     .translate = translate_level,
      .help = "Messages of this level and above"},
 
     {.name = "config",
@@ -862,6 +1031,17 @@ const struct option tt_option_table[] = {
      .commands = TT_COMMAND_REPLAY,
      .initial = "max",
      .help = "How fast to replay: max, or a factor: 1 as it was, 10 ten times as fast"},
+    {.name = "repeat",
+     .type = OPTION_COUNT,
+     .scope = SCOPE_INVOCATION,
+     FIELD(repeat),
+     .value = "TIMES",
+     .group = GROUP_CALL,
+     .commands = TT_COMMAND_REPLAY,
+     .initial = "1",
+     .min = 1,
+     .max = 1000000,
+     .help = "Replay it so many times, one after the other, each time with other ids and later times"},
     {.name = "tango",
      .type = OPTION_TEXT,
      .scope = SCOPE_INVOCATION,
@@ -902,10 +1082,15 @@ const size_t tt_option_count = TT_ARRAY_SIZE(tt_option_table);
 
 _Static_assert(TT_ARRAY_SIZE(tt_option_table) <= TT_OPTIONS_MAX, "struct tt_options has an origin for each");
 
+static bool is_word(const char *word, const char *name, size_t length)
+{
+    return word && strlen(word) == length && !memcmp(word, name, length);
+}
+
 const struct option *tt_option_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < tt_option_count; i++)
-        if (strlen(tt_option_table[i].name) == length && !memcmp(tt_option_table[i].name, name, length))
+        if (is_word(tt_option_table[i].name, name, length) || is_word(tt_option_table[i].alias, name, length))
             return &tt_option_table[i];
     return NULL;
 }

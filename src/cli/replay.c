@@ -32,11 +32,35 @@ static int parse_speed(const char *text, double *speed)
     return 0;
 }
 
+static int open_recording(const struct tt_options *options, struct tt_recording_reader **reader)
+{
+    _cleanup_free_ char *why = NULL;
+    int error = tt_recording_open(options->arguments[0], reader, &why);
+
+    return error ? tt_err(error, "%s", why ? why : strerror(-error)) : 0;
+}
+
+/* All passes. 0 or negative errno. */
+static int run(const struct tt_options *options, struct tt_replay *replay)
+{
+    struct tt_recording_reader *reader = NULL;
+    int error = 0;
+
+    tt_replay_run(replay, &stop);
+    for (unsigned pass = 1; pass < options->repeat && !stop && !error; pass++) {
+        error = open_recording(options, &reader);
+        if (!error)
+            error = tt_replay_again(replay, reader);
+        if (!error)
+            tt_replay_run(replay, &stop);
+    }
+    return error;
+}
+
 int tt_cmd_replay(const struct tt_options *options)
 {
     struct sigaction action = {.sa_handler = on_signal};
     struct tt_recording_reader *reader = NULL;
-    _cleanup_free_ char *why = NULL;
     struct tt_replay *replay = NULL;
     double speed = 0;
     int error;
@@ -45,18 +69,18 @@ int tt_cmd_replay(const struct tt_options *options)
         return tt_err(TT_EXIT_USAGE, "which recording? usage: tangotrace replay FILE [OPTION...]");
     if (parse_speed(options->speed, &speed))
         return TT_EXIT_USAGE;
-    error = tt_recording_open(options->arguments[0], &reader, &why);
+    error = open_recording(options, &reader);
     if (error)
-        return tt_err(TT_EXIT_FAILURE, "%s", why ? why : strerror(-error));
+        return TT_EXIT_FAILURE;
     signal(SIGPIPE, SIG_IGN);
     sigaction(SIGINT, &action, NULL); /* without SA_RESTART: a wait ends */
     sigaction(SIGTERM, &action, NULL);
     error = tt_replay_new(options, reader, speed, &replay);
     if (error)
         return error == -E2BIG ? TT_EXIT_USAGE : TT_EXIT_FAILURE;
-    tt_replay_run(replay, &stop);
+    error = run(options, replay);
     tt_replay_stop(replay);
     tt_replay_report(replay);
     tt_replay_free(&replay);
-    return TT_EXIT_OK;
+    return error ? TT_EXIT_FAILURE : TT_EXIT_OK;
 }

@@ -106,11 +106,19 @@ static const struct figure troubles[] = {
 static const struct figure exported[] = {
     {"figures.exported", "span exported", "spans exported"},
     {"figures.waiting", "waiting", NULL},
+    {"figures.spooled", "in the spool", NULL},
+    {"logs.spooled", "log record in the spool", "log records in the spool"},
     {"figures.retries", "retry", "retries"},
     {"figures.dropped_queue", "lost: queue full", NULL},
+    {"logs.dropped_debug", "lost: debug log", "lost: debug logs"},
+    {"figures.dropped_rootless", "lost: without root, for want of memory", NULL},
     {"figures.dropped_refused", "lost: refused by the receiver", NULL},
     {"figures.dropped_timeout", "lost: not delivered in time", NULL},
     {"figures.dropped_error", "lost: not written", NULL},
+    {"figures.dropped_spool", "lost: spool full", NULL},
+    {"figures.dropped_age", "lost: too old in the spool", NULL},
+    {"figures.dropped_damaged", "lost: damaged in the spool", NULL},
+    {"figures.gap_ms", "ms missing before the start", NULL},
     {0},
 };
 

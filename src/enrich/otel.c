@@ -42,6 +42,17 @@ struct tt_otel_span *tt_otel_span_packed(const struct tt_otel_span *span, const 
     return packed;
 }
 
+size_t tt_otel_span_size(const struct tt_otel_span *span)
+{
+    return span->packed ? offsetof(struct tt_otel_span, name) + span->packed_size
+                        : sizeof(*span) + tt_arena_blocks(&span->arena);
+}
+
+size_t tt_otel_log_size(const struct tt_otel_log *log)
+{
+    return sizeof(*log) + tt_arena_blocks(&log->arena);
+}
+
 struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span)
 {
     ref_get(&span->refs);

@@ -73,6 +73,8 @@ struct tt_otel_span {
     const struct tt_otel_scope *scope;
     const uint8_t *packed; /* its OTLP message (Span), or NULL */
     size_t packed_size;
+    const char *trigger; /* what set its trace off: "client", "polling", "event", "startup", "shutdown"
+                            (static); NULL: not known, a fragment without its root */
     const char *name;
     const char *title;       /* tango.operation.name, or the name: for console and page */
     const char *trace_state; /* W3C tracestate of native telemetry's trace, NULL: none */
@@ -89,11 +91,9 @@ struct tt_otel_span {
     const char *status_message; /* NULL when unset */
 
     /* What sampling goes by, besides. */
-    const char *trigger; /* what set its trace off: "client", "polling", "event", "startup", "shutdown"
-                            (static); NULL: not known */
-    bool top;            /* no span of this host is above it: the last of its trace to end here */
-    bool native;         /* native telemetry began the trace .. */
-    bool unsampled;      /* .. and does not record it itself */
+    bool top;       /* no span of this host is above it: the last of its trace to end here */
+    bool native;    /* native telemetry began the trace .. */
+    bool unsampled; /* .. and does not record it itself */
     /* For metrics, exported by nobody. The other side of a CLIENT or SERVER span: class of the device, or
      * name of the program, and the device; NULL: not known. */
     const char *peer, *peer_device;
@@ -102,6 +102,7 @@ struct tt_otel_span {
 };
 
 #define TT_OTEL_LOG_SAMPLED 1u /* W3C trace flags of a record with ids */
+#define TT_OTEL_LOG_INFO    9
 #define TT_OTEL_LOG_WARN    13 /* least severity of those that warn */
 
 struct tt_otel_log {
@@ -116,6 +117,7 @@ struct tt_otel_log {
     const char *logger;        /* "" unknown */
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
+    uint32_t dropped_attributes;
     struct tt_otel_resource *resource; /* holds a reference */
     const struct tt_otel_scope *scope;
 };
@@ -130,6 +132,9 @@ struct tt_otel_span *tt_otel_span_new(void);
 /* The packed form of a span, `size` bytes of message copied; one reference. NULL when out of memory. */
 struct tt_otel_span *tt_otel_span_packed(const struct tt_otel_span *span, const uint8_t *message,
                                          size_t size);
+/* Bytes of memory it takes. */
+size_t tt_otel_span_size(const struct tt_otel_span *span);
+size_t tt_otel_log_size(const struct tt_otel_log *log);
 struct tt_otel_span *tt_otel_span_get(struct tt_otel_span *span);
 void tt_otel_span_put(struct tt_otel_span **span);
 struct tt_otel_resource *tt_otel_resource_new(void);

@@ -384,7 +384,7 @@ static void console_write_logs(struct tt_sink *base, struct tt_otel_log **logs, 
             tt_sink_add(&sink->counters[TT_SIGNAL_LOGS].exported, 1);
 }
 
-static void console_tick(struct tt_sink *base)
+static void console_tick(struct tt_sink *base, enum tt_signal signal, uint64_t oldest)
 {
     struct console_sink *sink = (struct console_sink *)base;
     uint64_t now = sink->options.now();

@@ -52,6 +52,8 @@ static void write_record(struct tt_json *json, const struct tt_otel_log *log)
     tt_json_string(json, "stringValue", log->body);
     tt_json_object_end(json);
     tt_json_attributes(json, log->attributes, log->attribute_count);
+    if (log->dropped_attributes)
+        tt_json_uint(json, "droppedAttributesCount", log->dropped_attributes);
     if (log->in_span) {
         tt_json_uint(json, "flags", TT_OTEL_LOG_SAMPLED);
         tt_json_hex(json, "traceId", log->trace_id, sizeof(log->trace_id));

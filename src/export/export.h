@@ -10,26 +10,46 @@
 
 #include "base/json.h"
 #include "enrich/otel.h"
+#include "export/queue.h"
 
 struct tt_exporter;
 
+enum tt_encoding { TT_ENCODING_NONE, TT_ENCODING_GZIP, TT_ENCODING_ZSTD, TT_ENCODINGS };
+
+/* How one signal goes over OTLP. */
+struct tt_otlp_config {
+    const char *url;     /* used as it is; NULL: the base URL and the signal's path */
+    const char *headers; /* OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
+    unsigned timeout_ms; /* of one export, retries included; 0 = 10000 */
+    enum tt_encoding encoding;
+    bool json;                                                 /* bodies are OTLP JSON, else protobuf */
+    const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
+};
+
+/* The queue of one signal. */
+struct tt_queue_config {
+    size_t queue;      /* items; 0 = 65536 */
+    size_t batch;      /* of one request; 0 = 8192 */
+    unsigned delay_ms; /* longest wait before a batch leaves; 0 = 1000 */
+};
+
 struct tt_export_config {
-    size_t queue;          /* spans; 0 = 16384 */
-    size_t batch;          /* spans of one request; 0 = 8192 */
-    unsigned delay_ms;     /* longest wait before a batch leaves; 0 = 1000 */
-    unsigned timeout_ms;   /* of one export, retries included; 0 = 10000 */
-    bool gzip;             /* compress OTLP bodies */
+    struct tt_queue_config queues[TT_SIGNALS];
+    uint64_t memory; /* of all that waits, bytes; 0 = 32 MiB */
+    struct tt_otlp_config otlp[TT_SIGNALS];
     bool color;            /* console */
     bool all_roots;        /* console: also traces without a client root */
     unsigned console_rate; /* console: traces per second; 0 = 20 */
     const char
         *filter; /* console: only traces with a span that matches this query (query/query.h); NULL: all */
-    const char *headers;  /* OTLP: OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
-    bool full_url;        /* OTLP: no /v1/traces is added (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) */
-    bool logs;            /* log records are handed over, too */
-    const char *logs_url; /* OTLP: where they go, as it is; NULL: the base URL and /v1/logs */
-    const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
-    bool wait; /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
+    bool logs;   /* log records are handed over, too */
+    const char *spool;     /* OTLP: directory for what a destination does not take, or NULL */
+    uint64_t spool_bytes;  /* of each destination and signal; 0 = 512 MiB */
+    unsigned spool_age_ms; /* 0 = a day */
+    uint64_t spool_rate;   /* bytes per second at which it is sent; 0 = 1 MiB */
+    unsigned
+        held_ms; /* how long spans may have been held before they are handed over: for what a kill loses */
+    bool wait;   /* a full queue makes who hands spans over wait, nothing is dropped: for replay only */
     /* console: after 10 s of silence how many processes are traced, into buffer ("3 Tango processes traced");
      * the console adds what it has seen. May be NULL */
     void (*silence)(void *context, char *buffer, size_t size);
@@ -41,15 +61,26 @@ struct tt_export_stats {
     uint64_t exported; /* delivered */
     uint64_t requests; /* requests or writes that were made */
     uint64_t retries;
-    uint64_t bytes;           /* sent on the wire or written */
-    uint64_t dropped_queue;   /* queue was full, or the exporter stopped */
-    uint64_t dropped_refused; /* not retryable answer, or rejected by partial success */
-    uint64_t dropped_timeout; /* gave up after the timeout or at the end */
-    uint64_t dropped_error;   /* could not be encoded or written */
-    uint64_t waiting;         /* in queue and batch now */
+    uint64_t bytes;            /* sent on the wire or written */
+    uint64_t dropped_queue;    /* queue or memory was full, or the exporter stopped */
+    uint64_t dropped_debug;    /* log records below INFO, which make room first (queue.h) */
+    uint64_t dropped_rootless; /* spans of traces of which no root was seen, which make room next */
+    uint64_t dropped_refused;  /* not retryable answer, or rejected by partial success */
+    uint64_t dropped_timeout;  /* gave up after the timeout or at the end */
+    uint64_t dropped_error;    /* could not be encoded or written */
+    uint64_t dropped_spool;    /* no room in the spool, or it cannot be written */
+    uint64_t dropped_age;      /* too long in the spool */
+    uint64_t dropped_damaged;  /* a file of the spool was not what had been written */
+    uint64_t waiting;          /* in queue and batch now */
+    uint64_t carried;          /* in the spool at the start, of an earlier agent */
+    uint64_t spooled;          /* in the spool now */
+    uint64_t spool_bytes;
+    uint64_t
+        gap_ms; /* the earlier agent was killed: up to so long before this one's start something is missing */
 };
 
-/* At any time: handed over = queued + dropped_queue, and queued = exported + the other drops + waiting. */
+/* At any time: handed over = queued + dropped_queue, _debug and _rootless, and queued + carried = exported +
+ * the other drops + waiting + spooled. */
 
 /* `spec`: "console", "file:PATH" ("file:-" = standard output), "null" (counts only), "otlp", "otlp:URL" (base
  * URL: /v1/traces is appended; default http://localhost:4318). The config is copied. 0 and *exporter, or a

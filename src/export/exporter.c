@@ -14,10 +14,14 @@
 #include "export/queue.h"
 #include "export/sink.h"
 
-#define DEFAULT_QUEUE      16384
+#define DEFAULT_QUEUE      65536
 #define DEFAULT_BATCH      8192
 #define DEFAULT_DELAY_MS   1000
 #define DEFAULT_TIMEOUT_MS 10000
+#define DEFAULT_MEMORY     (32u << 20)
+#define DEFAULT_SPOOL      (512u << 20)
+#define DEFAULT_SPOOL_AGE  (24 * 3600 * 1000)
+#define DEFAULT_SPOOL_RATE (1u << 20)
 #define TICK_MS            100
 #define STUCK_MS           250 /* beyond the stop's deadline: then the thread hangs in a write */
 
@@ -27,7 +31,9 @@ struct lane {
     enum tt_signal signal;
     struct tt_queue *queue; /* NULL: the signal is not exported */
     void **items;           /* of the batch in hand */
-    _Atomic uint64_t queued, dropped_queue;
+    size_t batch;
+    unsigned delay_ms;
+    _Atomic uint64_t queued, dropped[TT_RANKS];
     pthread_t thread;
     bool running; /* the thread is to be joined */
 };
@@ -37,8 +43,9 @@ struct tt_exporter {
     struct tt_sink *sink;
     struct tt_sink_counters counters[TT_SIGNALS];
     struct lane lanes[TT_SIGNALS];
-    size_t batch;
-    unsigned delay_ms;
+    struct tt_queue_memory memory;
+    bool packed;
+    unsigned held_ms;
     bool wait;  /* for room in the queue */
     bool stuck; /* a thread did not end: it, and all it uses, is left alone */
 };
@@ -49,7 +56,7 @@ static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sin
 static void drain(struct lane *lane, unsigned idle_ms)
 {
     struct tt_exporter *exporter = lane->exporter;
-    size_t count = tt_queue_take(lane->queue, lane->items, exporter->delay_ms, idle_ms);
+    size_t count = tt_queue_take(lane->queue, lane->items, lane->delay_ms, idle_ms);
 
     if (!count)
         return;
@@ -57,8 +64,15 @@ static void drain(struct lane *lane, unsigned idle_ms)
         exporter->ops->write_logs(exporter->sink, (struct tt_otel_log **)lane->items, count);
     else
         exporter->ops->write(exporter->sink, (struct tt_otel_span **)lane->items, count);
-    for (size_t i = 0; i < count; i++)
-        tt_queue_put(lane->signal, &lane->items[i]);
+    tt_queue_done(lane->queue, lane->items, count);
+}
+
+/* Unix time before which all that happened was given to the sink, as far as that can be known here. */
+static uint64_t oldest(struct lane *lane)
+{
+    uint64_t age = tt_now_ns() - tt_queue_oldest(lane->queue);
+
+    return tt_clock_ns(CLOCK_REALTIME) - age - lane->exporter->held_ms * TT_NS_PER_MS;
 }
 
 /* Logs that share the thread come when no full batch of spans is there, at the end after the spans: so the
@@ -66,7 +80,7 @@ static void drain(struct lane *lane, unsigned idle_ms)
 static bool is_turn(struct lane *spans, struct lane *logs)
 {
     return tt_queue_ended(spans->queue) ||
-           (!tt_queue_closed(logs->queue) && tt_queue_size(spans->queue) < spans->exporter->batch);
+           (!tt_queue_closed(logs->queue) && tt_queue_size(spans->queue) < spans->batch);
 }
 
 static void *run(void *arg)
@@ -81,8 +95,8 @@ static void *run(void *arg)
         drain(lane, TICK_MS);
         if (logs && is_turn(lane, logs))
             drain(logs, 0);
-        if (first && exporter->ops->tick)
-            exporter->ops->tick(exporter->sink);
+        if (exporter->ops->tick)
+            exporter->ops->tick(exporter->sink, lane->signal, oldest(lane));
     }
     if (first && exporter->ops->finish)
         exporter->ops->finish(exporter->sink);
@@ -127,10 +141,19 @@ static const struct tt_sink_ops *find_ops(const char *spec, const char **target)
 
 static void set_defaults(struct tt_export_config *config)
 {
-    config->queue = config->queue ? config->queue : DEFAULT_QUEUE;
-    config->batch = config->batch ? config->batch : DEFAULT_BATCH;
-    config->delay_ms = config->delay_ms ? config->delay_ms : DEFAULT_DELAY_MS;
-    config->timeout_ms = config->timeout_ms ? config->timeout_ms : DEFAULT_TIMEOUT_MS;
+    for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
+        struct tt_queue_config *q = &config->queues[signal];
+        struct tt_otlp_config *o = &config->otlp[signal];
+
+        q->queue = q->queue ? q->queue : DEFAULT_QUEUE;
+        q->batch = q->batch ? q->batch : DEFAULT_BATCH;
+        q->delay_ms = q->delay_ms ? q->delay_ms : DEFAULT_DELAY_MS;
+        o->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
+    }
+    config->memory = config->memory ? config->memory : DEFAULT_MEMORY;
+    config->spool_bytes = config->spool_bytes ? config->spool_bytes : DEFAULT_SPOOL;
+    config->spool_age_ms = config->spool_age_ms ? config->spool_age_ms : DEFAULT_SPOOL_AGE;
+    config->spool_rate = config->spool_rate ? config->spool_rate : DEFAULT_SPOOL_RATE;
 }
 
 /* Everything but the sink and the thread. */
@@ -141,17 +164,23 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     if (!exporter)
         return NULL;
     exporter->ops = ops;
-    exporter->batch = ops->batch && ops->batch < config->batch ? ops->batch : config->batch;
-    exporter->delay_ms = ops->delay_ms && ops->delay_ms < config->delay_ms ? ops->delay_ms : config->delay_ms;
+    exporter->packed = ops->packed && !config->otlp[TT_SIGNAL_SPANS].json;
+    exporter->memory.most = config->memory;
+    exporter->held_ms = config->held_ms;
     exporter->wait = config->wait;
     for (enum tt_signal signal = 0; exporter && signal < (config->logs ? TT_SIGNALS : TT_SIGNAL_LOGS);
          signal++) {
+        const struct tt_queue_config *queue = &config->queues[signal];
         struct lane *lane = &exporter->lanes[signal];
 
         lane->exporter = exporter;
         lane->signal = signal;
-        lane->queue = tt_queue_new(signal, config->queue, exporter->batch);
-        lane->items = calloc(exporter->batch, sizeof(void *));
+        lane->batch = ops->batch && ops->batch < queue->batch ? ops->batch : queue->batch;
+        lane->delay_ms = ops->delay_ms && ops->delay_ms < queue->delay_ms ? ops->delay_ms : queue->delay_ms;
+        lane->queue = tt_queue_new(signal, queue->queue, lane->batch);
+        lane->items = calloc(lane->batch, sizeof(void *));
+        if (lane->queue)
+            tt_queue_share(lane->queue, &exporter->memory);
         if (!lane->queue || !lane->items)
             tt_exporter_free(&exporter);
     }
@@ -210,7 +239,7 @@ int tt_exporter_new(const char *spec, const struct tt_export_config *config, str
 
 bool tt_exporter_takes_packed(const struct tt_exporter *exporter)
 {
-    return exporter->ops->packed;
+    return exporter->packed;
 }
 
 int tt_exporter_console(const struct tt_console_options *options, const struct tt_export_config *config,
@@ -227,7 +256,7 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
         tt_query_free(&own.filter);
         return -ENOMEM;
     }
-    own.lost = &new->lanes[TT_SIGNAL_SPANS].dropped_queue;
+    own.lost = &new->lanes[TT_SIGNAL_SPANS].dropped[TT_RANK_OTHER];
     err = tt_console_new(&own, new->counters, &new->sink);
     if (!err)
         err = start_threads(new);
@@ -245,7 +274,7 @@ static void hand_over(struct lane *lane, void *item)
     bool taken = exporter->wait ? tt_queue_push_wait(lane->queue, item, lane->signal == TT_SIGNAL_LOGS)
                                 : tt_queue_push(lane->queue, item);
 
-    tt_sink_add(taken ? &lane->queued : &lane->dropped_queue, 1);
+    tt_sink_add(taken ? &lane->queued : &lane->dropped[tt_queue_rank(lane->signal, item)], 1);
 }
 
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
@@ -345,13 +374,23 @@ static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
         .dropped_refused = load(&counters->dropped_refused),
         .dropped_timeout = load(&counters->dropped_timeout),
         .dropped_error = load(&counters->dropped_error),
-        .dropped_queue = load(&exporter->lanes[signal].dropped_queue),
+        .dropped_queue = load(&exporter->lanes[signal].dropped[TT_RANK_OTHER]),
+        .dropped_debug = load(&exporter->lanes[signal].dropped[TT_RANK_DEBUG]),
+        .dropped_rootless = load(&exporter->lanes[signal].dropped[TT_RANK_ROOTLESS]),
+        .dropped_spool = load(&counters->dropped_spool),
+        .dropped_age = load(&counters->dropped_age),
+        .dropped_damaged = load(&counters->dropped_damaged),
+        .carried = load(&counters->carried),
+        .spooled = load(&counters->spooled),
+        .spool_bytes = load(&counters->spool_bytes),
+        .gap_ms = load(&counters->gap_ms),
     };
-    uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error;
+    uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error + s.dropped_spool +
+                     s.dropped_age + s.dropped_damaged + s.spooled;
 
     /* Read last, and counted by another thread than the ends: so the difference is never too small. */
     s.queued = load(&exporter->lanes[signal].queued);
-    s.waiting = s.queued > ended ? s.queued - ended : 0;
+    s.waiting = s.queued + s.carried > ended ? s.queued + s.carried - ended : 0;
     if (exporter->stuck) {
         s.dropped_timeout += s.waiting;
         s.waiting = 0;

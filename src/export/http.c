@@ -10,10 +10,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/clock.h"
+#include "export/compress.h"
 #include "export/ratelog.h"
 #include "export/reply.h"
 
@@ -23,13 +25,24 @@
 #define RETRY_AFTER_MAX 300 /* seconds; a longer wait loses more than it spares */
 #define USER_AGENT      "tangotrace/" TT_VERSION " OTel-OTLP-Exporter-C/" TT_VERSION
 
+/* A PEM file as it was when the connection was made; a new one replaces it while we run. */
+struct watched {
+    const char *path; /* NULL: none */
+    struct timespec modified;
+    off_t size;
+    ino_t inode;
+};
+
+#define FILES 3
+
 struct tt_http {
     struct tt_url url;
     const char *name;
     unsigned timeout_ms;
     CURL *easy;
-    CURLM *multi; /* only for its wait that another thread can end */
-    struct curl_slist *headers;
+    CURLM *multi;               /* only for its wait that another thread can end */
+    struct curl_slist *headers; /* of the user */
+    struct watched files[FILES];
     _Atomic uint64_t stop; /* deadline of everything */
     uint8_t *reply;
     size_t reply_size, reply_capacity;
@@ -44,7 +57,7 @@ struct tt_http {
 };
 
 /* What one request came to. */
-enum verdict { ACCEPTED, REFUSED, RETRY };
+enum verdict { ACCEPTED, REFUSED, RETRY, BROKEN /* no answer, and another attempt cannot cure that */ };
 
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
@@ -81,35 +94,18 @@ static void global_init(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static int set_headers(struct tt_http *http, const struct tt_http_config *config, char **error)
-{
-    /* "Expect:" keeps libcurl from waiting a second for a 100 that many receivers never send. */
-    static const char *const fixed[] = {"Content-Type: application/x-protobuf",
-                                        "Expect:", "Content-Encoding: gzip"};
-    size_t count = TT_ARRAY_SIZE(fixed) - (config->gzip ? 0 : 1);
-
-    for (size_t i = 0; i < count; i++) {
-        struct curl_slist *longer = curl_slist_append(http->headers, fixed[i]);
-
-        if (!longer)
-            return -ENOMEM;
-        http->headers = longer;
-    }
-    return tt_url_headers(config->headers, &http->headers, error);
-}
-
-static int set_files(struct tt_http *http, const struct tt_http_config *config, char **error)
+static int set_files(struct tt_http *http, const struct tt_otlp_config *config, char **error)
 {
     const struct {
         CURLoption option;
         const char *path, *what;
-    } files[] = {
+    } files[FILES] = {
         {CURLOPT_CAINFO, config->certificate, "certificate"},
         {CURLOPT_SSLCERT, config->client_certificate, "client certificate"},
         {CURLOPT_SSLKEY, config->client_key, "client key"},
     };
 
-    for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++) {
+    for (size_t i = 0; i < FILES; i++) {
         if (!files[i].path)
             continue;
         if (access(files[i].path, R_OK) < 0) {
@@ -121,6 +117,7 @@ static int set_files(struct tt_http *http, const struct tt_http_config *config, 
             return err;
         }
         curl_easy_setopt(http->easy, files[i].option, files[i].path);
+        http->files[i].path = files[i].path;
     }
     return 0;
 }
@@ -131,7 +128,6 @@ static void set_options(struct tt_http *http)
 
     curl_easy_setopt(easy, CURLOPT_URL, http->url.url);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -140,6 +136,12 @@ static void set_options(struct tt_http *http)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, http->curl_error);
+    /* So that a new connection sees the files as they are now, and is the only one. */
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 1L);
     if (http->url.local)
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -181,7 +183,7 @@ int tt_http_new(struct tt_http_config *config, struct tt_http **http, char **err
     new->url = config->url;
     config->url = (struct tt_url){0};
     new->name = config->name;
-    new->timeout_ms = config->timeout_ms;
+    new->timeout_ms = config->otlp->timeout_ms;
     new->stop = TT_NEVER;
     new->backoff_ms = BACKOFF_MIN_MS;
     if (getrandom(&new->seed, sizeof(new->seed), GRND_NONBLOCK) < 0)
@@ -190,9 +192,9 @@ int tt_http_new(struct tt_http_config *config, struct tt_http **http, char **err
     new->multi = curl_multi_init();
     if (!new->easy || !new->multi)
         return -ENOMEM;
-    err = set_headers(new, config, error);
+    err = tt_url_headers(config->otlp->headers, &new->headers, error);
     if (!err)
-        err = set_files(new, config, error);
+        err = set_files(new, config->otlp, error);
     if (err < 0)
         return err;
     set_options(new);
@@ -205,6 +207,31 @@ int tt_http_new(struct tt_http_config *config, struct tt_http **http, char **err
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+/* A file that is being replaced may be missing for a moment: then it counts as unchanged. */
+static bool has_changed(struct watched *file)
+{
+    struct stat st;
+    bool changed;
+
+    if (!file->path || stat(file->path, &st))
+        return false;
+    changed = st.st_mtim.tv_sec != file->modified.tv_sec || st.st_mtim.tv_nsec != file->modified.tv_nsec ||
+              st.st_size != file->size || st.st_ino != file->inode;
+    file->modified = st.st_mtim;
+    file->size = st.st_size;
+    file->inode = st.st_ino;
+    return changed;
+}
+
+static void look_at_files(struct tt_http *http)
+{
+    long changed = 0;
+
+    for (size_t i = 0; i < FILES; i++)
+        changed |= has_changed(&http->files[i]);
+    curl_easy_setopt(http->easy, CURLOPT_FRESH_CONNECT, changed);
 }
 
 /* Like curl_easy_perform, but ends at the deadline to the millisecond, and when another thread sets one. */
@@ -280,7 +307,7 @@ static enum verdict judge_failure(struct tt_http *http, CURLcode code, struct tt
     if (code == CURLE_OPERATION_TIMEDOUT)
         what = "no connection or no answer in time";
     snprintf(reply->error, sizeof(reply->error), "%s%s", what, advise(code));
-    return is_permanent(code) ? REFUSED : RETRY;
+    return is_permanent(code) ? BROKEN : RETRY;
 }
 
 static enum verdict judge_status(struct tt_http *http, long status, struct tt_http_reply *reply)
@@ -328,9 +355,36 @@ static enum verdict judge(struct tt_http *http, CURLcode code, struct tt_http_re
     return judge_status(http, status, reply);
 }
 
-static enum verdict attempt(struct tt_http *http, uint64_t deadline, struct tt_http_reply *reply)
+/* A request with these headers before those of the user; they are libcurl's for the time of it. */
+static CURLcode request(struct tt_http *http, const struct tt_http_body *body, uint64_t deadline)
 {
-    curl_off_t body = 0;
+    static char protobuf[] = "Content-Type: application/x-protobuf",
+                json[] = "Content-Type: application/json",
+                /* keeps libcurl from waiting a second for a 100 that many receivers never send */
+        expect[] = "Expect:";
+    const char *encoding = tt_encoding_name(body->encoding);
+    char encoded[64];
+    struct curl_slist list[] = {
+        {body->json ? json : protobuf, &list[1]},
+        {expect, encoding ? &list[2] : http->headers},
+        {encoded, http->headers},
+    };
+    CURLcode code;
+
+    snprintf(encoded, sizeof(encoded), "Content-Encoding: %s", encoding ? encoding : "");
+    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, body->data);
+    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+    look_at_files(http);
+    code = perform(http, deadline);
+    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
+    return code;
+}
+
+static enum verdict attempt(struct tt_http *http, const struct tt_http_body *body, uint64_t deadline,
+                            struct tt_http_reply *reply)
+{
+    curl_off_t size = 0;
     long headers = 0;
     enum verdict verdict;
     CURLcode code;
@@ -338,13 +392,13 @@ static enum verdict attempt(struct tt_http *http, uint64_t deadline, struct tt_h
     http->reply_size = 0;
     http->reply_too_large = false;
     http->curl_error[0] = '\0';
-    code = perform(http, deadline);
+    code = request(http, body, deadline);
     reply->requests++;
     reply->content_type = NULL;
     curl_easy_getinfo(http->easy, CURLINFO_CONTENT_TYPE, &reply->content_type);
-    curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &body);
+    curl_easy_getinfo(http->easy, CURLINFO_SIZE_UPLOAD_T, &size);
     curl_easy_getinfo(http->easy, CURLINFO_REQUEST_SIZE, &headers);
-    reply->sent += (uint64_t)body + (uint64_t)headers;
+    reply->sent += (uint64_t)size + (uint64_t)headers;
     verdict = judge(http, code, reply);
     reply->body = http->reply;
     reply->size = http->reply_size;
@@ -382,18 +436,18 @@ static uint64_t next_pause(struct tt_http *http)
     return (ms / 2 + (unsigned)rand_r(&http->seed) % (ms / 2 + 1)) * TT_NS_PER_MS;
 }
 
-static void note_failure(struct tt_http *http, const char *error)
+static void note_failure(struct tt_http *http, const char *error, const char *then)
 {
     if (!http->failing_since)
         http->failing_since = tt_now_ns();
-    if (tt_ratelog_warn(&http->retries, TT_RATELOG_S, "%s: %s; trying again", http->name, error))
+    if (tt_ratelog_warn(&http->retries, TT_RATELOG_S, "%s: %s; %s", http->name, error, then))
         http->told = true;
 }
 
 static void note_success(struct tt_http *http)
 {
     if (http->failing_since && http->told)
-        tt_info("%s: accepts spans again after %.1f s", http->name,
+        tt_info("%s: accepts again after %.1f s", http->name,
                 (double)(tt_now_ns() - http->failing_since) / (double)TT_NS_PER_S);
     http->failing_since = 0;
     http->told = false;
@@ -407,34 +461,61 @@ static bool may_try(const struct tt_http *http, uint64_t deadline)
     return now >= http->not_before && now < earlier(deadline, http->stop);
 }
 
-void tt_http_post(struct tt_http *http, const void *body, size_t size, struct tt_http_reply *reply)
+static const struct tt_http_reply no_reply = {.error = "the agent ended before this could be sent"};
+
+void tt_http_post(struct tt_http *http, const struct tt_http_body *body, struct tt_http_reply *reply)
 {
     enum verdict verdict = RETRY;
     uint64_t deadline;
 
-    *reply = (struct tt_http_reply){.error = "the agent ended before this could be sent"};
+    *reply = no_reply;
     /* The receiver's wish does not count as this post's time: the queue has room for just that. */
     sleep_until(http, http->not_before);
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, body);
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     deadline = tt_now_ns() + http->timeout_ms * TT_NS_PER_MS;
     while (may_try(http, deadline)) {
         uint64_t pause;
 
-        verdict = attempt(http, deadline, reply);
+        verdict = attempt(http, body, deadline, reply);
         if (verdict != RETRY)
             break;
         pause = next_pause(http);
         if (tt_now_ns() + pause >= earlier(deadline, http->stop))
             break;
-        note_failure(http, reply->error);
+        note_failure(http, reply->error, "trying again");
         sleep_until(http, tt_now_ns() + pause);
     }
     if (verdict == ACCEPTED)
         note_success(http);
-    reply->outcome = verdict == ACCEPTED  ? TT_HTTP_ACCEPTED
-                     : verdict == REFUSED ? TT_HTTP_REFUSED
-                                          : TT_HTTP_GAVE_UP;
+    reply->outcome = verdict == ACCEPTED ? TT_HTTP_ACCEPTED
+                     : verdict == RETRY  ? TT_HTTP_GAVE_UP
+                                         : TT_HTTP_REFUSED;
+}
+
+void tt_http_try(struct tt_http *http, const struct tt_http_body *body, struct tt_http_reply *reply)
+{
+    uint64_t deadline = tt_now_ns() + http->timeout_ms * TT_NS_PER_MS;
+    enum verdict verdict;
+
+    *reply = no_reply;
+    if (!may_try(http, deadline)) {
+        reply->retry_at = http->not_before;
+        reply->outcome = TT_HTTP_GAVE_UP;
+        return;
+    }
+    verdict = attempt(http, body, deadline, reply);
+    if (verdict == RETRY || verdict == BROKEN) {
+        reply->retry_at = tt_now_ns() + next_pause(http);
+        note_failure(http, reply->error, "kept on the disk until that is over");
+        reply->outcome = TT_HTTP_GAVE_UP;
+        return;
+    }
+    note_success(http);
+    reply->outcome = verdict == ACCEPTED ? TT_HTTP_ACCEPTED : TT_HTTP_REFUSED;
+}
+
+bool tt_http_stopped(const struct tt_http *http)
+{
+    return tt_now_ns() >= http->stop;
 }
 
 void tt_http_stop(struct tt_http *http, uint64_t deadline)

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* otlp:URL: batches as OTLP/HTTP protobuf to a collector or back end. */
+/* otlp:URL: batches as OTLP/HTTP, protobuf or JSON, to a collector or back end. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <libdeflate.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "export/delivery.h"
 #include "export/encode.h"
-#include "export/http.h"
-#include "export/ratelog.h"
-#include "export/reply.h"
 #include "export/sink.h"
 
 #define DEFAULT_URL "http://localhost:4318"
@@ -18,21 +14,16 @@
 #define LOGS_PATH   "/v1/logs"
 /* OTLP allows 64 MiB before compression, but the Collector's receiver refuses more than 20 MiB unless told
  * otherwise. */
-#define BODY_MAX  (16u << 20)
-#define PARTIAL_S 60
-/* Spans repeat themselves so much that the fastest level already takes off nine tenths. */
-#define GZIP_LEVEL 1
+#define BODY_MAX (16u << 20)
 
-/* One signal's destination. */
+/* One signal's way. */
 struct stream {
     enum tt_signal signal;
-    char *name;
-    struct tt_sink_counters *counters;
+    bool is_json;
+    struct tt_delivery *delivery; /* NULL: the signal goes nowhere */
     struct tt_encoder *encoder;
-    struct tt_bytes body, packed;
-    struct tt_http *http;              /* NULL: the signal goes nowhere */
-    struct libdeflate_compressor *zip; /* NULL: bodies are not compressed */
-    struct tt_ratelog refused, gave_up, partial, encoding;
+    struct tt_bytes body;
+    struct tt_json json;
 };
 
 struct otlp_sink {
@@ -40,98 +31,62 @@ struct otlp_sink {
     struct stream streams[TT_SIGNALS];
 };
 
-static const char *const what[TT_SIGNALS] = {[TT_SIGNAL_SPANS] = "spans", [TT_SIGNAL_LOGS] = "log records"};
-
-/* The body as it goes over the wire: compressed into `packed`, or as it is. */
-static const struct tt_bytes *compress_body(struct stream *stream)
+static int encode_protobuf(struct stream *stream, void *const *items, size_t count, size_t *taken)
 {
-    if (!stream->zip)
-        return &stream->body;
-    stream->packed.size = 0;
-    if (tt_bytes_reserve(&stream->packed, libdeflate_gzip_compress_bound(stream->zip, stream->body.size)) < 0)
-        return NULL;
-    stream->packed.size = libdeflate_gzip_compress(stream->zip, stream->body.data, stream->body.size,
-                                                   stream->packed.data, stream->packed.capacity);
-    return stream->packed.size ? &stream->packed : NULL;
+    if (stream->signal == TT_SIGNAL_LOGS)
+        return tt_encode_logs_protobuf(stream->encoder, (struct tt_otel_log *const *)items, count, BODY_MAX,
+                                       &stream->body, taken);
+    return tt_encode_protobuf(stream->encoder, (struct tt_otel_span *const *)items, count, BODY_MAX,
+                              &stream->body, taken);
 }
 
-static void count_accepted(struct stream *stream, const struct tt_http_reply *reply, size_t count)
+static int encode_json(struct stream *stream, void *const *items, size_t count, size_t *taken)
 {
-    struct tt_reply_partial partial;
-
-    tt_reply_partial(reply->body, reply->size, reply->content_type, count, &partial);
-    tt_sink_add(&stream->counters->exported, count - partial.rejected);
-    tt_sink_add(&stream->counters->dropped_refused, partial.rejected);
-    if (partial.rejected || *partial.message)
-        tt_ratelog_warn(&stream->partial, PARTIAL_S, "%s: the receiver rejected %llu of %zu %s%s%s",
-                        stream->name, (unsigned long long)partial.rejected, count, what[stream->signal],
-                        *partial.message ? ": " : "", partial.message);
-}
-
-static void count_reply(struct stream *stream, const struct tt_http_reply *reply, size_t count)
-{
-    struct tt_sink_counters *counters = stream->counters;
-
-    tt_sink_add(&counters->requests, reply->requests);
-    tt_sink_add(&counters->retries, reply->requests ? reply->requests - 1 : 0);
-    tt_sink_add(&counters->bytes, reply->sent);
-    switch (reply->outcome) {
-    case TT_HTTP_ACCEPTED:
-        count_accepted(stream, reply, count);
-        break;
-    case TT_HTTP_REFUSED:
-        tt_sink_add(&counters->dropped_refused, count);
-        tt_ratelog_warn(&stream->refused, TT_RATELOG_S, "%s: %s; %zu %s dropped", stream->name, reply->error,
-                        count, what[stream->signal]);
-        break;
-    case TT_HTTP_GAVE_UP:
-        tt_sink_add(&counters->dropped_timeout, count);
-        tt_ratelog_warn(&stream->gave_up, TT_RATELOG_S, "%s: %s; gave up after %u attempts, %zu %s dropped",
-                        stream->name, reply->error, reply->requests, count, what[stream->signal]);
-        break;
+    for (*taken = count;; *taken /= 2) {
+        tt_json_reset(&stream->json);
+        if (stream->signal == TT_SIGNAL_LOGS)
+            tt_encode_logs_json((struct tt_otel_log *const *)items, *taken, &stream->json);
+        else
+            tt_encode_json((struct tt_otel_span *const *)items, *taken, &stream->json);
+        if (stream->json.failed)
+            return -ENOMEM;
+        if (stream->json.size <= BODY_MAX)
+            return 0;
+        if (*taken == 1)
+            return -EMSGSIZE;
     }
 }
 
-/* Sends the body with `taken` items; `err` is the encoder's. */
-static void post(struct stream *stream, int err, size_t taken)
+/* Sends the sorted items in as many requests as their size takes. */
+static void post(struct stream *stream, void *const *items, size_t count)
 {
-    const struct tt_bytes *body = err ? NULL : compress_body(stream);
-    struct tt_http_reply reply;
+    for (size_t i = 0, taken; i < count; i += taken) {
+        int err = (stream->is_json ? encode_json : encode_protobuf)(stream, items + i, count - i, &taken);
+        const struct tt_bytes json = {.data = (uint8_t *)stream->json.data, .size = stream->json.size};
 
-    if (body) {
-        tt_http_post(stream->http, body->data, body->size, &reply);
-        count_reply(stream, &reply, taken);
-        return;
+        if (err)
+            tt_delivery_fail(stream->delivery, taken,
+                             err == -EMSGSIZE ? "one is larger than a request may be" : "out of memory");
+        else
+            tt_delivery_send(stream->delivery, stream->is_json ? &json : &stream->body, taken);
     }
-    tt_sink_add(&stream->counters->dropped_error, taken);
-    tt_ratelog_warn(&stream->encoding, TT_RATELOG_S, "%s: %zu %s dropped: %s", stream->name, taken,
-                    what[stream->signal],
-                    err == -EMSGSIZE ? "one is larger than a request may be" : "out of memory");
 }
 
 static void otlp_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
 {
-    struct stream *stream = &((struct otlp_sink *)base)->streams[TT_SIGNAL_SPANS];
-
     tt_encode_sort(spans, count);
-    for (size_t i = 0, taken; i < count; i += taken) {
-        int err = tt_encode_protobuf(stream->encoder, spans + i, count - i, BODY_MAX, &stream->body, &taken);
-
-        post(stream, err, taken);
-    }
+    post(&((struct otlp_sink *)base)->streams[TT_SIGNAL_SPANS], (void *const *)spans, count);
 }
 
 static void otlp_write_logs(struct tt_sink *base, struct tt_otel_log **logs, size_t count)
 {
-    struct stream *stream = &((struct otlp_sink *)base)->streams[TT_SIGNAL_LOGS];
-
     tt_encode_sort_logs(logs, count);
-    for (size_t i = 0, taken; i < count; i += taken) {
-        int err = tt_encode_logs_protobuf(stream->encoder, logs + i, count - i, BODY_MAX, &stream->body,
-                                          &taken);
+    post(&((struct otlp_sink *)base)->streams[TT_SIGNAL_LOGS], (void *const *)logs, count);
+}
 
-        post(stream, err, taken);
-    }
+static void otlp_tick(struct tt_sink *base, enum tt_signal signal, uint64_t oldest)
+{
+    tt_delivery_tick(((struct otlp_sink *)base)->streams[signal].delivery, oldest);
 }
 
 static void otlp_stopping(struct tt_sink *base, uint64_t deadline)
@@ -139,8 +94,8 @@ static void otlp_stopping(struct tt_sink *base, uint64_t deadline)
     struct otlp_sink *sink = (struct otlp_sink *)base;
 
     for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++)
-        if (sink->streams[signal].http)
-            tt_http_stop(sink->streams[signal].http, deadline);
+        if (sink->streams[signal].delivery)
+            tt_delivery_stop(sink->streams[signal].delivery, deadline);
 }
 
 static void otlp_free(struct tt_sink *base)
@@ -150,79 +105,64 @@ static void otlp_free(struct tt_sink *base)
     for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
         struct stream *stream = &sink->streams[signal];
 
-        tt_http_free(&stream->http);
+        tt_delivery_free(&stream->delivery);
         tt_encoder_free(&stream->encoder);
         tt_bytes_free(&stream->body);
-        tt_bytes_free(&stream->packed);
-        if (stream->zip)
-            libdeflate_free_compressor(stream->zip);
-        free(stream->name);
+        tt_json_free(&stream->json);
     }
     free(base->name);
     free(sink);
 }
 
-static int open_stream(struct stream *stream, struct tt_url *url, const struct tt_export_config *config,
-                       char **error)
-{
-    struct tt_http_config http = {
-        .headers = config->headers,
-        .certificate = config->certificate,
-        .client_certificate = config->client_certificate,
-        .client_key = config->client_key,
-        .timeout_ms = config->timeout_ms,
-        .gzip = config->gzip,
-        .url = *url, /* moved */
-    };
-    int err;
-
-    if (asprintf(&stream->name, "otlp:%s", http.url.display) < 0)
-        stream->name = NULL;
-    http.name = stream->name;
-    err = tt_http_new(&http, &stream->http, error);
-    if (err < 0)
-        return err;
-    stream->encoder = tt_encoder_new();
-    stream->zip = config->gzip ? libdeflate_alloc_compressor(GZIP_LEVEL) : NULL;
-    return stream->encoder && stream->name && (stream->zip || !config->gzip) ? 0 : -ENOMEM;
-}
-
 /* Where log records go: the URL of the traces tells. */
-static int parse_logs_url(const char *target, const struct tt_export_config *config, struct tt_url *url,
-                          char **error)
+static int parse_logs_url(const char *target, struct tt_url *url, char **error)
 {
     size_t length = strlen(target), path = strlen(TRACES_PATH);
     _cleanup_free_ char *base = NULL;
 
-    if (config->logs_url)
-        return tt_url_parse(config->logs_url, NULL, url, error);
     if (length >= path && !strcmp(target + length - path, TRACES_PATH))
         length -= path;
     base = strndup(target, length);
     return base ? tt_url_parse(base, LOGS_PATH, url, error) : -ENOMEM;
 }
 
-static int set_up(struct otlp_sink *sink, const char *target, const struct tt_export_config *config,
-                  char **error)
+static int open_stream(struct otlp_sink *sink, enum tt_signal signal, const char *target,
+                       const struct tt_export_config *config, struct tt_sink_counters *counters, char **error)
 {
+    struct stream *stream = &sink->streams[signal];
+    const char *exact = config->otlp[signal].url;
     struct tt_url url = {0};
     int err;
 
-    target = target && *target ? target : DEFAULT_URL;
-    err = tt_url_parse(target, config->full_url ? NULL : TRACES_PATH, &url, error);
-    if (!err && asprintf(&sink->base.name, "otlp:%s", url.display) < 0) {
-        sink->base.name = NULL;
-        tt_url_free(&url);
-        return -ENOMEM;
-    }
+    if (exact)
+        err = tt_url_parse(exact, NULL, &url, error);
+    else if (signal == TT_SIGNAL_LOGS)
+        err = parse_logs_url(target, &url, error);
+    else
+        err = tt_url_parse(target, TRACES_PATH, &url, error);
     if (!err)
-        err = open_stream(&sink->streams[TT_SIGNAL_SPANS], &url, config, error);
-    if (err < 0)
+        err = tt_delivery_new(signal, &url, config, counters, &stream->delivery, error);
+    if (err)
         return err;
-    if (!config->logs)
-        return 0;
-    err = parse_logs_url(target, config, &url, error);
-    return err < 0 ? err : open_stream(&sink->streams[TT_SIGNAL_LOGS], &url, config, error);
+    stream->signal = signal;
+    stream->is_json = config->otlp[signal].json;
+    stream->encoder = tt_encoder_new();
+    return stream->encoder ? 0 : -ENOMEM;
+}
+
+static int set_up(struct otlp_sink *sink, const char *target, const struct tt_export_config *config,
+                  struct tt_sink_counters counters[TT_SIGNALS], char **error)
+{
+    int err;
+
+    target = target && *target ? target : DEFAULT_URL;
+    err = open_stream(sink, TT_SIGNAL_SPANS, target, config, &counters[TT_SIGNAL_SPANS], error);
+    if (!err && config->logs)
+        err = open_stream(sink, TT_SIGNAL_LOGS, target, config, &counters[TT_SIGNAL_LOGS], error);
+    if (err)
+        return err;
+    sink->base.name = strdup(tt_delivery_name(sink->streams[TT_SIGNAL_SPANS].delivery));
+    return sink->base.name ? 0 : -ENOMEM;
 }
 
 static int otlp_check(const char *target, char **error)
@@ -243,11 +183,7 @@ static int otlp_open(const char *target, const struct tt_export_config *config,
     *error = NULL;
     if (sink) {
         sink->base.ops = &tt_otlp_sink;
-        for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++) {
-            sink->streams[signal].signal = signal;
-            sink->streams[signal].counters = &counters[signal];
-        }
-        err = set_up(sink, target, config, error);
+        err = set_up(sink, target, config, counters, error);
     }
     if (err < 0) {
         if (sink)
@@ -268,6 +204,7 @@ const struct tt_sink_ops tt_otlp_sink = {
     .open = otlp_open,
     .write = otlp_write,
     .write_logs = otlp_write_logs,
+    .tick = otlp_tick,
     .stopping = otlp_stopping,
     .free = otlp_free,
 };

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libdeflate.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,20 +11,20 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "export/compress.h"
 #include "export/http.h"
 #include "export/ratelog.h"
 #include "export/reply.h"
 
 #define DEFAULT_URL  "http://localhost:4318"
 #define METRICS_PATH "/v1/metrics"
-#define GZIP_LEVEL   1
 
 struct tt_points {
     struct tt_points_config config;
     char *name;
     const char *path;     /* of a file, into the name; NULL: OTLP */
     struct tt_http *http; /* OTLP */
-    struct libdeflate_compressor *zip;
+    struct tt_compressor *compressor;
     struct tt_snapshot *accepted; /* delta: the last that was */
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error, requests, retries, bytes;
     struct tt_ratelog failures, partial;
@@ -79,12 +78,7 @@ int tt_points_check(const char *spec, char **error)
 static int open_http(struct tt_points *points, const char *spec, char **error)
 {
     struct tt_http_config http = {
-        .headers = points->config.headers,
-        .certificate = points->config.certificate,
-        .client_certificate = points->config.client_certificate,
-        .client_key = points->config.client_key,
-        .timeout_ms = points->config.timeout_ms,
-        .gzip = points->config.gzip,
+        .otlp = &points->config.otlp,
     };
     int err = parse_url(spec, &http.url, error);
 
@@ -93,9 +87,8 @@ static int open_http(struct tt_points *points, const char *spec, char **error)
     points->name = tt_format("otlp:%s", http.url.display);
     http.name = points->name;
     err = tt_http_new(&http, &points->http, error);
-    if (!err && points->config.gzip)
-        points->zip = libdeflate_alloc_compressor(GZIP_LEVEL);
-    return err || !points->name || (points->config.gzip && !points->zip) ? (err ? err : -ENOMEM) : 0;
+    points->compressor = tt_compressor_new(points->config.otlp.encoding);
+    return err ? err : points->name && points->compressor ? 0 : -ENOMEM;
 }
 
 int tt_points_new(const char *spec, const struct tt_points_config *config, struct tt_points **points,
@@ -132,8 +125,7 @@ void tt_points_free(struct tt_points **points)
     if (!p)
         return;
     tt_http_free(&p->http);
-    if (p->zip)
-        libdeflate_free_compressor(p->zip);
+    tt_compressor_free(&p->compressor);
     tt_snapshot_free(&p->accepted);
     free(p->name);
     free(p);
@@ -191,23 +183,20 @@ static bool count_reply(struct tt_points *points, const struct tt_http_reply *re
 }
 
 /* True: accepted. */
-static bool post(struct tt_points *points, const uint8_t *data, size_t size, long n)
+static bool post(struct tt_points *points, uint8_t *data, size_t size, long n)
 {
+    const struct tt_bytes body = {.data = data, .size = size},
+                          *packed = tt_compress(points->compressor, &body);
+    struct tt_http_body http = {.encoding = points->config.otlp.encoding, .json = points->config.otlp.json};
     struct tt_http_reply reply;
-    _cleanup_free_ uint8_t *packed = NULL;
-    size_t room;
 
-    if (points->zip) {
-        room = libdeflate_gzip_compress_bound(points->zip, size);
-        packed = malloc(room);
-        size = packed ? libdeflate_gzip_compress(points->zip, data, size, packed, room) : 0;
-        if (!size) {
-            fail(points, &points->dropped_error, n, "out of memory");
-            return false;
-        }
-        data = packed;
+    if (!packed) {
+        fail(points, &points->dropped_error, n, "out of memory");
+        return false;
     }
-    tt_http_post(points->http, data, size, &reply);
+    http.data = packed->data;
+    http.size = packed->size;
+    tt_http_post(points->http, &http, &reply);
     return count_reply(points, &reply, n);
 }
 
@@ -236,7 +225,7 @@ void tt_points_send(struct tt_points *points, struct tt_snapshot *snapshot)
         .temporality = points->config.temporality,
         .exponential = points->config.exponential,
     };
-    bool accepted = false;
+    bool accepted = false, is_json = points->path || points->config.otlp.json;
     long n;
 
     do {
@@ -244,9 +233,12 @@ void tt_points_send(struct tt_points *points, struct tt_snapshot *snapshot)
         _cleanup_free_ uint8_t *data = NULL;
         size_t size = 0;
 
-        n = tt_metrics_encode(&encoder, points->path ? NULL : &data, &size, points->path ? &json : NULL);
-        if (n > 0)
-            accepted |= points->path ? append(points, &json, n) : post(points, data, size, n);
+        n = tt_metrics_encode(&encoder, is_json ? NULL : &data, &size, is_json ? &json : NULL);
+        if (n > 0 && points->path)
+            accepted |= append(points, &json, n);
+        else if (n > 0)
+            accepted |= is_json ? post(points, (uint8_t *)json.data, json.size, n)
+                                : post(points, data, size, n);
         if (n < 0)
             fail(points, &points->dropped_error, 1, "out of memory");
     } while (n > 0);

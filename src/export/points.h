@@ -9,15 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "export/export.h"
 #include "metrics/encode.h"
 
 struct tt_points;
 
 struct tt_points_config {
-    const char *headers;                                       /* OTEL_EXPORTER_OTLP_HEADERS form, or NULL */
-    const char *certificate, *client_certificate, *client_key; /* PEM files, or NULL */
-    unsigned timeout_ms;                                       /* of one request, retries included */
-    bool gzip, exponential;
+    struct tt_otlp_config otlp; /* but for its URL */
+    bool exponential;
     enum tt_temporality temporality;
 };
 

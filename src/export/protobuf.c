@@ -42,6 +42,7 @@ enum {
     LOG_SEVERITY_TEXT,
     LOG_BODY = 5,
     LOG_ATTRIBUTES,
+    LOG_DROPPED_ATTRIBUTES,
     LOG_FLAGS = 8,
     LOG_TRACE_ID,
     LOG_SPAN_ID,
@@ -439,6 +440,7 @@ static void put_log(struct tt_back *back, const struct tt_otel_log *log)
         put_data(back, LOG_TRACE_ID, log->trace_id, sizeof(log->trace_id));
         put_fixed32(back, LOG_FLAGS, TT_OTEL_LOG_SAMPLED);
     }
+    put_number(back, LOG_DROPPED_ATTRIBUTES, log->dropped_attributes);
     put_attributes(back, LOG_ATTRIBUTES, log->attributes, log->attribute_count);
     body = tt_back_size(back);
     put_text_always(back, VALUE_STRING, log->body);

@@ -13,6 +13,8 @@ struct tt_queue {
     void **ring;
     size_t capacity, batch;
     size_t first, count;
+    struct tt_queue_memory *memory; /* NULL: it is not bounded */
+    uint64_t oldest;                /* when the oldest came, or earlier; valid if count > 0 */
     uint64_t since; /* when the oldest came that was not there at the last take; valid if count > 0 */
     bool closed;
     pthread_cond_t room; /* a writer that waits */
@@ -35,6 +37,33 @@ void tt_queue_put(enum tt_signal signal, void **item)
         tt_otel_log_put(&log);
     else
         tt_otel_span_put(&span);
+}
+
+enum tt_rank tt_queue_rank(enum tt_signal signal, const void *item)
+{
+    const struct tt_otel_log *log = item;
+    const struct tt_otel_span *span = item;
+
+    if (signal == TT_SIGNAL_LOGS)
+        return log->severity && log->severity < TT_OTEL_LOG_INFO ? TT_RANK_DEBUG : TT_RANK_OTHER;
+    return span->trigger ? TT_RANK_OTHER : TT_RANK_ROOTLESS;
+}
+
+static size_t size_of(enum tt_signal signal, const void *item)
+{
+    return signal == TT_SIGNAL_LOGS ? tt_otel_log_size(item) : tt_otel_span_size(item);
+}
+
+static void give_back(struct tt_queue *queue, void **item)
+{
+    if (queue->memory)
+        atomic_fetch_sub_explicit(&queue->memory->used, size_of(queue->signal, *item), memory_order_relaxed);
+    tt_queue_put(queue->signal, item);
+}
+
+void tt_queue_share(struct tt_queue *queue, struct tt_queue_memory *memory)
+{
+    queue->memory = memory;
 }
 
 struct tt_queue *tt_queue_new(enum tt_signal signal, size_t capacity, size_t batch)
@@ -68,7 +97,7 @@ void tt_queue_free(struct tt_queue **queue)
     if (!q)
         return;
     for (size_t i = 0; i < q->count; i++)
-        tt_queue_put(q->signal, &q->ring[(q->first + i) % q->capacity]);
+        give_back(q, &q->ring[(q->first + i) % q->capacity]);
     pthread_cond_destroy(&q->wake);
     pthread_cond_destroy(&q->room);
     pthread_mutex_destroy(&q->lock);
@@ -77,16 +106,33 @@ void tt_queue_free(struct tt_queue **queue)
     *queue = NULL;
 }
 
-bool tt_queue_push(struct tt_queue *queue, void *item)
+/* With the lock held. */
+static bool has_room(const struct tt_queue *queue, const void *item, size_t size)
 {
+    static const struct {
+        unsigned part, of;
+    } shares[TT_RANKS] = {{1, 2}, {3, 4}, {1, 1}};
+    enum tt_rank rank = tt_queue_rank(queue->signal, item);
+    uint64_t used = queue->memory ? atomic_load_explicit(&queue->memory->used, memory_order_relaxed) : 0;
+
+    if (queue->memory && (used + size) * shares[rank].of > queue->memory->most * shares[rank].part)
+        return false;
+    return (queue->count + 1) * shares[rank].of <= queue->capacity * shares[rank].part;
+}
+
+static bool push(struct tt_queue *queue, void *item, bool always)
+{
+    size_t size = size_of(queue->signal, item);
     bool room, wake = false;
 
     pthread_mutex_lock(&queue->lock);
-    room = !queue->closed && queue->count < queue->capacity;
+    room = !queue->closed && (always ? queue->count < queue->capacity : has_room(queue, item, size));
     if (room) {
         queue->ring[(queue->first + queue->count++) % queue->capacity] = get(queue->signal, item);
+        if (queue->memory)
+            atomic_fetch_add_explicit(&queue->memory->used, size, memory_order_relaxed);
         if (queue->count == 1)
-            queue->since = tt_now_ns();
+            queue->since = queue->oldest = tt_now_ns();
         /* Only the first (its delay starts) and the one that fills a batch concern the waiting reader. */
         wake = queue->count == 1 || queue->count == queue->batch;
     }
@@ -94,6 +140,11 @@ bool tt_queue_push(struct tt_queue *queue, void *item)
     if (wake)
         pthread_cond_signal(&queue->wake);
     return room;
+}
+
+bool tt_queue_push(struct tt_queue *queue, void *item)
+{
+    return push(queue, item, false);
 }
 
 bool tt_queue_push_wait(struct tt_queue *queue, void *item, bool batch)
@@ -104,7 +155,7 @@ bool tt_queue_push_wait(struct tt_queue *queue, void *item, bool batch)
     while (!queue->closed && queue->count == queue->capacity)
         pthread_cond_wait(&queue->room, &queue->lock);
     pthread_mutex_unlock(&queue->lock);
-    taken = tt_queue_push(queue, item); /* there is but one who writes */
+    taken = push(queue, item, true); /* there is but one who writes */
     if (!batch)
         return taken;
     pthread_mutex_lock(&queue->lock);
@@ -156,6 +207,22 @@ size_t tt_queue_take(struct tt_queue *queue, void **items, unsigned delay_ms, un
     }
     pthread_mutex_unlock(&queue->lock);
     return n;
+}
+
+void tt_queue_done(struct tt_queue *queue, void **items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        give_back(queue, &items[i]);
+}
+
+uint64_t tt_queue_oldest(struct tt_queue *queue)
+{
+    uint64_t oldest;
+
+    pthread_mutex_lock(&queue->lock);
+    oldest = queue->count ? queue->oldest : tt_now_ns();
+    pthread_mutex_unlock(&queue->lock);
+    return oldest;
 }
 
 void tt_queue_close(struct tt_queue *queue)

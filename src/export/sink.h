@@ -14,12 +14,15 @@
 #include "export/export.h"
 #include "export/queue.h"
 
-/* Written by the sink, read by tt_exporter_stats: every item given to `write` ends in exactly one of the
- * first four. One for each signal. */
+/* Written by the sink, read by tt_exporter_stats: every item given to `write`, or carried over, ends in
+ * exactly one of the first seven, or is spooled. One for each signal. */
 struct tt_sink_counters {
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
+    _Atomic uint64_t dropped_spool, dropped_age, dropped_damaged;
     _Atomic uint64_t requests, retries, bytes;
-    _Atomic bool closed; /* it writes to a pipe that nobody reads any more */
+    _Atomic uint64_t carried, gap_ms;      /* set once, at the start */
+    _Atomic uint64_t spooled, spool_bytes; /* now */
+    _Atomic bool closed;                   /* it writes to a pipe that nobody reads any more */
 };
 
 static inline void tt_sink_add(_Atomic uint64_t *counter, uint64_t n)
@@ -33,7 +36,7 @@ struct tt_sink_ops {
     const char *scheme; /* of the spec "scheme" or "scheme:target" */
     unsigned delay_ms;  /* replaces the configured delay; 0 = does not */
     size_t batch;       /* upper bound of the batch; 0 = none */
-    bool packed;        /* packed spans do */
+    bool packed;        /* packed spans do, unless they are to become JSON */
     bool parallel;      /* one signal does not wait for another */
 
     /* Refuses a target that makes no sense, without opening anything: 0, or -EINVAL/-ENOMEM and *error
@@ -47,7 +50,9 @@ struct tt_sink_ops {
      * later. */
     void (*write)(struct tt_sink *sink, struct tt_otel_span **spans, size_t count);
     void (*write_logs)(struct tt_sink *sink, struct tt_otel_log **logs, size_t count);
-    void (*tick)(struct tt_sink *sink); /* some times a second; may be NULL */
+    /* Some times a second, of one that is parallel for each signal; what came before `oldest` (unix ns) was
+     * given to `write`. May be NULL. */
+    void (*tick)(struct tt_sink *sink, enum tt_signal signal, uint64_t oldest);
     void (*stopping)(struct tt_sink *sink,
                      uint64_t deadline);  /* any thread: everything ends by then (monotonic ns) */
     void (*finish)(struct tt_sink *sink); /* last call of the thread: writes what is held back; may be NULL */

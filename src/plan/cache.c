@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/directory.h"
 #include "plan/identity.h"
 #include "plan/source.h"
 
@@ -41,24 +42,6 @@ static bool is_ours(const struct stat *st)
     return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* A directory and its parent, if they are not there. 0 or negative errno. */
-static int make_directory(const char *directory)
-{
-    _cleanup_free_ char *parent = NULL;
-    char *slash;
-
-    if (!mkdir(directory, 0755) || errno == EEXIST)
-        return 0;
-    parent = errno == ENOENT ? strdup(directory) : NULL;
-    slash = parent ? strrchr(parent, '/') : NULL;
-    if (!slash || slash == parent)
-        return -errno;
-    *slash = '\0';
-    if (mkdir(parent, 0755))
-        return -errno;
-    return mkdir(directory, 0755) ? -errno : 0;
-}
-
 /* The build id of this program. */
 static int own_build_id(uint8_t id[TT_BUILD_ID_MAX])
 {
@@ -71,26 +54,9 @@ static int own_build_id(uint8_t id[TT_BUILD_ID_MAX])
     return tt_build_id_read(fd, id, &size) ? -ENODATA : 0;
 }
 
-static int open_directory(const char *directory, int *dir)
-{
-    int error = make_directory(directory);
-    struct stat st;
-
-    if (error)
-        return error;
-    /* The directory is held, not its name: who could put another in its place further up gains nothing, since
-     * that one has to be ours as well. */
-    *dir = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (*dir < 0 || fstat(*dir, &st))
-        return -errno;
-    return is_ours(&st) ? 0 : -EPERM;
-}
-
 static const char *reason(int error)
 {
-    if (error == -EPERM)
-        return "others could write to it: it must be yours, and not writable for group or others";
-    return error == -ENODATA ? "this program was built without a build id" : strerror(-error);
+    return error == -ENODATA ? "this program was built without a build id" : tt_directory_reason(error);
 }
 
 int tt_plan_cache_open(const char *directory, struct tt_plan_cache **cache, char **error)
@@ -101,7 +67,7 @@ int tt_plan_cache_open(const char *directory, struct tt_plan_cache **cache, char
     *error = NULL;
     if (!err) {
         made->dir = -1;
-        err = open_directory(directory, &made->dir);
+        err = tt_directory_open(directory, 0755, &made->dir);
     }
     if (!err)
         err = own_build_id(made->agent);

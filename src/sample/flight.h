@@ -23,9 +23,17 @@ bool tt_spans_add(struct tt_spans *spans, struct tt_otel_span *span);
 /* Gives the references back and empties it. */
 void tt_spans_put(struct tt_spans *spans);
 
+/* The same with log records. */
+struct tt_logs {
+    struct tt_otel_log **items;
+    size_t count, capacity;
+};
+bool tt_logs_add(struct tt_logs *logs, struct tt_otel_log *log);
+void tt_logs_put(struct tt_logs *logs);
+
 struct tt_flight;
 
-/* At most `max_spans`, each for `keep_ns` at most. NULL when out of memory. */
+/* At most `max_spans`, log records among them, each for `keep_ns` at most. NULL when out of memory. */
 struct tt_flight *tt_flight_new(size_t max_spans, uint64_t keep_ns);
 void tt_flight_free(struct tt_flight **flight);
 
@@ -33,8 +41,13 @@ void tt_flight_free(struct tt_flight **flight);
 void tt_flight_add(struct tt_flight *flight, const uint8_t trace_id[16], struct tt_spans *spans,
                    uint64_t now);
 
+/* The same for a log record of that trace: takes a reference of its own. */
+void tt_flight_add_log(struct tt_flight *flight, const uint8_t trace_id[16], struct tt_otel_log *log,
+                       uint64_t now);
+
 /* Hands over what is there of a trace, the oldest one with trace_id NULL. False: nothing. */
-bool tt_flight_take(struct tt_flight *flight, const uint8_t *trace_id, struct tt_spans *spans);
+bool tt_flight_take(struct tt_flight *flight, const uint8_t *trace_id, struct tt_spans *spans,
+                    struct tt_logs *logs);
 
 /* Forgets what is too old. */
 void tt_flight_tick(struct tt_flight *flight, uint64_t now);

@@ -58,6 +58,14 @@ struct mark {
     UT_hash_handle hh; /* iterates in order of creation */
 };
 
+/* Log records of a trace that is not judged yet. */
+struct written {
+    uint8_t id[16];
+    struct tt_logs logs;
+    uint64_t first;    /* when its first record came */
+    UT_hash_handle hh; /* iterates in order of that */
+};
+
 struct triggers {
     uint64_t second; /* since when `errors` counts */
     unsigned errors; /* failed traces */
@@ -83,14 +91,29 @@ struct tt_sampler {
     uint64_t window_end;
     struct decided *decided;
     struct mark *marks;
+    struct written *written;
+    size_t log_count; /* in these */
+    bool may_drop;    /* is there anything that could drop a trace? */
     uint64_t now;
     struct triggers triggers;
     _Atomic uint64_t passed, early, late, over_rate, dumps, dumped, waiting, remembered;
+    _Atomic uint64_t logs_held, logs_dropped;
     _Atomic uint64_t tails[TAILS];
 };
 
 /* Set off by polling or an event. */
 bool tt_sample_is_background(const struct tt_otel_span *span);
+
+/* ---- logs.c ---- */
+
+/* What is held of the trace goes the way of the verdict. */
+void tt_sample_logs_judged(struct tt_sampler *sampler, const uint8_t id[16], const struct verdict *verdict);
+/* Its spans pass without being judged. */
+void tt_sample_logs_pass(struct tt_sampler *sampler, const uint8_t id[16]);
+void tt_sample_logs_tick(struct tt_sampler *sampler);
+void tt_sample_logs_flush(struct tt_sampler *sampler);
+/* Emits them and gives them back. */
+void tt_sample_logs_emit(struct tt_sampler *sampler, struct tt_logs *logs);
 
 /* ---- triggers.c ---- */
 

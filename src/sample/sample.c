@@ -100,6 +100,7 @@ static void finish(struct tt_sampler *sampler, struct held *held, const struct v
         keep(sampler, &held->spans, verdict);
     else
         drop(sampler, held->id, &held->spans, verdict);
+    tt_sample_logs_judged(sampler, held->id, verdict);
     free(held);
 }
 
@@ -264,6 +265,7 @@ void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now)
     }
     if (sampler->candidates && now >= sampler->window_end)
         close_window(sampler);
+    tt_sample_logs_tick(sampler);
     tt_sample_triggers_tick(sampler);
     if (!sampler->flight)
         return;
@@ -280,6 +282,7 @@ void tt_sampler_flush(struct tt_sampler *sampler)
         judge(sampler, held, false);
     if (sampler->candidates)
         close_window(sampler);
+    tt_sample_logs_flush(sampler);
 }
 
 /* ---- spans ------------------------------------------------------------------------------------------ */
@@ -298,9 +301,10 @@ static bool revive(struct tt_sampler *sampler, struct decided *decided, enum tai
 {
     struct row *row = &sampler->rows[decided->verdict.row];
     struct tt_spans spans = {0};
+    struct tt_logs logs = {0};
 
     if (decided->verdict.keep || decided->verdict.final || !sampler->flight ||
-        !tt_flight_take(sampler->flight, decided->id, &spans))
+        !tt_flight_take(sampler->flight, decided->id, &spans, &logs))
         return false;
     atomic_fetch_sub_explicit(&row->dropped, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&row->dropped_spans, spans.count, memory_order_relaxed);
@@ -308,6 +312,8 @@ static bool revive(struct tt_sampler *sampler, struct decided *decided, enum tai
     count(&sampler->tails[tail], 1);
     decided->verdict = (struct verdict){.keep = true, .row = decided->verdict.row};
     keep(sampler, &spans, &decided->verdict);
+    atomic_fetch_sub_explicit(&sampler->logs_dropped, logs.count, memory_order_relaxed);
+    tt_sample_logs_emit(sampler, &logs);
     return true;
 }
 
@@ -386,6 +392,7 @@ void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span)
     if (!is_held(sampler, span)) {
         count(&sampler->passed, 1);
         sampler->emit(sampler->context, span);
+        tt_sample_logs_pass(sampler, span->trace_id);
         return;
     }
     HASH_FIND(hh, sampler->decided, span->trace_id, sizeof(decided->id), decided);
@@ -442,15 +449,17 @@ void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16])
 uint64_t tt_sampler_dump(struct tt_sampler *sampler)
 {
     struct tt_spans spans = {0};
+    struct tt_logs logs = {0};
     uint64_t dumped = 0;
 
-    while (sampler->flight && tt_flight_take(sampler->flight, NULL, &spans)) {
+    while (sampler->flight && tt_flight_take(sampler->flight, NULL, &spans, &logs)) {
         for (size_t i = 0; i < spans.count; i++) {
             spans.items[i]->trace_state = "tangotrace=flight";
             sampler->emit(sampler->context, spans.items[i]);
         }
         dumped += spans.count;
         tt_spans_put(&spans);
+        tt_sample_logs_emit(sampler, &logs);
     }
     count(&sampler->dumped, dumped);
     count(&sampler->dumps, 1);

@@ -9,6 +9,9 @@
  *   head      a share by the random bits of the trace id (threshold.h); what is above a rate is dropped so
  * that the share stays known
  *
+ * A log record that was written during a span goes the way of its trace: it is held until that is judged, for
+ * as long as spans are, and kept where that does not come to pass.
+ *
  * Traces of which all are to be kept anyway are not held. Whatever is dropped is counted by rule, and
  * remembered for some seconds by the flight recorder (flight.h). Times are CLOCK_MONOTONIC as the feeding
  * thread has it, so that a replay decides as the recorded run did. All functions but tt_sampler_json and
@@ -41,6 +44,7 @@ enum tt_sampler_kind {
 enum tt_flight_on { TT_FLIGHT_ANY, TT_FLIGHT_ERRORS, TT_FLIGHT_TIMEOUT, TT_FLIGHT_REQUEST };
 
 struct tt_sampler_config {
+    void (*emit_log)(void *context, struct tt_otel_log *log); /* as `emit`; NULL: no logs are given */
     enum tt_sampler_kind kind;
     double ratio;             /* of the ratio samplers */
     double background;        /* share of traces that polling or an event set off; at most the sampler's */
@@ -72,10 +76,12 @@ void tt_sampler_span(struct tt_sampler *sampler, struct tt_otel_span *span);
 void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now);
 /* Judges all that is held. */
 void tt_sampler_flush(struct tt_sampler *sampler);
+/* A log record: takes a reference of its own if it holds it. */
+void tt_sampler_log(struct tt_sampler *sampler, struct tt_otel_log *log);
 /* Something else speaks for the trace (a log record at WARN or above): it is kept, also if none of its spans
  * has ended yet, or it was dropped and the flight recorder has it. */
 void tt_sampler_mark(struct tt_sampler *sampler, const uint8_t trace_id[16]);
-/* Exports what the flight recorder has; number of spans. They say `tangotrace=flight` in the tracestate and
+/* Exports what the flight recorder has; number of spans. These say `tangotrace=flight` in the tracestate and
  * no threshold: they stand for nothing but themselves. */
 uint64_t tt_sampler_dump(struct tt_sampler *sampler);
 

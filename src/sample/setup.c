@@ -74,6 +74,9 @@ int tt_sampler_new(const struct tt_sampler_config *config,
     if (err)
         return err;
     made->config.rules = NULL; /* the caller's */
+    made->may_drop = config->rule_count || config->rate || made->parent_based ||
+                     made->rows[config->rule_count + ROW_BACKGROUND].threshold != TT_TH_ALL ||
+                     made->rows[config->rule_count + ROW_OTHERS].threshold != TT_TH_ALL;
     made->slow = tt_slow_new();
     if (config->flight_ns && config->flight_spans)
         made->flight = tt_flight_new(config->flight_spans, config->flight_ns);
@@ -89,9 +92,16 @@ void tt_sampler_free(struct tt_sampler **sampler)
     struct held *held, *next;
     struct decided *decided, *following;
     struct mark *mark, *after;
+    struct written *written, *later;
 
     if (!s)
         return;
+    HASH_ITER(hh, s->written, written, later)
+    {
+        HASH_DEL(s->written, written);
+        tt_logs_put(&written->logs);
+        free(written);
+    }
     HASH_ITER(hh, s->held, held, next)
     {
         HASH_DEL(s->held, held);
@@ -170,6 +180,8 @@ void tt_sampler_json(struct tt_json *json, const struct tt_sampler *sampler)
     tt_json_uint(json, "late", load(&sampler->late));
     for (size_t i = 1; i < TAILS; i++)
         tt_json_uint(json, tails[i], load(&sampler->tails[i]));
+    tt_json_uint(json, "logs_held", load(&sampler->logs_held));
+    tt_json_uint(json, "logs_dropped", load(&sampler->logs_dropped));
     tt_json_uint(json, "over_rate", load(&sampler->over_rate));
     tt_json_uint(json, "recorder", load(&sampler->remembered));
     tt_json_uint(json, "dumps", load(&sampler->dumps));

@@ -66,11 +66,11 @@ static void test_defaults(void **state)
 
     assert_int_equal(o.ring_size, 16 << 20);
     assert_int_equal(o.join_wait, 2000);
-    assert_int_equal(o.queue_size, 16384);
+    assert_int_equal(o.queue_size, 65536);
     assert_int_equal(o.batch_size, 8192);
     assert_int_equal(o.batch_delay, 1000);
-    assert_int_equal(o.otlp_timeout, 10000);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 10000);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_GZIP);
     assert_int_equal(o.console_rate, 0);
     assert_int_equal(o.color, TT_COLOR_AUTO);
     assert_int_equal(o.log_level, TT_LOG_INFO);
@@ -194,12 +194,12 @@ static void test_opentelemetry(void **state)
                      "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "OTEL_BSP_SCHEDULE_DELAY=50",
                      "OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=10"));
 
-    assert_string_equal(o.otlp_headers, "c=d"); /* the more specific variable */
-    assert_int_equal(o.otlp_timeout, 2500);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_NONE);
-    assert_string_equal(o.otlp_certificate, "/ca");
-    assert_string_equal(o.otlp_client_certificate, "/cert");
-    assert_string_equal(o.otlp_client_key, "/key");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].headers, "c=d"); /* the more specific variable */
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 2500);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_NONE);
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].certificate, "/ca");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].client_certificate, "/cert");
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].client_key, "/key");
     assert_string_equal(o.resource_attributes, "deployment.environment=test");
     assert_int_equal(o.batch_delay, 50);
     assert_int_equal(o.queue_size, 100);
@@ -207,6 +207,41 @@ static void test_opentelemetry(void **state)
     assert_int_equal(o.exports.count, 2); /* an endpoint asks for the exporter */
     assert_string_equal(o.exports.items[0], "console");
     assert_string_equal(o.exports.items[1], "otlp:http://c:4318/base");
+    tt_options_free(&o);
+
+    /* What is not said of one signal is what is said of all, wherever that stands; the rest is the default.
+     */
+    o = parse(ARGS("--otlp-timeout", "3s", "--otlp-logs-protocol", "http/json", "--spool", "/s",
+                   "--spool-size", "300K"),
+              ARGS("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=50", "OTEL_EXPORTER_OTLP_METRICS_HEADERS=k=v",
+                   "OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=zstd",
+                   "OTEL_BLRP_MAX_QUEUE_SIZE=7", "OTEL_BSP_SCHEDULE_DELAY=20",
+                   "OTEL_METRIC_EXPORT_TIMEOUT=900", "OTEL_LOG_LEVEL=WARN", "OTEL_ATTRIBUTE_COUNT_LIMIT=9",
+                   "OTEL_SPAN_EVENT_COUNT_LIMIT=2"));
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 3000);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].timeout, 50);
+    assert_int_equal(o.otlp_of[TT_OTLP_METRICS].timeout, 900);
+    assert_string_equal(o.otlp_of[TT_OTLP_TRACES].headers, "a=b");
+    assert_string_equal(o.otlp_of[TT_OTLP_METRICS].headers, "k=v");
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_ZSTD);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].protocol, TT_PROTOCOL_PROTOBUF);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].protocol, TT_PROTOCOL_JSON);
+    assert_null(o.otlp_of[TT_OTLP_LOGS].certificate);
+    assert_int_equal(o.queue_size, 65536);
+    assert_int_equal(o.log_queue_size, 7);
+    assert_int_equal(o.log_batch_delay, 20);
+    assert_string_equal(o.spool_dir, "/s");
+    assert_int_equal(o.spool_size, 300 * 1024);
+    assert_int_equal(o.spool_age, 24 * 3600 * 1000);
+    assert_int_equal(o.log_level, TT_LOG_WARN);
+    assert_int_equal(o.attribute_count, 9);
+    assert_int_equal(o.event_count, 2);
+    tt_options_free(&o);
+
+    o = parse(ARGS(), ARGS("TANGOTRACE_SPOOL_DIR=/var/lib/x", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"));
+    assert_string_equal(o.spool_dir, "/var/lib/x");
+    assert_int_equal(o.otlp_of[TT_OTLP_METRICS].protocol, TT_PROTOCOL_PROTOBUF);
     tt_options_free(&o);
 
     o = parse(ARGS("--sampling-rules", "device=a; ratio=1", "--sampling-rules", "ratio=0"),
@@ -269,10 +304,10 @@ static void test_opentelemetry(void **state)
                    "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "TANGOTRACE_RING_SIZ=1"));
     assert_int_equal(o.sampler, TT_SAMPLER_ALWAYS_ON);
     assert_string_equal(o.sampler_ratio, "1");
-    assert_int_equal(o.queue_size, 16384);
+    assert_int_equal(o.queue_size, 65536);
     assert_int_equal(o.batch_delay, 1000);
-    assert_int_equal(o.otlp_compression, TT_COMPRESSION_GZIP);
-    assert_int_equal(o.otlp_timeout, 10000);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 10000);
     tt_options_free(&o);
     tt_log_set_level(TT_LOG_INFO);
 }
@@ -463,7 +498,7 @@ static void test_print_config(void **state)
     assert_non_null(strstr(out.data, "select: [\"!user:op\", \"Te\\\"st/*\"]         # option --select"));
     assert_non_null(strstr(out.data, "# TANGOTRACE_RING_SIZE\n"));
     assert_non_null(strstr(out.data, "export: [\"otlp:http://****@c:1\"]"));
-    assert_non_null(strstr(out.data, "queue-size: 16384                        # default\n"));
+    assert_non_null(strstr(out.data, "queue-size: 65536                        # default\n"));
     assert_non_null(
         strstr(out.data, "otlp-headers: \"authorization=****\"       # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));

@@ -91,6 +91,7 @@ static inline struct tt_otel_span *fixture_span(struct tt_otel_resource *resourc
         span->parent_id[7] = (uint8_t)parent;
     }
     span->flags = 0x101;
+    span->trigger = "client";
     span->kind = kind;
     span->name = kind == 2 ? "Tango::Device_5Impl::read_attributes_5" : "Tango::DeviceProxy::read_attribute";
     span->title = title;

@@ -87,6 +87,8 @@ static inline void server_decode(struct server *server, const uint8_t *body, siz
         tt__otlp__logs_request__free_unpacked(logs, NULL);
         return;
     }
+    if (strstr(server->head, " /v1/metrics "))
+        return;
     request = tt__otlp__trace_request__unpack(NULL, size, body);
     if (!request) {
         fprintf(stderr, "server: bad protobuf\n");
@@ -170,19 +172,29 @@ static inline void *server_run(void *arg)
     return NULL;
 }
 
-static inline void server_start(struct server *server, const struct step *steps, size_t count)
+/* Port 0: any. */
+static inline void server_start_at(struct server *server, const struct step *steps, size_t count,
+                                   unsigned port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     socklen_t size = sizeof(address);
+    int on = 1;
 
     *server = (struct server){.steps = steps, .step_count = count};
-    server->fd = socket(AF_INET, SOCK_STREAM, 0);
+    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(server->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     assert_int_equal(bind(server->fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(server->fd, 16), 0);
     assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &size), 0);
     server->port = ntohs(address.sin_port);
     assert_int_equal(pipe(server->stop), 0);
     assert_int_equal(pthread_create(&server->thread, NULL, server_run, server), 0);
+}
+
+static inline void server_start(struct server *server, const struct step *steps, size_t count)
+{
+    server_start_at(server, steps, count, 0);
 }
 
 static inline void server_end(struct server *server)

@@ -14,7 +14,7 @@ static char directory[] = "/tmp/tangotrace-test-XXXXXX";
 
 static struct tt_exporter *open_file(const char *path)
 {
-    const struct tt_export_config config = {.delay_ms = 20};
+    const struct tt_export_config config = {.queues = {{.delay_ms = 20}, {.delay_ms = 20}}};
     struct tt_exporter *exporter = NULL;
     _cleanup_free_ char *spec = NULL;
     char *error = NULL;
@@ -212,7 +212,7 @@ static void test_errors(void **state)
 static void test_fifo(void **state)
 {
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
-    const struct tt_export_config config = {.delay_ms = 10};
+    const struct tt_export_config config = {.queues = {{.delay_ms = 10}, {.delay_ms = 10}}};
     _cleanup_free_ char *spec = NULL;
     struct tt_exporter *exporter = NULL;
     struct tt_export_stats stats;

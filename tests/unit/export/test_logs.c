@@ -212,7 +212,7 @@ static void test_otlp(void **state)
 {
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
     struct tt_otel_log *log = fixture_log(resource, 1, 1, 9, "INFO", "text", 1);
-    struct tt_export_config config = {.delay_ms = 20, .logs = true};
+    struct tt_export_config config = {.queues = {{.delay_ms = 20}, {.delay_ms = 20}}, .logs = true};
     struct tt_exporter *exporter;
     struct tt_export_stats stats;
     const struct step steps[] = {{.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}};
@@ -247,7 +247,7 @@ static void test_otlp(void **state)
 static void test_file(void **state)
 {
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
-    struct tt_export_config config = {.delay_ms = 20, .logs = true};
+    struct tt_export_config config = {.queues = {{.delay_ms = 20}, {.delay_ms = 20}}, .logs = true};
     struct tt_exporter *exporter;
     struct tt_export_stats spans, logs;
     char path[] = "/tmp/tt-logs-XXXXXX", spec[64], *error = NULL, line[1 << 16];

@@ -21,7 +21,8 @@ static void start(struct bed *bed, struct tt_export_config config, const struct 
     *bed = (struct bed){.resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815)};
     server_start(&bed->server, steps, count);
     assert_true(asprintf(&spec, "otlp:http://127.0.0.1:%u", bed->server.port) > 0);
-    config.delay_ms = config.delay_ms ? config.delay_ms : 20;
+    if (!config.queues[0].delay_ms)
+        config.queues[0].delay_ms = 20;
     assert_int_equal(tt_exporter_new(spec, &config, &bed->exporter, &error), 0);
 }
 
@@ -71,8 +72,9 @@ static void test_accepted(void **state)
         ANSWER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.gzip = true, .headers = "x-key=a%20b"}, steps,
-          TT_ARRAY_SIZE(steps));
+    start(&bed,
+          (struct tt_export_config){.otlp[0].encoding = TT_ENCODING_GZIP, .otlp[0].headers = "x-key=a%20b"},
+          steps, TT_ARRAY_SIZE(steps));
     for (unsigned i = 1; i <= 4; i++) {
         give(&bed, 100 * i);
         settle(&bed);
@@ -98,7 +100,7 @@ static void test_plain(void **state)
     static const struct step steps[] = {ANSWER(OK_EMPTY)};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.batch = 3000, .delay_ms = 500}, steps, 1);
+    start(&bed, (struct tt_export_config){.queues[0].batch = 3000, .queues[0].delay_ms = 500}, steps, 1);
     give(&bed, 3000); /* 2.8 MB: more than sockets hold, and libcurl would like to wait for "100 Continue" */
     settle(&bed);
     assert_int_equal(bed.server.spans, 3000);
@@ -125,7 +127,7 @@ static void test_refused(void **state)
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(answers); i++)
         steps[i] = (struct step){.answer = answers[i], .hang_up = i == TT_ARRAY_SIZE(answers) - 1};
-    start(&bed, (struct tt_export_config){.delay_ms = 1}, steps, TT_ARRAY_SIZE(steps));
+    start(&bed, (struct tt_export_config){.queues[0].delay_ms = 1}, steps, TT_ARRAY_SIZE(steps));
     for (size_t i = 0; i < TT_ARRAY_SIZE(answers); i++) {
         give(&bed, 1);
         settle(&bed);
@@ -146,7 +148,7 @@ static void test_retried(void **state)
                                         ANSWER(OK_EMPTY)};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.gzip = true}, steps, TT_ARRAY_SIZE(steps));
+    start(&bed, (struct tt_export_config){.otlp[0].encoding = TT_ENCODING_GZIP}, steps, TT_ARRAY_SIZE(steps));
     give(&bed, 10);
     settle(&bed);
     assert_int_equal(bed.stats.retries, 2);
@@ -172,7 +174,7 @@ static void test_retry_after(void **state)
 
     strftime(when, sizeof(when), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&then, &tm));
     snprintf(date, sizeof(date), "HTTP/1.1 503 Busy\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", when);
-    start(&bed, (struct tt_export_config){.gzip = true}, steps, TT_ARRAY_SIZE(steps));
+    start(&bed, (struct tt_export_config){.otlp[0].encoding = TT_ENCODING_GZIP}, steps, TT_ARRAY_SIZE(steps));
     give(&bed, 1);
     settle(&bed);
     assert_int_equal(bed.stats.exported, 1);
@@ -191,7 +193,7 @@ static void test_long_retry_after(void **state)
     uint64_t begin;
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.gzip = true}, steps, 1);
+    start(&bed, (struct tt_export_config){.otlp[0].encoding = TT_ENCODING_GZIP}, steps, 1);
     give(&bed, 5);
     settle(&bed);
     assert_int_equal(bed.stats.dropped_timeout, 5);
@@ -211,7 +213,7 @@ static void test_long_retry_after(void **state)
 static void test_connection_refused(void **state)
 {
     static const struct step steps[] = {ANSWER(OK_EMPTY)};
-    struct tt_export_config config = {.timeout_ms = 500, .delay_ms = 10};
+    struct tt_export_config config = {.otlp[0].timeout_ms = 500, .queues[0].delay_ms = 10};
     _cleanup_free_ char *spec = NULL;
     char *error = NULL;
     struct bed bed;
@@ -238,7 +240,7 @@ static void test_slow(void **state)
     uint64_t begin = server_ms();
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.timeout_ms = 300}, steps, 1);
+    start(&bed, (struct tt_export_config){.otlp[0].timeout_ms = 300}, steps, 1);
     give(&bed, 10);
     settle(&bed);
     assert_int_equal(bed.stats.dropped_timeout, 10);
@@ -255,7 +257,7 @@ static void test_cut_answer(void **state)
     };
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.timeout_ms = 300, .delay_ms = 1}, steps, 2);
+    start(&bed, (struct tt_export_config){.otlp[0].timeout_ms = 300, .queues[0].delay_ms = 1}, steps, 2);
     give(&bed, 1);
     settle(&bed);
     give(&bed, 1);
@@ -272,7 +274,7 @@ static void test_huge_answer(void **state)
         {.answer = "HTTP/1.1 503 Busy\r\n\r\n", .fill = 5 << 20, .hang_up = true}};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.delay_ms = 1}, steps, 2);
+    start(&bed, (struct tt_export_config){.queues[0].delay_ms = 1}, steps, 2);
     give(&bed, 1);
     settle(&bed);
     give(&bed, 1);
@@ -293,7 +295,7 @@ static void test_other_protocols(void **state)
     };
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.delay_ms = 1}, steps, 2);
+    start(&bed, (struct tt_export_config){.queues[0].delay_ms = 1}, steps, 2);
     give(&bed, 1);
     settle(&bed);
     assert_int_equal(bed.stats.exported, 1);
@@ -310,7 +312,7 @@ static void test_partial_success(void **state)
         "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 13\r\n\r\n\x0a\x0b\x08\x03\x12\x07too old")};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.gzip = true}, steps, 1);
+    start(&bed, (struct tt_export_config){.otlp[0].encoding = TT_ENCODING_GZIP}, steps, 1);
     give(&bed, 10);
     settle(&bed);
     assert_int_equal(bed.stats.exported, 7);
@@ -326,7 +328,11 @@ static void test_overflow_and_stop(void **state)
     uint64_t begin = server_ms();
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.queue = 100, .batch = 50, .timeout_ms = 60000, .gzip = true},
+    start(&bed,
+          (struct tt_export_config){.queues[0].queue = 100,
+                                    .queues[0].batch = 50,
+                                    .otlp[0].timeout_ms = 60000,
+                                    .otlp[0].encoding = TT_ENCODING_GZIP},
           steps, 1);
     give(&bed, 50);
     while (!bed.server.requests)
@@ -348,7 +354,10 @@ static void test_stop_flushes(void **state)
     static const struct step steps[] = {ANSWER(OK_EMPTY)};
     struct bed bed;
 
-    start(&bed, (struct tt_export_config){.delay_ms = 60000, .batch = 300, .gzip = true}, steps, 1);
+    start(&bed,
+          (struct tt_export_config){
+              .queues[0].delay_ms = 60000, .queues[0].batch = 300, .otlp[0].encoding = TT_ENCODING_GZIP},
+          steps, 1);
     give(&bed, 1000);
     tt_exporter_stop(bed.exporter, 2000);
     tt_exporter_stats(bed.exporter, &bed.stats);
@@ -359,7 +368,7 @@ static void test_stop_flushes(void **state)
 
 static void test_bad_files(void **state)
 {
-    const struct tt_export_config config = {.certificate = "/nonexistent.pem"};
+    const struct tt_export_config config = {.otlp[0].certificate = "/nonexistent.pem"};
     struct tt_exporter *exporter = NULL;
     char *error = NULL;
 
@@ -372,20 +381,22 @@ static void test_names(void **state)
 {
     static const struct {
         const char *spec, *name;
-        bool full;
+        bool full; /* the URL is used as it is */
     } cases[] = {
         {"otlp", "otlp:http://localhost:4318/v1/traces", false},
         {"otlp:https://me:secret@h/x?key=secret", "otlp:https://h/x/v1/traces", false},
-        {"otlp:http://h/x", "otlp:http://h/x", true},
-        {"otlp:http://h", "otlp:http://h/", true},
+        {"http://h/x", "otlp:http://h/x", true},
+        {"http://h", "otlp:http://h/", true},
     };
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
-        const struct tt_export_config config = {.full_url = cases[i].full};
+        struct tt_export_config config = {0};
         struct tt_exporter *exporter = NULL;
         char *error = NULL;
 
-        assert_int_equal(tt_exporter_new(cases[i].spec, &config, &exporter, &error), 0);
+        config.otlp[0].url = cases[i].full ? cases[i].spec : NULL;
+        assert_int_equal(tt_exporter_new(cases[i].full ? "otlp" : cases[i].spec, &config, &exporter, &error),
+                         0);
         assert_string_equal(tt_exporter_name(exporter), cases[i].name);
         tt_exporter_free(&exporter);
     }

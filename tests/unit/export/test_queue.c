@@ -12,6 +12,7 @@ static struct tt_otel_span *plain_span(void)
     struct tt_otel_span *span = tt_otel_span_new();
 
     span->resource = tt_otel_resource_new();
+    span->trigger = "client";
     return span;
 }
 
@@ -87,6 +88,74 @@ static void test_delay(void **state)
     tt_otel_span_put(&span);
 }
 
+/* What makes room first: log records below INFO, then spans without a root, then everything. */
+static void test_ranks(void **state)
+{
+    struct tt_queue *spans = tt_queue_new(TT_SIGNAL_SPANS, 100, 100),
+                    *logs = tt_queue_new(TT_SIGNAL_LOGS, 100, 100);
+    struct tt_otel_span *span = plain_span(), *rootless = plain_span();
+    struct tt_otel_log *info = tt_otel_log_new(), *debug = tt_otel_log_new();
+    unsigned taken[4] = {0};
+
+    rootless->trigger = NULL;
+    info->severity = 9;
+    debug->severity = 5;
+    for (unsigned i = 0; i < 200; i++) {
+        taken[0] += tt_queue_push(logs, debug);
+        taken[1] += tt_queue_push(spans, rootless);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        taken[2] += tt_queue_push(logs, info);
+        taken[3] += tt_queue_push(spans, span);
+    }
+    assert_int_equal(taken[0], 50);
+    assert_int_equal(taken[1], 75);
+    assert_int_equal(taken[2], 50);
+    assert_int_equal(taken[3], 25);
+    tt_queue_free(&spans);
+    tt_queue_free(&logs);
+    tt_otel_span_put(&span);
+    tt_otel_span_put(&rootless);
+    tt_otel_log_put(&info);
+    tt_otel_log_put(&debug);
+}
+
+/* Queues that share memory: it is bounded whatever the number of items, and comes back. */
+static void test_memory(void **state)
+{
+    struct tt_queue *spans = tt_queue_new(TT_SIGNAL_SPANS, 1000, 1000),
+                    *logs = tt_queue_new(TT_SIGNAL_LOGS, 1000, 10);
+    struct tt_otel_span *span = plain_span();
+    struct tt_otel_log *info = tt_otel_log_new(), *debug = tt_otel_log_new();
+    struct tt_queue_memory memory = {.most = 100 * tt_otel_span_size(span)};
+    unsigned accepted = 0;
+    void *taken[10];
+
+    info->severity = 9;
+    debug->severity = 5;
+    tt_queue_share(spans, &memory);
+    tt_queue_share(logs, &memory);
+    for (unsigned i = 0; i < 60; i++)
+        assert_true(tt_queue_push(spans, span));
+    assert_false(tt_queue_push(logs, debug));
+    while (accepted < 1000 && tt_queue_push(logs, info))
+        accepted++;
+    assert_in_range(accepted, 10, 100);
+    assert_true(memory.used <= memory.most);
+    assert_false(tt_queue_push(spans, span));
+    assert_int_equal(tt_queue_take(logs, taken, 0, 0), 10);
+    assert_false(tt_queue_push(logs, info)); /* a batch in hand is memory, too */
+    tt_queue_done(logs, taken, 10);
+    assert_true(tt_queue_push(logs, info));
+    assert_true(tt_queue_push_wait(spans, span, false)); /* who waits is not dropped for want of memory */
+    tt_queue_free(&spans);
+    tt_queue_free(&logs);
+    assert_int_equal(memory.used, 0);
+    tt_otel_span_put(&span);
+    tt_otel_log_put(&info);
+    tt_otel_log_put(&debug);
+}
+
 struct race {
     struct tt_queue *queue;
     struct tt_otel_span *span;
@@ -128,10 +197,8 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_free_puts),
-        cmocka_unit_test(test_delay),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_overflow), cmocka_unit_test(test_free_puts), cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_ranks),    cmocka_unit_test(test_memory),    cmocka_unit_test(test_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

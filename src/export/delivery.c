@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "export/delivery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "export/compress.h"
+#include "export/http.h"
+#include "export/ratelog.h"
+#include "export/reply.h"
+#include "export/spool.h"
+
+#define PARTIAL_S 60
+
+struct tt_delivery {
+    enum tt_signal signal;
+    char *name;
+    struct tt_sink_counters *counters;
+    struct tt_otlp_config otlp;
+    struct tt_http *http;
+    struct tt_compressor *compressor;
+    struct tt_spool *spool;      /* NULL: there is none */
+    uint64_t rate;               /* of what is stored, bytes per second */
+    uint64_t retry_at, drain_at; /* monotonic ns: no attempt, no stored batch before */
+    struct tt_ratelog refused, gave_up, partial, encoding, disk, type;
+};
+
+static const char *const what[TT_SIGNALS] = {[TT_SIGNAL_SPANS] = "spans", [TT_SIGNAL_LOGS] = "log records"};
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+/* Whatever is wrong with the disk, tracing goes on. */
+static void open_spool(struct tt_delivery *delivery, const struct tt_export_config *config)
+{
+    const struct tt_spool_config spool = {.directory = config->spool,
+                                          .max_bytes = config->spool_bytes,
+                                          .max_age_ns = config->spool_age_ms * TT_NS_PER_MS};
+    _cleanup_free_ char *why = NULL,
+                        *name = tt_format("%s-%s", delivery->signal == TT_SIGNAL_LOGS ? "logs" : "traces",
+                                          delivery->name + strlen("otlp:"));
+    int err = name ? tt_spool_open(&spool, name, delivery->counters, &delivery->spool, &why) : -ENOMEM;
+
+    delivery->rate = config->spool_rate;
+    if (err)
+        tt_warn("no spool: %s; %s that %s does not take are lost, tracing goes on",
+                why ? why : strerror(-err), what[delivery->signal], delivery->name);
+}
+
+int tt_delivery_new(enum tt_signal signal, struct tt_url *url, const struct tt_export_config *config,
+                    struct tt_sink_counters *counters, struct tt_delivery **delivery, char **error)
+{
+    _cleanup_(tt_delivery_free) struct tt_delivery *made = calloc(1, sizeof(*made));
+    struct tt_http_config http = {.url = *url};
+    int err;
+
+    *url = (struct tt_url){0};
+    if (made)
+        made->name = tt_format("otlp:%s", http.url.display);
+    if (!made || !made->name) {
+        tt_url_free(&http.url);
+        return -ENOMEM;
+    }
+    made->signal = signal;
+    made->counters = counters;
+    made->otlp = config->otlp[signal];
+    http.name = made->name;
+    http.otlp = &made->otlp;
+    err = tt_http_new(&http, &made->http, error);
+    if (err < 0)
+        return err;
+    made->compressor = tt_compressor_new(made->otlp.encoding);
+    if (!made->compressor)
+        return -ENOMEM;
+    if (config->spool)
+        open_spool(made, config);
+    *delivery = TAKE_PTR(made);
+    return 0;
+}
+
+void tt_delivery_free(struct tt_delivery **delivery)
+{
+    struct tt_delivery *d = TAKE_PTR(*delivery);
+
+    if (!d)
+        return;
+    tt_http_free(&d->http);
+    tt_compressor_free(&d->compressor);
+    tt_spool_close(&d->spool, true);
+    free(d->name);
+    free(d);
+}
+
+const char *tt_delivery_name(const struct tt_delivery *delivery)
+{
+    return delivery->name;
+}
+
+void tt_delivery_stop(struct tt_delivery *delivery, uint64_t deadline)
+{
+    tt_http_stop(delivery->http, deadline);
+}
+
+/* ---- outcomes ---------------------------------------------------------------------------------------- */
+
+static void count_accepted(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items)
+{
+    struct tt_reply_partial partial;
+
+    if (!tt_reply_is_otlp(reply->size, reply->content_type))
+        tt_ratelog_warn(&delivery->type, PARTIAL_S, "%s: answers with %s; is it an OTLP/HTTP receiver?",
+                        delivery->name, reply->content_type);
+    tt_reply_partial(reply->body, reply->size, reply->content_type, items, &partial);
+    tt_sink_add(&delivery->counters->exported, items - partial.rejected);
+    tt_sink_add(&delivery->counters->dropped_refused, partial.rejected);
+    if (partial.rejected || *partial.message)
+        tt_ratelog_warn(&delivery->partial, PARTIAL_S, "%s: the receiver rejected %llu of %zu %s%s%s",
+                        delivery->name, (unsigned long long)partial.rejected, items, what[delivery->signal],
+                        *partial.message ? ": " : "", partial.message);
+}
+
+static void count_requests(struct tt_delivery *delivery, const struct tt_http_reply *reply)
+{
+    struct tt_sink_counters *counters = delivery->counters;
+
+    tt_sink_add(&counters->requests, reply->requests);
+    tt_sink_add(&counters->retries, reply->requests ? reply->requests - 1 : 0);
+    tt_sink_add(&counters->bytes, reply->sent);
+}
+
+static void count_reply(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items)
+{
+    struct tt_sink_counters *counters = delivery->counters;
+
+    switch (reply->outcome) {
+    case TT_HTTP_ACCEPTED:
+        count_accepted(delivery, reply, items);
+        break;
+    case TT_HTTP_REFUSED:
+        tt_sink_add(&counters->dropped_refused, items);
+        tt_ratelog_warn(&delivery->refused, TT_RATELOG_S, "%s: %s; %zu %s dropped", delivery->name,
+                        reply->error, items, what[delivery->signal]);
+        break;
+    case TT_HTTP_GAVE_UP:
+        tt_sink_add(&counters->dropped_timeout, items);
+        tt_ratelog_warn(&delivery->gave_up, TT_RATELOG_S, "%s: %s; gave up after %u attempts, %zu %s dropped",
+                        delivery->name, reply->error, reply->requests, items, what[delivery->signal]);
+        break;
+    }
+}
+
+void tt_delivery_fail(struct tt_delivery *delivery, size_t items, const char *why)
+{
+    tt_sink_add(&delivery->counters->dropped_error, items);
+    tt_ratelog_warn(&delivery->encoding, TT_RATELOG_S, "%s: %zu %s dropped: %s", delivery->name, items,
+                    what[delivery->signal], why);
+}
+
+/* ---- with a spool ------------------------------------------------------------------------------------ */
+
+static void store(struct tt_delivery *delivery, const struct tt_http_body *body, size_t items)
+{
+    const struct tt_spool_batch batch = {.data = body->data,
+                                         .size = body->size,
+                                         .items = (uint32_t)items,
+                                         .encoding = body->encoding,
+                                         .json = body->json};
+    int err = tt_spool_put(delivery->spool, &batch);
+
+    if (!err)
+        return;
+    tt_sink_add(&delivery->counters->dropped_spool, items);
+    tt_ratelog_warn(&delivery->disk, TT_RATELOG_S,
+                    "%s: cannot be stored: %s; %zu %s dropped, tracing goes on", delivery->name,
+                    err == -EFBIG ? "a batch is larger than --spool-size" : strerror(-err), items,
+                    what[delivery->signal]);
+}
+
+/* False: the destination is away. */
+static bool try(struct tt_delivery *delivery, const struct tt_http_body *body, struct tt_http_reply *reply)
+{
+    bool again = delivery->retry_at != 0;
+
+    tt_http_try(delivery->http, body, reply);
+    count_requests(delivery, reply);
+    tt_sink_add(&delivery->counters->retries, again && reply->requests);
+    delivery->retry_at = reply->retry_at;
+    return reply->outcome != TT_HTTP_GAVE_UP;
+}
+
+/* Must what is new take its place behind what is stored? */
+static bool is_queued(const struct tt_delivery *delivery)
+{
+    return tt_now_ns() < delivery->retry_at || tt_http_stopped(delivery->http) ||
+           (delivery->signal == TT_SIGNAL_LOGS && !tt_spool_is_empty(delivery->spool));
+}
+
+void tt_delivery_tick(struct tt_delivery *delivery, uint64_t oldest)
+{
+    uint64_t now = tt_now_ns();
+    struct tt_spool_batch batch;
+    struct tt_http_reply reply;
+    struct tt_http_body body;
+
+    if (!delivery->spool)
+        return;
+    tt_spool_alive(delivery->spool, oldest);
+    if (now < delivery->retry_at || now < delivery->drain_at || tt_http_stopped(delivery->http) ||
+        !tt_spool_oldest(delivery->spool, &batch))
+        return;
+    body = (struct tt_http_body){batch.data, batch.size, batch.encoding, batch.json};
+    if (!try(delivery, &body, &reply))
+        return;
+    delivery->drain_at = now + batch.size * TT_NS_PER_S / delivery->rate;
+    tt_spool_remove(
+        delivery->spool); /* before it is counted: in between it is "waiting", never twice there */
+    count_reply(delivery, &reply, batch.items);
+}
+
+/* ---- both -------------------------------------------------------------------------------------------- */
+
+void tt_delivery_send(struct tt_delivery *delivery, const struct tt_bytes *body, size_t items)
+{
+    const struct tt_bytes *packed = tt_compress(delivery->compressor, body);
+    struct tt_http_body http = {.encoding = delivery->otlp.encoding, .json = delivery->otlp.json};
+    struct tt_http_reply reply;
+
+    if (!packed) {
+        tt_delivery_fail(delivery, items, "out of memory");
+        return;
+    }
+    http.data = packed->data;
+    http.size = packed->size;
+    if (!delivery->spool) {
+        tt_http_post(delivery->http, &http, &reply);
+        count_requests(delivery, &reply);
+        count_reply(delivery, &reply, items);
+    } else if (is_queued(delivery) || !try(delivery, &http, &reply)) {
+        store(delivery, &http, items);
+    } else {
+        count_reply(delivery, &reply, items);
+    }
+}

@@ -1,0 +1,388 @@
+"""Receivers that behave badly, and their certificates: no hang, no loss that is not counted. Over real sockets and TLS, from
+`tangotrace replay`: the exporter of a live agent."""
+import gzip
+import http.server
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import bed as beds
+from agent import BINARY
+from harness import check, equal, figure, wait_for
+from test_outage import IDLE, ended, files, golden, span_ids
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+# ---- receivers ----------------------------------------------------------------------------------------------------------
+
+def read_request(connection):
+    """(head, body) of one request; None at the end."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        data += piece
+    head, body = data.split(b"\r\n\r\n", 1)
+    size = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+    while len(body) < size:
+        piece = connection.recv(65536)
+        if not piece:
+            return None
+        body += piece
+    return head.decode(), body
+
+
+class Receiver:
+    """A TCP server; `serve(connection, number)` does what it likes with each connection."""
+
+    def __init__(self, serve, context=None, port=0):
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.url = "%s://localhost:%d" % ("https" if context else "http", self.port)
+        self.serve, self.context, self.connections, self.heads, self.ids = serve, context, 0, [], []
+        self.peers, self.open = [], []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.one, args=(connection, self.connections), daemon=True).start()
+
+    def one(self, connection, number):
+        try:
+            if self.context:
+                connection = self.context.wrap_socket(connection, server_side=True)
+                self.peers.append(connection.getpeercert())
+            self.open.append(connection)
+            self.serve(self, connection, number)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def take(self, connection):
+        """Reads a request and keeps its spans; None at the end."""
+        request = read_request(connection)
+        if request:
+            self.heads.append(request[0])
+            if " /v1/traces" in request[0] and "protobuf" in request[0] and "gzip" in request[0]:
+                self.ids += span_ids(gzip.decompress(request[1]))
+        return request
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends the accept of the thread
+        self.listener.close()
+        for connection in self.open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def good(receiver, connection, number):
+    while receiver.take(connection):
+        connection.sendall(OK)
+
+
+def exported(bed, url, *args, seconds=40, recording="calls", expect=None):
+    """A replay to that URL: (seconds it took, final line, standard error)."""
+    proc = bed.start("replay", [BINARY, "replay", golden(recording), "--export", "otlp:" + url, "--no-logs"] + list(args))
+    begin = time.monotonic()
+    last = ended(proc, seconds)
+    return time.monotonic() - begin, last, proc.stderr
+
+
+def accounted(final, made=35):
+    equal(final["spans"], made, "spans made")
+    equal(final["exported"] + final["lost"], made, "spans exported and lost")
+
+
+# ---- bad servers --------------------------------------------------------------------------------------------------------
+
+def test_bad_servers(bed):
+    """What each does, what becomes of the spans, and how long it may take (--otlp-timeout 1s, and the end)."""
+    def half_closing(receiver, connection, number):
+        receiver.take(connection)
+        connection.shutdown(socket.SHUT_WR)  # an end of file in place of an answer
+        connection.settimeout(10)
+        connection.recv(1)
+
+    def deaf(receiver, connection, number):  # closes while the request is on its way
+        connection.recv(10)
+
+    def resetting(receiver, connection, number):
+        receiver.take(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    def silent(receiver, connection, number):
+        receiver.take(connection)
+        connection.settimeout(20)
+        connection.recv(1)
+
+    def dripping(receiver, connection, number):  # a byte of the head now and then
+        receiver.take(connection)
+        for byte in OK * 100:
+            connection.sendall(bytes([byte]))
+            threading.Event().wait(0.2)
+
+    def answering(head, fill=0):
+        def serve(receiver, connection, number):
+            while receiver.take(connection):
+                connection.sendall(head)
+                for _ in range(fill):
+                    connection.sendall(b"x" * 65536)
+                if b"Content-Length" not in head and b"chunked" not in head:
+                    return
+        return serve
+
+    def bomb(receiver, connection, number):  # 5 MB that fit into 5 KB
+        receiver.take(connection)
+        body = gzip.compress(b"\0" * (5 << 20))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    cases = [  # name, serve, spans that arrive for us, words on standard error
+        ("half-closing", half_closing, 0, "gave up"),
+        ("closing at once", deaf, 0, "gave up"),
+        ("resetting", resetting, 0, "gave up"),
+        ("silent", silent, 0, "no answer in time"),
+        ("dripping", dripping, 0, "no answer in time"),
+        ("200 and huge", answering(b"HTTP/1.1 200 OK\r\n\r\n", 80), 0, "larger than 4 MiB"),
+        ("200 of another type", answering(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"), 35,
+         "is it an OTLP/HTTP receiver"),
+        ("204", answering(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"), 35, "lost 0"),
+        ("HTTP/1.0", answering(b"HTTP/1.0 200 OK\r\n\r\n"), 35, "lost 0"),
+        ("redirect", answering(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://localhost:1/\r\nContent-Length: 0\r\n\r\n"),
+         0, "a redirect to http://localhost:1/"),
+        ("redirect to itself", answering(b"HTTP/1.1 308 Permanent Redirect\r\nLocation: /v1/traces\r\nContent-Length: 0\r\n\r\n"),
+         0, "which is not followed"),
+        ("422", answering(b"HTTP/1.1 422 Unprocessable\r\nContent-Length: 36\r\n\r\nat least one valid stream is required"), 0,
+         "at least one valid stream"),
+        ("500 on data", answering(b"HTTP/1.1 500 Internal\r\nContent-Length: 20\r\n\r\ninvalid temporality "), 0, "answered 500"),
+        ("too old", answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 14\r\n\r\ntoo old sample"), 0, "too old sample"),
+        ("415", answering(b"HTTP/1.1 415 Unsupported\r\nContent-Length: 0\r\n\r\n"), 0, "answered 415"),
+        ("429 without Retry-After", answering(b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"), 0, "answered 429"),
+        ("a bomb", bomb, 35, "lost 0"),
+        ("no HTTP", answering(b"SSH-2.0-OpenSSH_9.2\r\n"), 0, "no HTTP port"),
+    ]
+    slowest = 0
+    for name, serve, arrive, words in cases:
+        receiver = Receiver(serve)
+        took, final, said = exported(bed, receiver.url, "--otlp-timeout", "1s")
+        receiver.close()
+        accounted(final)
+        equal(final["exported"], arrive, "%s: spans exported" % name)
+        check(words in said, "%s: what is said" % name, said)
+        check(took < 6, "%s: how long it took" % name, took)
+        slowest = max(slowest, took)
+    figure("%d kinds of bad servers, the slowest took %.1f s" % (len(cases), slowest))
+
+
+def test_kept_meanwhile(bed):
+    """With a spool, what a server that is out of order does not take arrives once it is well; what it refuses is dropped."""
+    answers = [b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", b"", b"garbage\r\n\r\n",
+               b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", OK]
+
+    def getting_well(receiver, connection, number):
+        while True:
+            request = read_request(connection)
+            if not request:
+                return
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if answer == OK:
+                receiver.ids += span_ids(gzip.decompress(request[1]))
+            connection.sendall(answer)
+            if b"Content-Length" not in answer:
+                return
+
+    spool = bed.path("spool")
+    receiver = Receiver(getting_well)
+    exported(bed, receiver.url, "--spool", spool)
+    proc = bed.start("drain", [BINARY, "replay", golden("chain"), "--export", "otlp:" + receiver.url, "--no-logs", "--spool",
+                               spool] + IDLE)
+    wait_for(lambda: not files(spool), 20, "an empty spool")
+    proc.signal(15)
+    ended(proc)
+    equal(len(receiver.ids), len(set(receiver.ids)), "spans, each once")
+    check(len(receiver.ids) >= 35, "all of them", len(receiver.ids))
+    receiver.close()
+
+
+def test_encodings(bed):
+    """zstd, gzip, nothing; JSON: each is what its header says, with the same spans in it."""
+    bodies = {}
+
+    def keeping(receiver, connection, number):
+        while True:
+            request = read_request(connection)
+            if not request:
+                return
+            bodies.setdefault(receiver.name, []).append(request)
+            connection.sendall(OK)
+
+    for kind in ("none", "gzip", "zstd"):
+        receiver = Receiver(keeping)
+        receiver.name = kind
+        _, final, _ = exported(bed, receiver.url, "--otlp-compression", kind)
+        equal(final["exported"], 35, "spans exported")
+    plain = bodies["none"][0][1]
+    equal(len(span_ids(plain)), 35, "spans in the plain body")
+    equal(gzip.decompress(bodies["gzip"][0][1]), plain, "gzip")
+    check("Content-Encoding: zstd" in bodies["zstd"][0][0], "header", bodies["zstd"][0][0])
+    done = subprocess.run(["zstd", "-dc"], input=bodies["zstd"][0][1], stdout=subprocess.PIPE, check=True)
+    equal(done.stdout, plain, "zstd")
+    receiver = Receiver(keeping)
+    receiver.name = "json"
+    exported(bed, receiver.url, "--otlp-protocol", "http/json")
+    head, body = bodies["json"][0]
+    check("Content-Type: application/json" in head, "header", head)
+    request = json.loads(gzip.decompress(body))
+    ids = [int(s["spanId"], 16) for r in request["resourceSpans"] for c in r["scopeSpans"] for s in c["spans"]]
+    equal(sorted(ids), sorted(span_ids(plain)), "spans of the JSON")
+
+
+def test_signals_apart(bed):
+    """Each signal has its own destination, headers and compression; what is said for all counts for the rest."""
+    receivers = {signal: Receiver(good) for signal in ("traces", "logs", "metrics")}
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS": "x-all=1",
+           "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "x-scope=beamline", "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "none",
+           "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_TRACES_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": "otlp"}
+    for signal, receiver in receivers.items():
+        env["OTEL_EXPORTER_OTLP_%s_ENDPOINT" % signal.upper()] = receiver.url + "/in/" + signal
+    proc = bed.start("replay", [BINARY, "replay", golden("events")], env=env)
+    ended(proc)
+    heads = {signal: receiver.heads[0] for signal, receiver in receivers.items() if receiver.heads}
+    equal(sorted(heads), ["logs", "metrics", "traces"], "signals that came")
+    for signal, head in heads.items():
+        check("POST /in/%s HTTP" % signal in head, "path", head)
+        equal("x-scope: beamline" in head, signal == "logs", "headers of " + signal)
+        equal("x-all: 1" in head, signal != "logs", "headers of " + signal)
+        equal("Content-Encoding: gzip" in head, signal != "metrics", "compression of " + signal)
+
+
+# ---- TLS ----------------------------------------------------------------------------------------------------------------
+
+def openssl(*args, **kw):
+    done = subprocess.run(["openssl"] + list(args), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, **kw)
+    check(done.returncode == 0, "openssl " + args[0], done.stdout)
+
+
+class Authority:
+    def __init__(self, bed, name):
+        self.bed, self.name, self.key, self.cert = bed, name, bed.path(name + ".key"), bed.path(name + ".pem")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.key, "-out", self.cert, "-subj",
+                "/CN=" + name, "-days", "2")
+
+    def issue(self, name, start="20200101000000Z", end="20390101000000Z", to=None):
+        """(certificate, key) of localhost as `name`, into the files of `to`."""
+        base = to or self.bed.path(name)
+        folder = self.bed.path("ca-" + self.name)
+        os.makedirs(folder, exist_ok=True)
+        for path, text in (("index.txt", ""), ("serial", "%04X" % (1000 + len(os.listdir(folder)) * 7))):
+            with open(os.path.join(folder, path), "w") as f:
+                f.write(text)
+        config = os.path.join(folder, "config")
+        with open(config, "w") as f:
+            f.write("[ca]\ndefault_ca=c\n[c]\ndatabase=%s/index.txt\nserial=%s/serial\nnew_certs_dir=%s\npolicy=p\ndefault_md=sha256\n"
+                    "unique_subject=no\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=DNS:localhost\n" % (folder, folder, folder))
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", base + ".key.new", "-out", base + ".csr", "-subj", "/CN=" + name)
+        openssl("ca", "-batch", "-config", config, "-cert", self.cert, "-keyfile", self.key, "-in", base + ".csr", "-out",
+                base + ".pem.new", "-startdate", start, "-enddate", end, "-extensions", "e", "-notext")
+        os.rename(base + ".key.new", base + ".key")
+        os.rename(base + ".pem.new", base + ".pem")
+        return base + ".pem", base + ".key"
+
+
+def server_context(pair, clients=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    if clients:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients)
+    return context
+
+
+def test_certificates(bed):
+    """Good, expired, of an unknown authority, for another name, none at all: only the first gets spans."""
+    ca, other = Authority(bed, "ca"), Authority(bed, "other")
+    fine = ca.issue("fine")
+    cases = [
+        ("good", server_context(fine), ca.cert, 35, "lost 0"),
+        ("expired", server_context(ca.issue("expired", end="20210101000000Z")), ca.cert, 0, "expired"),
+        ("unknown", server_context(fine), other.cert, 0, "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        ("plain", None, ca.cert, 0, "no connection or no answer in time"),
+    ]
+    for name, context, authority, arrive, words in cases:
+        receiver = Receiver(good, context)
+        url = receiver.url.replace("http:", "https:")
+        took, final, said = exported(bed, url, "--otlp-certificate", authority, "--otlp-timeout", "1s")
+        accounted(final)
+        equal((final["exported"], len(receiver.ids)), (arrive, arrive), "%s: spans" % name)
+        check(words in said and took < 6, "%s: what is said, and when" % name, took, said)
+        receiver.close()
+    receiver = Receiver(good, server_context(fine))
+    _, final, said = exported(bed, "https://127.0.0.1:%d" % receiver.port, "--otlp-certificate", ca.cert, "--otlp-timeout", "1s")
+    equal(final["exported"], 0, "another name: spans")
+    check("host name" in said, "another name", said)
+
+
+def test_certificates_renewed(bed):
+    """Client certificate, key and authority are read again when they change, while the agent runs: a new pair of the same
+    files is shown to the receiver; a server with a new authority is trusted once that is in the file."""
+    first, second = Authority(bed, "first"), Authority(bed, "second")
+    clients = first.issue("client-one", to=bed.path("client"))
+    authority = bed.path("authority.pem")
+    with open(authority, "w") as f, open(first.cert) as g:
+        f.write(g.read())
+    both = bed.path("both.pem")
+    with open(both, "w") as f:
+        for path in (first.cert, second.cert):
+            with open(path) as g:
+                f.write(g.read())
+    server = first.issue("server-one")
+    receiver = Receiver(good, server_context(server, both))
+    spool = bed.path("spool")
+    proc = bed.start("replay", [BINARY, "replay", golden("calls"), "--export", "otlp:" + receiver.url, "--no-logs",
+                                "--otlp-certificate", authority, "--otlp-client-certificate", clients[0], "--otlp-client-key",
+                                clients[1], "--spool", spool, "--speed", "20", "--repeat", "100000"])
+
+    def peer():
+        return dict(pair[0] for pair in receiver.peers[-1]["subject"])["commonName"] if receiver.peers else None
+
+    wait_for(lambda: receiver.ids, 15, "spans")
+    equal(peer(), "client-one", "the client")
+    second.issue("client-two", to=bed.path("client"))
+    wait_for(lambda: peer() == "client-two", 15, "the new client certificate")
+    # A server of another authority on the same port; the file follows later.
+    port = receiver.port
+    receiver.close()
+    before = len(receiver.ids)
+    context = server_context(second.issue("server-two"), both)
+    receiver.context = context
+    wait_for(lambda: renewed(receiver, context, port), 10, "the port again")
+    wait_for(lambda: files(spool), 20, "spans that are kept")
+    os.rename(second.cert, authority)
+    wait_for(lambda: len(receiver.ids) > before and not files(spool), 30, "spans at the new server")
+    proc.signal(15)
+    final = ended(proc)
+    equal(final["lost"], 0, "lost")
+    equal(len(set(receiver.ids)), final["spans"], "spans at both servers")
+
+
+def renewed(receiver, context, port):
+    try:
+        receiver.listener = socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return False
+    threading.Thread(target=receiver.run, daemon=True).start()
+    return True
