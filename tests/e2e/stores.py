@@ -16,7 +16,7 @@ import urllib.request
 
 import bed as beds
 import spans as otlp
-from harness import HERE, Skip, check, wait_for
+from harness import HERE, check, wait_for
 
 FOLDER = os.path.join(HERE, "backends")
 
@@ -175,10 +175,7 @@ class Tempo(Store):
     name, ports, ready_page = "tempo", ("otlp", "http", "grpc", "gossip"), ("http", "/ready")
 
     def __init__(self, bed, prometheus):
-        binary = os.environ.get("TEMPO_BIN")
-        if not binary:
-            raise Skip("no Tempo: TEMPO_BIN names none")
-        beds.need(binary, "TEMPO_BIN names it")
+        binary = beds.need(os.environ["TEMPO_BIN"], "TEMPO_BIN names it")
         super().__init__(bed, binary, ["-config.file=%(config)s"], remote_write=prometheus.url("http", "/api/v1/write"))
         self.otlp = self.url("otlp", "/v1/traces")
 
