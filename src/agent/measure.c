@@ -219,8 +219,8 @@ static const struct tt_measure export_rows[] = {
     "otel.sdk.processor.log.processed", "{log_record}", "Log records handed to the exporter, or not",        \
         TT_METRIC_COUNTER, "error.type"
 #define LOGS_EXPORTED                                                                                        \
-    "otel.sdk.exporter.log.exported", "{log_record}",                                                        \
-        "Log records for which export has ended, well or not", TT_METRIC_COUNTER, "error.type"
+    "otel.sdk.exporter.log.exported", "{log_record}", "Log records for which export has ended, well or not", \
+        TT_METRIC_COUNTER, "error.type"
 
 static const struct tt_measure log_rows[] = {
     EXPORT(waiting, "otel.sdk.processor.log.queue.size", "{log_record}", "Log records in queue and batch",

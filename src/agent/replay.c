@@ -12,6 +12,7 @@
 #include "agent/publish.h"
 #include "agent/recorder.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/options.h"
 
@@ -138,13 +139,17 @@ static bool set_process(struct tt_replay *replay, struct tt_process *process)
 
 /* ---- speed ---- */
 
+/* A millisecond early is early enough: a sleep for each event would cost more than the event. */
+#define EARLY_NS 1000000u
+
 static void wait_for(const struct tt_replay *replay, uint64_t time)
 {
     uint64_t due = replay->wall + (uint64_t)((double)(time - replay->stats.first) / replay->speed);
     struct timespec t = {.tv_sec = (time_t)(due / 1000000000u), .tv_nsec = (long)(due % 1000000000u)};
 
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t,
-                    NULL); /* a signal ends it: then `stop` is looked at */
+    if (due > tt_now_ns() + EARLY_NS)
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t,
+                        NULL); /* a signal ends it: then `stop` is looked at */
 }
 
 static void pass_time(struct tt_replay *replay, uint64_t time)

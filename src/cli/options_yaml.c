@@ -155,7 +155,7 @@ static int read_pair(struct reader *reader, const yaml_node_pair_t *pair, const 
     if (!name)
         return -ENOMEM;
     option = tt_option_find(name, strlen(name));
-    if (!option && !group && value->type == YAML_MAPPING_NODE && is_group(name))
+    if ((!option || option->alias) && !group && value->type == YAML_MAPPING_NODE && is_group(name))
         return read_group(reader, value, name);
     if (!option)
         return unknown_key(reader, key, name);

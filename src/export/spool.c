@@ -86,12 +86,13 @@ static void publish(const struct tt_spool *spool)
 
 static int add(struct tt_spool *spool, const struct entry *entry)
 {
-    if (spool->first && spool->first >= spool->count / 2) { /* moved seldom enough to be cheap */
+    /* Moved seldom enough to be cheap. */
+    if (spool->entries && spool->first && spool->first >= spool->count / 2) {
         spool->count -= spool->first;
         memmove(spool->entries, spool->entries + spool->first, spool->count * sizeof(*entry));
         spool->first = 0;
     }
-    if (spool->count == spool->capacity) {
+    if (!spool->entries || spool->count == spool->capacity) {
         size_t capacity = spool->capacity ? spool->capacity * 2 : 64;
         struct entry *entries = reallocarray(spool->entries, capacity, sizeof(*entries));
 
@@ -176,12 +177,15 @@ static bool look_at(const struct tt_spool *spool, const char *file, struct entry
 
 static int scan(struct tt_spool *spool)
 {
-    int copy = openat(spool->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int copy = openat(spool->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     const struct dirent *file;
     struct entry entry;
-    int error = dir ? 0 : -errno;
+    int error = 0;
 
+    if (!dir)
+        return -errno;
+    (void)TAKE_FD(copy); /* the stream's now */
     while (!error && (file = readdir(dir)) && spool->count < ENTRIES_MAX)
         if (look_at(spool, file->d_name, &entry))
             error = add(spool, &entry);

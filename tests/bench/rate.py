@@ -58,14 +58,17 @@ class Counter:
 def devices_of(bed):
     """900 devices in seven servers: [(url, good rows, bad rows)]."""
     found = []
-    kinds = [(parts.tangotest, "bench/tt%d/%d", plans.TANGOTEST, plans.TANGOTEST_FAIL, 4, 150),
-             (parts.thrower, "bench/th%d/%d", plans.THROWER, plans.THROWER_FAIL, 1, 100),
+    kinds = [(parts.tangotest, "bench/tt%d/%d", plans.TANGOTEST, plans.TANGOTEST_FAIL, 2, 50),
+             (parts.thrower, "bench/th%d/%d", plans.THROWER, plans.THROWER_FAIL, 3, 200),
              (parts.follower, "bench/fo%d/%d", plans.FOLLOWER, plans.FOLLOWER_FAIL, 2, 100)]
+    servers_of = []
     for make, pattern, good, bad, servers, count in kinds:
         for number in range(servers):
             names = [pattern % (number, i) for i in range(count)]
-            server = make(bed, instance="b%d" % number, devices=names, witness=False)
-            found += [(server.url(name), good, bad) for name in names]
+            servers_of.append(make(bed, instance="b%d" % number, devices=names, witness=False, wait=False))
+            found += [(servers_of[-1].url(name), good, bad) for name in names]
+    for server in servers_of:
+        server.proc.wait_text(parts.READY, 120)
     return found
 
 
@@ -84,8 +87,9 @@ def plan_of(devices, calls, threads, seed):
 def record(bed, path, calls=20000):
     devices = devices_of(bed)
     check(len(devices) == 900, "devices", len(devices))
-    clients = [parts.Client(bed, plan_of(devices, calls * 3 // 4, 4, 1), gate=True, witness=False, name="cpp"),
-               parts.Client(bed, plan_of(devices, calls // 4, 2, 2), python=True, gate=True, witness=False, name="python")]
+    clients = [parts.Client(bed, plan_of(devices, calls * 3 // 4, 4, 1), flags=["--shared"], gate=True,
+                            witness=False, name="cpp"),
+               parts.Client(bed, plan_of(devices, calls // 4, 2, 2), python=True, flags=["--shared"], gate=True, witness=False, name="python")]
     agent = Agent(bed, "--record", path, export=["null"], seconds=60)
     for client in clients:
         client.release()

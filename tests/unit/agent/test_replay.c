@@ -161,6 +161,20 @@ static void read_output(const char *name, struct result *result)
     fclose(file);
 }
 
+/* A reader of these bytes; NULL: they are no recording. */
+static struct tt_recording_reader *reader_of(const void *data, size_t size)
+{
+    int fd = memfd_create("recording", MFD_CLOEXEC);
+    struct tt_recording_reader *reader = NULL;
+    char *error = NULL;
+
+    assert_int_equal(write(fd, data, size), size);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    if (tt_recording_open_fd(fd, "it", &reader, &error))
+        free(error);
+    return reader;
+}
+
 /* Replays these bytes into a file of OTLP JSON; `more` options, NULL-ended, or NULL. */
 static struct result replay_with(const void *data, size_t size, char *const *more)
 {
@@ -168,23 +182,23 @@ static struct result replay_with(const void *data, size_t size, char *const *mor
     char name[] = "/tmp/tt-replay-XXXXXX", target[64], *error = NULL;
     char *argv[16] = {"--export", target};
     size_t count = 2;
-    int fd = memfd_create("recording", MFD_CLOEXEC), out = mkstemp(name);
-    struct tt_recording_reader *reader = NULL;
+    int out = mkstemp(name);
+    struct tt_recording_reader *reader = reader_of(data, size);
     struct tt_pipeline_figures figures;
     struct tt_options options;
     struct tt_replay *replay;
     struct result result = {0};
 
-    assert_int_equal(write(fd, data, size), size);
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     snprintf(target, sizeof(target), "file:%s", name);
     while (more && *more && count < TT_ARRAY_SIZE(argv) - 1)
         argv[count++] = *more++;
     assert_int_equal(tt_options_parse(&options, TT_COMMAND_REPLAY, argv, NULL, &error), 0);
-    if (tt_recording_open_fd(fd, "it", &reader, &error)) {
-        free(error);
-    } else if (!tt_replay_new(&options, reader, 0, &replay)) {
+    if (reader && !tt_replay_new(&options, reader, 0, &replay)) {
         tt_replay_run(replay, &never);
+        for (unsigned pass = 1; pass < options.repeat; pass++) {
+            assert_int_equal(tt_replay_again(replay, reader_of(data, size)), 0);
+            tt_replay_run(replay, &never);
+        }
         tt_replay_stop(replay);
         tt_replay_report(replay);
         tt_pipeline_figures(tt_replay_pipeline(replay), &figures);
@@ -245,6 +259,34 @@ static unsigned count_of(const char *text, const char *part)
     for (; (text = strstr(text, part)); text++)
         n++;
     return n;
+}
+
+/* Again and again: the same calls, with other ids, later. */
+static void repeated(void **state)
+{
+    static char *const three[] = {"--repeat", "3", NULL};
+    size_t size;
+    _cleanup_free_ char *data = load(&size);
+    struct result once = replay(data, size), a = replay_with(data, size, three),
+                  b = replay_with(data, size, three);
+    char id[64];
+
+    assert_int_equal(a.stats.events, 3 * EVENTS);
+    assert_int_equal(a.spans, 3 * SPANS);
+    assert_int_equal(a.gaps, once.gaps);
+    assert_int_equal(a.stats.bad_records, 0);
+    assert_int_equal(count_of(a.output, "\"code\":2"), 3 * count_of(once.output, "\"code\":2"));
+    assert_int_equal(count_of(a.output, "\"parentSpanId\""), 3 * count_of(once.output, "\"parentSpanId\""));
+    for (const char *at = a.output; (at = strstr(at, "\"spanId\"")); at++) {
+        snprintf(id, sizeof(id), "%.27s", at);
+        assert_int_equal(count_of(a.output, id), 1);
+    }
+    assert_true(a.stats.last - a.stats.first > 2 * (once.stats.last - once.stats.first));
+    assert_int_equal(a.size, b.size);
+    assert_memory_equal(a.output, b.output, a.size);
+    free(once.output);
+    free(a.output);
+    free(b.output);
 }
 
 /* Sampling goes by the recorded times and ids: the same is kept every time. */
@@ -351,8 +393,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processes),        cmocka_unit_test(metas),
         cmocka_unit_test(points),           cmocka_unit_test(twice_the_same),
-        cmocka_unit_test(sampled_the_same), cmocka_unit_test(truncated),
-        cmocka_unit_test(unknown_row),
+        cmocka_unit_test(sampled_the_same), cmocka_unit_test(repeated),
+        cmocka_unit_test(truncated),        cmocka_unit_test(unknown_row),
     };
 
     return cmocka_run_group_tests(tests, quiet, NULL);

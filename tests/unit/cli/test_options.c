@@ -462,6 +462,9 @@ static void test_yaml(void **state)
     yaml("sampling:\n  wait: 2s\nsampling-wait: 1s\n", "x.yaml:3: \"sampling-wait\" appears twice");
     yaml("sampling:\n  wait:\n    a: b\n", "x.yaml:3: sampling-wait takes a value, not a mapping");
     yaml("sampling: 5\n", "x.yaml:1: unknown key \"sampling\"");
+    yaml("spool: {dir: /x, size: 1G, age: 2h}\n", NULL);
+    yaml("spool: /x\nspool-rate: 2M\notlp: {logs-headers: a=b, compression: zstd}\n", NULL);
+    yaml("spool: /x\nspool-dir: /y\n", "x.yaml:2: \"spool-dir\" appears twice");
     yaml("nonsense: {a: b}\n", "x.yaml:1: unknown key \"nonsense\"");
     yaml("sampling-rules:\n  - device: x\n    ratio: 2\n",
          "x.yaml:2: sampling-rules: ratio \"2\" is no number from 0 to 1");

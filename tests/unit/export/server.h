@@ -87,7 +87,7 @@ static inline void server_decode(struct server *server, const uint8_t *body, siz
         tt__otlp__logs_request__free_unpacked(logs, NULL);
         return;
     }
-    if (strstr(server->head, " /v1/metrics "))
+    if (strstr(server->head, " /v1/metrics ") || strstr(server->head, "application/json"))
         return;
     request = tt__otlp__trace_request__unpack(NULL, size, body);
     if (!request) {

@@ -321,6 +321,33 @@ static void test_partial_success(void **state)
     end(&bed);
 }
 
+/* The same in JSON, and JSON that is none of ours: 2xx is what counts. */
+static void test_json_replies(void **state)
+{
+#define JSON_ANSWER(length, text)                                                                            \
+    ANSWER("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: " length     \
+           "\r\n\r\n" text)
+    static const struct step steps[] = {
+        JSON_ANSWER("63", "{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"old\"}}  "),
+        JSON_ANSWER("41", "{\"partialSuccess\":{\"rejectedSpans\":1000}}"),
+        JSON_ANSWER("26", "{\"partialSuccess\":[1,2,3]}"),
+        JSON_ANSWER("40", "{\"partialSuccess\":{\"errorMessage\":null}}"),
+        JSON_ANSWER("14", "[[[[[[[[[[[[[["),
+    };
+    struct bed bed;
+
+    start(&bed, (struct tt_export_config){.queues[0].delay_ms = 1, .otlp[0].json = true}, steps,
+          TT_ARRAY_SIZE(steps));
+    for (size_t i = 0; i < TT_ARRAY_SIZE(steps); i++) {
+        give(&bed, 10);
+        settle(&bed);
+        assert_int_equal(bed.stats.dropped_refused, i ? 13 : 3);
+    }
+    assert_int_equal(bed.stats.exported, 37);
+    assert_non_null(strstr(bed.server.head, "\r\nContent-Type: application/json"));
+    end(&bed);
+}
+
 /* The receiver hangs: the queue fills, what comes then is dropped, nobody waits, the end comes in time. */
 static void test_overflow_and_stop(void **state)
 {
@@ -417,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_huge_answer),
         cmocka_unit_test(test_other_protocols),
         cmocka_unit_test(test_partial_success),
+        cmocka_unit_test(test_json_replies),
         cmocka_unit_test(test_overflow_and_stop),
         cmocka_unit_test(test_stop_flushes),
         cmocka_unit_test(test_bad_files),
