@@ -142,6 +142,13 @@ class Loki(Store):
         check(len(records) < 5000, "all of them: it gives no more at once")
         return records
 
+    def old_records(self, since, number):
+        """All that it has of the hour since then, once there are so many: what is hours old is found when it is stored only."""
+        check(request(self.url("http", "/flush"), b"").status == 204, "Loki stores what it has")
+        query = '{service_name=~".+"}'
+        wait_for(lambda: len(self.records(query, since)) >= number, 20, "%d records in Loki" % number, 0.2)
+        return self.records(query, since)
+
 
 class Prometheus(Store):
     """Metrics; it scrapes `scraped` (a port) besides."""

@@ -70,9 +70,10 @@ def check_clients(spans, system):
     truth.check_unique(spans)
     truth.check_client(spans, pid, system.log)
     truth.check_threads(spans, pid, system.log)
+    calls = [s for s in spans if s.attrs.get("rpc.method") != "Tango/_non_existent"]  # the ORB's own, which names no device
     for caller in (pid, system.leader.pid):
         others = {s.id for s in spans if s.kind == otlp.CLIENT and s.pid != caller}
-        truth.check_pairs([s for s in spans if s.parent not in others], caller, system.pids)
+        truth.check_pairs([s for s in calls if s.parent not in others], caller, system.pids)
     truth.check_wire(spans, pid, otlp.CLIENT, system.invoked)
 
 
@@ -268,13 +269,14 @@ def test_success(bed):
     for protocol in ("http/protobuf", "http/json"):
         prometheus = stores.Prometheus(bed)  # a new one: the recording's samples are older than what it has got by then
         file = bed.path(os.path.basename(protocol) + ".jsonl")
-        final, said = replayed(bed, "events", "--export", "file:" + file, "--export", "otlp", "--otlp-protocol", protocol, "--otlp-traces-endpoint",
-                               jaeger.otlp, "--otlp-logs-endpoint", loki.otlp, "--otlp-metrics-endpoint", prometheus.otlp)
+        final, said = replayed(bed, "events", "--export", "file:" + file, "--export", "otlp", "--otlp-protocol", protocol,
+                               "--otlp-traces-endpoint", jaeger.otlp, "--otlp-logs-endpoint", loki.otlp,
+                               "--otlp-metrics-endpoint", prometheus.otlp)
         equal((final["exported"], final["lost"]), (final["spans"], 0), "spans by %s" % protocol)
         check("warning" not in said, "nothing to say by %s" % protocol, said)
         check(prometheus.ask("label/__name__/values"), "metrics by %s" % protocol)
     want = otlp.load_logs(file)
-    equal(len(loki.records('{service_name=~".+"}', want[0].time / 1e9 - 60)), 3, "log records, the same ones by both")
+    equal(len(loki.old_records(want[0].time / 1e9 - 60, 3)), 3, "log records, the same ones by both")
     record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "one"}}
     answers = [stores.request(url, body, JSON) for url, body in (
         (jaeger.otlp, b"{}"), (prometheus.otlp, sample(time.time())),
@@ -349,7 +351,7 @@ def test_throttled(bed):
     capture.close()
     check("answered 429" in said, "it was throttled", said)
     want = otlp.load_logs(file)
-    records = loki.records('{service_name=~".+"}', want[0].time / 1e9 - 60)
+    records = loki.old_records(want[0].time / 1e9 - 60, len(want))
     truth.same([(l.time, l.body, l.span) for l in want],
                [(when, text, d.get("span_id", "")) for when, text, d in records], "records in Loki against those of the file")
     figure("%d records, all there once" % len(records))
