@@ -26,7 +26,7 @@ endif
 
 PACKAGES := libbpf libelf libprotobuf-c libcurl libdeflate libzstd zlib yaml-0.1 json-c libpcre2-8 libmicrohttpd
 # Goals that do not compile: they must work on a bare machine.
-ifneq ($(filter-out help deps demo check check-long clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps demo check check-long check-backends clean,$(or $(MAKECMDGOALS),all)),)
   missing := $(shell for p in $(PACKAGES); do $(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done; \
                test -e /usr/include/Zydis/Zydis.h || echo zydis; test -e /usr/include/uthash.h || echo uthash; \
                command -v $(CLANG) >/dev/null || echo clang; command -v protoc-c >/dev/null || echo protoc-c; \
@@ -60,7 +60,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
+.PHONY: all help deps demo check check-long check-backends check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -191,6 +191,11 @@ check-all: all
 
 check-e2e: all ## real Tango programs, a real database, a real Collector (as root)
 	$(Q)tests/e2e/run
+
+check-backends: ## real Jaeger, Loki and Prometheus; Tempo where TEMPO_BIN names one (builds them once; as root)
+	$(Q)deploy/bootstrap build check demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/e2e/run backends
 
 check-long: ## the long versions: full harm test, kernels in qemu
 	$(Q)deploy/bootstrap build check demo long

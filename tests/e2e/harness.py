@@ -15,6 +15,7 @@ CI = os.environ.get("CI", "") not in ("", "0", "false")
 MODULES = ["test_baseline", "test_cli", "test_sampling", "test_calls", "test_methods", "test_probes", "test_forwarded", "test_ssl", "test_matrix", "test_errors",
            "test_async", "test_inside", "test_ledger", "test_python", "test_green", "test_every", "test_otlp", "test_outage", "test_servers", "test_metrics", "test_top", "test_reload", "test_loss", "test_processes", "test_late",
            "test_replay", "test_plan_cache", "test_native", "test_links", "test_harm", "test_harm_builds"]
+NAMED = ["test_backends"]  # run only when named: see make check-backends
 
 
 class Skip(Exception):
@@ -66,7 +67,7 @@ def scaled(name, default):
 def selected(names):
     """(module, function) pairs; a name is a module, or module.function, both with or without 'test_'."""
     pairs = []
-    for module_name in MODULES:
+    for module_name in MODULES + (NAMED if names else []):
         module = importlib.import_module(module_name)
         for key, function in vars(module).items():
             if key.startswith("test_") and callable(function) and function.__module__ == module_name:

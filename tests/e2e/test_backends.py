@@ -1,0 +1,408 @@
+"""A real Tango system in real back ends: what their own APIs give back is what the clients did. `make check-backends`.
+
+One agent sends traces to Jaeger (or Tempo), logs to Loki and metrics to Prometheus. Truth are the clients' own logs and the ORB's.
+"""
+import collections
+import json
+import os
+import socket
+import sys
+import time
+
+import agent as agents
+import bed as beds
+import otlp_peers
+import parts
+import plans
+import spans as otlp
+import stores
+import truth
+from agent import Agent, need_agent
+from harness import check, check_all, equal, figure, scaled, wait_for
+from test_metrics import FRIENDLY, LEADER, close
+from test_outage import ended, files, golden
+
+CALLS = scaled("TT_BACKEND_CALLS", 400)
+EXPORT = ["--batch-delay", "300ms", "--metrics-interval", "500ms", "--metrics-spans", "--metrics-graph", "class"]
+GRAPH = "traces_service_graph_request_"
+ERROR = "STATUS_CODE_ERROR"
+JOB = "tango/tangotrace"  # of the agent's own resource in Prometheus: service.namespace/service.name
+
+
+class System:
+    """Database, TangoTest that logs, a server that fails, a Leader that calls a Follower; a client whose calls are traced."""
+
+    def __init__(self, bed, *options):
+        self.bed, self.since = bed, time.time()
+        database = parts.Database(bed)
+        test, throw, follow = (parts.tangotest(bed, database, extra=("-v4",)), parts.thrower(bed, database),
+                               parts.follower(bed, database))
+        lead = parts.leader(bed, follow, database)
+        good = (plans.at("sys/tg_test/1", plans.TANGOTEST) + plans.at("test/thrower/1", plans.THROWER) +
+                plans.at("test/leader/1", LEADER))
+        bad = plans.at("sys/tg_test/1", plans.TANGOTEST_FAIL) + plans.at("test/thrower/1", plans.THROWER_FAIL)
+        plan = plans.mixed(good, bad, CALLS, 4, seed=17)
+        parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
+        self.client = parts.Client(bed, plan, gate=True)
+        self.leader = lead
+        self.pids = {server.pid for server in (test, throw, follow, lead)} | {database.proc.pid}
+        mine = [word for pid in self.pids | {self.client.pid} for word in ("--select", "pid:%d" % pid)]
+        self.file = bed.path("spans.jsonl")
+        self.agent = Agent(bed, *EXPORT, *options, *mine, export=["file:" + self.file, "otlp"])
+        before = self.client.invoked()
+        self.client.release()
+        self.log = self.client.finish()
+        self.invoked = self.client.invoked() - before
+        final = self.agent.stop(seconds=60)
+        equal(final["lost"], 0, "lost, by the final line (%r)" % final)
+        self.spans, self.logs = otlp.load(self.file), otlp.load_logs(self.file)
+
+    def traces(self):
+        return {s.trace for s in self.spans}
+
+    def calls_of(self, device):
+        return [line for line in self.log if line.device == device]
+
+
+def check_clients(spans, system):
+    """Spans, from wherever, against what client and ORB know: count, name, order, duration, parent, outcome."""
+    pid = system.client.pid
+    truth.check_unique(spans)
+    truth.check_client(spans, pid, system.log)
+    truth.check_threads(spans, pid, system.log)
+    calls = [s for s in spans if s.attrs.get("rpc.method") != "Tango/_non_existent"]  # the ORB's own, which names no device
+    for caller in (pid, system.leader.pid):
+        others = {s.id for s in spans if s.kind == otlp.CLIENT and s.pid != caller}
+        truth.check_pairs([s for s in calls if s.parent not in others], caller, system.pids)
+    truth.check_wire(spans, pid, otlp.CLIENT, system.invoked)
+
+
+def kept(span):
+    """What a back end keeps of a span."""
+    return (span.trace, span.id, span.parent, span.name, span.kind, span.start, span.end, span.status, span.message,
+            json.dumps(span.attrs, sort_keys=True), tuple(span.event_times), json.dumps(span.events, sort_keys=True),
+            json.dumps(span.resource, sort_keys=True))
+
+
+def edges_of(spans):
+    """{(client's service, server's service): (requests, failed ones)}: each server's span whose client was traced."""
+    by_id = {s.id: s for s in spans}
+    edges = collections.defaultdict(lambda: [0, 0])
+    for s in spans:
+        parent = by_id.get(s.parent)
+        if s.kind == otlp.SERVER and parent and parent.kind == otlp.CLIENT:
+            edge = edges[parent.resource["service.name"], s.resource["service.name"]]
+            edge[0] += 1
+            edge[1] += s.failed or parent.failed
+    return {key: tuple(edge) for key, edge in edges.items()}
+
+
+# ---- Jaeger, Loki and Prometheus at once --------------------------------------------------------------------------------
+
+class Backends:
+    """The three, one system sent to them by one agent, and what they have of it."""
+
+    def __init__(self, bed):
+        need_agent()
+        self.jaeger, self.loki = stores.Jaeger(bed), stores.Loki(bed)
+        self.prometheus = stores.Prometheus(bed, scraped=self.jaeger.port["metrics"])
+        self.system = System(bed, "--otlp-traces-endpoint", self.jaeger.otlp, "--otlp-logs-endpoint", self.loki.otlp,
+                             "--otlp-metrics-endpoint", self.prometheus.otlp)
+        self.spans = [s for trace in self.system.traces() for s in self.jaeger.spans(trace)]
+
+
+def check_jaeger_spans(b):
+    """Every span is there with all of its fields, and they are what the clients did."""
+    truth.same(map(kept, b.system.spans), map(kept, b.spans), "spans in Jaeger against those of the file")
+    check_clients(b.spans, b.system)
+    services = b.jaeger.services()
+    equal(services, {s.resource["service.name"] for s in b.system.spans}, "services")
+    check(services >= {"mix", "TangoTest", "Thrower", "Leader", "Follower", "DataBase"}, "the client and each class", services)
+
+
+def check_jaeger_search(b):
+    """By service, attribute and duration, in the API that its page uses: durations in us, references, marks of errors."""
+    found = b.jaeger.search("mix")
+    equal(len(found), len({s.trace for s in b.system.spans if s.pid == b.system.client.pid}), "traces of the client")
+    for reason, number in collections.Counter(line.reason for line in b.system.log if line.reason).items():
+        traces = b.jaeger.search("mix", tags=json.dumps({"error.type": reason}))
+        equal(len(traces), number, "traces of the client with error.type %s" % reason)
+    slowest = max((s for s in b.system.spans if s.kind == otlp.SERVER), key=lambda s: s.end - s.start)
+    slow = b.jaeger.search(slowest.resource["service.name"], minDuration="%dus" % ((slowest.end - slowest.start) // 1000))
+    check(slowest.trace in {trace["traceID"] for trace in slow}, "the slowest request by its duration", len(slow))
+    check(len(slow) < len(found), "and not all others", len(slow))
+    by_id = {s.id: s for s in b.system.spans}
+    for trace in found:
+        for one in trace["spans"]:
+            span, tags = by_id[one["spanID"]], {t["key"]: t["value"] for t in one["tags"]}
+            equal((one["duration"], [r["spanID"] for r in one["references"] if r["refType"] == "CHILD_OF"][:1]),
+                  ((span.end - span.start) // 1000, [span.parent] if span.parent else []), "duration and parent of %r" % span)
+            equal(tags.get("error", False), span.failed, "the mark of an error on %r" % span)
+
+
+def check_jaeger_edges(b):
+    """Its graph of services has as many calls as the client made and the ORB of each process counted."""
+    edges = b.jaeger.edges()
+    equal(edges, {key: requests for key, (requests, _) in edges_of(b.spans).items()}, "dependencies")
+    for device, server in (("sys/tg_test/1", "TangoTest"), ("test/leader/1", "Leader")):
+        equal(edges["mix", server], len(b.system.calls_of(device)), "calls of the client to %s" % server)
+    calls = sum(1 for line in b.system.log if line.name in [name for _, name, _, _ in LEADER])
+    equal(edges["Leader", "Follower"], calls, "calls that the Leader made")
+    figure("%d spans in Jaeger, edges %s" % (len(b.spans), edges))
+
+
+def check_loki(b):
+    """Every message, with its trace; from a log record to its trace and back."""
+    mine = [log for log in b.system.logs if log.resource["service.name"] == "TangoTest"]
+    check(len(mine) > 100, "messages of TangoTest", len(mine))
+    records = b.loki.records('{service_name="TangoTest"}', b.system.since)
+    truth.same([(l.time, l.body, l.trace, l.span, l.text) for l in mine],
+               [(when, text, d.get("trace_id", ""), d.get("span_id", ""), d["severity_text"]) for when, text, d in records],
+               "messages in Loki against those of the file")
+    spans = {(s.trace, s.id): s for s in b.spans}
+    for when, text, data in records:
+        if data.get("span_id"):
+            span = spans.get((data["trace_id"], data["span_id"]))
+            check(span, "the span of a message is in Jaeger", text, data)
+            check(span.start <= when <= span.end and span.resource["service.name"] == data["service_name"],
+                  "the message was written in it", text, data, span)
+    failed = next(s for s in b.spans if s.failed and s.resource["service.name"] == "TangoTest" and s.kind == otlp.SERVER and
+                  any(l.trace == s.trace for l in mine))
+    found = b.loki.records('{service_name="TangoTest"} | trace_id="%s"' % failed.trace, b.system.since)
+    equal(sorted(text for _, text, _ in found), sorted(l.body for l in mine if l.trace == failed.trace),
+          "messages of one failed trace")
+    figure("%d messages in Loki" % len(records))
+
+
+def check_calls(b):
+    """Counts and errors of calls are those of the client and of its ORB."""
+    count = "rpc_client_call_duration_seconds_count"
+    got = b.prometheus.vector('sum by (error_type) (%s{tango_client_name="mix"})' % count, "error_type")
+    equal(sum(got.values()), sum(b.system.invoked.values()), "calls of the client, by omniORB's log")
+    want = collections.Counter(line.reason for line in b.system.log if line.reason)
+    equal({key: n for (key,), n in got.items() if key}, want, "failed calls, by the client's log")
+    resource = b.prometheus.ask("query", query='target_info{job="%s"}' % JOB)["result"]
+    equal([one["metric"]["host_name"] for one in resource], [socket.gethostname()], "the agent's resource")
+
+
+def check_exemplars(b):
+    """Each exemplar leads to a span in Jaeger that took as long."""
+    spans = {(s.trace, s.id): s for s in b.spans}
+    found = b.prometheus.exemplars("rpc_client_call_duration_seconds_bucket")
+    check(len(found) > 10, "exemplars", found)
+    for series, labels, value in found:
+        span = spans.get((labels["trace_id"], labels["span_id"]))
+        check(span, "the exemplar's span is in Jaeger", labels)
+        check(abs(value - (span.end - span.start) / 1e9) < 1e-9, "its value is the span's duration", value, span)
+        equal(span.failed, bool(series.get("error_type")), "failed series have failed exemplars")
+    figure("%d exemplars in Prometheus" % len(found))
+
+
+def check_spanmetrics(b):
+    """Ours are those that the Collector's connector made of the same spans, bucket by bucket."""
+    theirs = ("service_name", "span_name", "span_kind", "status_code")
+    ours = ("service",) + theirs[1:]
+    other = "traces_span_metrics_%s"
+    wait_for(lambda: sum(b.prometheus.vector(other % "calls_total", "job").values()) >= len(b.spans), 20,
+             "%d spans to be counted by the Collector" % len(b.spans))
+    for name, their_name, more in (("calls_total", "calls_total", ()), ("latency_count", "duration_seconds_count", ()),
+                                   ("latency_sum", "duration_seconds_sum", ()),
+                                   ("latency_bucket", "duration_seconds_bucket", ("le",))):
+        got = b.prometheus.vector("traces_spanmetrics_" + name, *ours, *more)
+        close(got, b.prometheus.vector(other % their_name, *theirs, *more), "traces_spanmetrics_" + name)
+    counted = collections.Counter((s.resource["service.name"], s.name, FRIENDLY[s.kind], ERROR if s.failed else
+                                   "STATUS_CODE_UNSET") for s in b.spans)
+    close(b.prometheus.vector("traces_spanmetrics_calls_total", *ours), counted, "span metrics against the spans in Jaeger")
+    figure("%d series of span metrics are the Collector's" % len(counted))
+
+
+def check_graph(b):
+    """The series that Grafana draws a service graph from say what Jaeger's graph says."""
+    edges = b.prometheus.vector(GRAPH + 'total{connection_type=""}', "client", "server")
+    equal(edges, b.jaeger.edges(), "requests of edges, in Prometheus and in Jaeger")
+    failed = {key: bad for key, (_, bad) in edges_of(b.spans).items() if bad}
+    equal(b.prometheus.vector(GRAPH + 'failed_total{connection_type=""}', "client", "server"), failed, "failed ones")
+    seconds = collections.Counter()
+    for s in b.spans:
+        if s.kind == otlp.SERVER:
+            seconds[s.resource["service.name"],] += (s.end - s.start) / 1e9
+    close(b.prometheus.vector(GRAPH + "server_seconds_sum", "server"), seconds, "seconds of servers")
+
+
+def test_system(bed):
+    """Traces in Jaeger, logs in Loki, metrics in Prometheus."""
+    b = Backends(bed)
+    check_all(*[lambda one=one: one(b) for one in (
+        check_jaeger_spans, check_jaeger_search, check_jaeger_edges, check_loki, check_calls, check_exemplars,
+        check_spanmetrics, check_graph)])
+
+
+# ---- what the real ones answer when they do not take it -------------------------------------------------------------------
+
+JSON = {"Content-Type": "application/json"}
+
+
+def replayed(bed, name, *args, seconds=60):
+    """A replay, the exporter of a live agent: (final line, standard error)."""
+    agents.need_agent()
+    proc = bed.start("replay", [agents.BINARY, "replay", golden(name)] + list(args))
+    final = ended(proc, seconds)
+    return final, proc.stderr
+
+
+def refused(words, what, answer):
+    final, said = answer
+    equal((final["spans"] > 0, final["exported"], final["lost"]), (True, 0, final["spans"]), "%s: spans" % what)
+    check(words in said, "%s: what is said" % what, said)
+    equal(said.count("answered"), 1, "%s: it is not tried again" % what)
+
+
+def sample(now):
+    """A request with one gauge, in JSON."""
+    point = {"timeUnixNano": str(int(now * 1e9)), "asDouble": 1.0}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "one", "gauge": {"dataPoints": [point]}}]}]}]}
+                      ).encode()
+
+
+def test_success(bed):
+    """All of them take what we send, in both forms, each with another answer: 200 with a body, 200 without, 204."""
+    jaeger, loki = stores.Jaeger(bed), stores.Loki(bed, reject_old_samples=False)
+    for protocol in ("http/protobuf", "http/json"):
+        prometheus = stores.Prometheus(bed)  # a new one: the recording's samples are older than what it has got by then
+        file = bed.path(os.path.basename(protocol) + ".jsonl")
+        final, said = replayed(bed, "events", "--export", "file:" + file, "--export", "otlp", "--otlp-protocol", protocol,
+                               "--otlp-traces-endpoint", jaeger.otlp, "--otlp-logs-endpoint", loki.otlp,
+                               "--otlp-metrics-endpoint", prometheus.otlp)
+        equal((final["exported"], final["lost"]), (final["spans"], 0), "spans by %s" % protocol)
+        check("warning" not in said, "nothing to say by %s" % protocol, said)
+        check(prometheus.ask("label/__name__/values"), "metrics by %s" % protocol)
+    want = otlp.load_logs(file)
+    equal(len(loki.old_records(want[0].time / 1e9 - 60, 3)), 3, "log records, the same ones by both")
+    record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": "one"}}
+    answers = [stores.request(url, body, JSON) for url, body in (
+        (jaeger.otlp, b"{}"), (prometheus.otlp, sample(time.time())),
+        (loki.otlp, json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode()))]
+    equal([(a.status, bool(a.body)) for a in answers], [(200, True), (200, False), (204, False)], "Jaeger, Prometheus, Loki")
+
+
+def traces(bed, url, *args):
+    return replayed(bed, "calls", "--no-logs", "--export", "otlp", "--otlp-traces-endpoint", url, *args)
+
+
+def test_refused_by_prometheus(bed):
+    """What is refused is counted and not sent again: 400, 415, and 500 for what it will never take."""
+    prometheus = stores.Prometheus(bed)
+
+    def metrics(words, url, *args):
+        _, said = replayed(bed, "calls", "--export", "null", "--metrics-export", "otlp", "--otlp-metrics-endpoint", url, *args)
+        check("answered " + words in said and " metric points dropped" in said, "%s: what is said" % words, said)
+        equal(said.count("answered"), 1, "%s: it is not tried again" % words)
+
+    metrics("500: invalid temporality", prometheus.otlp, "--metrics-temporality", "delta")
+    metrics("400: unsupported compression: zstd", prometheus.otlp, "--otlp-compression", "zstd")
+    metrics("415: gzip encoding", prometheus.url("http", "/api/v1/write"))  # its page for remote write
+    equal(stores.request(prometheus.otlp, sample(time.time()), JSON).status, 200, "a sample of now")
+    metrics("400: too old sample", prometheus.otlp)  # the recording's, of days ago
+    refused("answered 415: gzip encoding", "traces on the page for remote write",
+            traces(bed, prometheus.url("http", "/api/v1/write")))
+    refused("answered 400: ", "traces on the page for metrics", traces(bed, prometheus.otlp))
+
+
+def test_refused_by_loki(bed):
+    """400 of what is too old, 404, and 422 of a request in which it finds nothing: counted and not sent again."""
+    loki = stores.Loki(bed, reject_old_samples=True, reject_old_samples_max_age="1h")
+    refused("answered 422: ", "traces in JSON on the page for logs", traces(bed, loki.otlp, "--otlp-protocol", "http/json"))
+    refused("answered 400", "traces on the page for logs", traces(bed, loki.otlp))
+    refused("answered 404", "traces where there is no page", traces(bed, loki.url("http", "/otlp/v1/traces")))
+    capture = otlp_peers.Capture(bed)
+    _, said = replayed(bed, "events", "--export", "otlp", "--otlp-endpoint", capture.url, "--otlp-logs-endpoint", loki.otlp)
+    capture.close()
+    check("answered 400" in said and "too old" in said and "3 log records dropped" in said, "old records: what is said", said)
+    equal(said.count("answered"), 1, "old records are not sent again")
+
+
+def test_away(bed):
+    """503 of a real Collector whose back end is away, with no word on how long: spooled, and all there once it is back."""
+    port, file = beds.free_port(), bed.path("spans.jsonl")
+    relay = stores.Relay(bed, "http://127.0.0.1:%d/v1/traces" % port)
+    proc = bed.start("replay", [agents.BINARY, "replay", golden("asynch"), "--repeat", "100000", "--speed", "5", "--no-logs",
+                                "--export", "file:" + file, "--export", "otlp", "--otlp-traces-endpoint", relay.otlp,
+                                "--spool", bed.path("spool")])
+    proc.wait_text("answered 503", 30)
+    wait_for(lambda: len(files(bed.path("spool"))) >= 5, 30, "batches in the spool")
+    jaeger = stores.Jaeger(bed, otlp=port)
+    wait_for(lambda: not files(bed.path("spool")), 60, "an empty spool")
+    proc.signal(2)
+    final = ended(proc, 60)
+    equal((final["lost"], final["exported"]), (0, final["spans"]), "final line %r" % final)
+    spans = otlp.load(file)
+    got = [s for trace in {s.trace for s in spans} for s in jaeger.spans(trace)]
+    truth.same(map(kept, spans), map(kept, got), "spans in Jaeger against those of the file")
+    figure("%d spans, all there once" % len(got))
+
+
+def test_throttled(bed):
+    """429 of a real Loki, with no word on how long: sent more slowly, and every record is there once."""
+    loki, capture = stores.Loki(bed, reject_old_samples=False, ingestion_rate_mb=0.05, ingestion_burst_size_mb=0.05), \
+        otlp_peers.Capture(bed)
+    file = bed.path("logs.jsonl")
+    final, said = replayed(bed, "events", "--repeat", "100", "--speed", "100", "--export", "file:" + file, "--export", "otlp",
+                           "--otlp-endpoint", capture.url, "--otlp-logs-endpoint", loki.otlp, "--otlp-timeout", "60s",
+                           "--log-batch-size", "20", "--log-rate", "0", seconds=120)
+    capture.close()
+    check("answered 429" in said, "it was throttled", said)
+    want = otlp.load_logs(file)
+    records = loki.old_records(want[0].time / 1e9 - 60, len(want))
+    truth.same([(l.time, l.body, l.span) for l in want],
+               [(when, text, d.get("span_id", "")) for when, text, d in records], "records in Loki against those of the file")
+    figure("%d records, all there once" % len(records))
+
+
+# ---- Tempo ------------------------------------------------------------------------------------------------------------
+
+def test_tempo(bed):
+    """Traces in a real Tempo: TraceQL, and its metrics-generator's series are ours."""
+    need_agent()
+    prometheus = stores.Prometheus(bed)
+    tempo = stores.Tempo(bed, prometheus)
+    system = System(bed, "--otlp-traces-endpoint", tempo.otlp, "--otlp-metrics-endpoint", prometheus.otlp, "--no-logs")
+    traces = system.traces()
+    spans = [s for trace in traces for s in tempo.spans(trace)]
+    truth.same(map(kept, system.spans), map(kept, spans), "spans in Tempo against those of the file")
+    check_clients(spans, system)
+
+    def found(query):
+        return {s["spanID"].rjust(16, "0") for trace in tempo.search(query, system.since) for s in trace["spanSet"]["spans"]}
+
+    def matching(condition):
+        return {s.id for s in spans if condition(s)}
+
+    slide = '{ resource.service.name = "TangoTest" && duration > 100us }'
+    want = matching(lambda s: s.resource["service.name"] == "TangoTest" and s.end - s.start > 100000)
+    wait_for(lambda: len(found(slide)) >= len(want), 30, "the spans of %s" % slide, 0.5)
+    equal(found(slide), want, slide)
+    for query, condition in (
+            ('{ status = error && kind = server }', lambda s: s.failed and s.kind == otlp.SERVER),
+            ('{ span.tango.operation.name = "read ampli" }', lambda s: s.operation == "read ampli"),
+            ('{ span.error.type = "Thrower_Bad" }', lambda s: s.attrs.get("error.type") == "Thrower_Bad")):
+        equal(found(query), matching(condition), query)
+    # The generator's series carry a label of its own; ours, sent by OTLP, do not.
+    for name, labels in (("traces_spanmetrics_calls_total", ("service", "span_name", "span_kind", "status_code")),
+                         ("traces_spanmetrics_latency_count", ("service", "span_name", "span_kind", "status_code")),
+                         ("traces_spanmetrics_latency_sum", ("service", "span_name", "span_kind", "status_code")),
+                         ("traces_spanmetrics_latency_bucket", ("service", "span_name", "span_kind", "status_code", "le")),
+                         (GRAPH + "total", ("client", "server")), (GRAPH + "failed_total", ("client", "server")),
+                         (GRAPH + "client_seconds_sum", ("client", "server")),
+                         (GRAPH + "server_seconds_sum", ("client", "server"))):
+        ours = prometheus.vector(name + '{job="%s"}' % JOB, *labels)
+        check(ours, "our own series %s" % name)
+        theirs = name + '{job!="%s"}' % JOB
+        wait_for(lambda: sum(prometheus.vector(theirs, *labels).values()) >= sum(ours.values()) - 1e-6, 40,
+                 "%s of the generator" % name, 0.5)
+        close(ours, prometheus.vector(theirs, *labels), name)
+    figure("%d spans in Tempo, %d edges as its generator has them" % (len(spans), len(edges_of(spans))))
+
+
+if not os.environ.get("TEMPO_BIN"):
+    print("TEMPO_BIN names no Tempo: its test is left out", file=sys.stderr)
+    del test_tempo
