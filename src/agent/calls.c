@@ -110,10 +110,10 @@ static void name_client(const struct tt_calls *calls, const struct tt_span *span
 static void describe(const struct tt_calls *calls, const struct tt_span *span, struct party *party)
 {
     struct tt_arena arena = {0};
-    const char *title = tt_enrich_title(&arena, span), *device = span->device ?: span->peer_device;
+    const char *title = tt_enrich_title(&arena, span);
 
     snprintf(party->operation, sizeof(party->operation), "%s", title ?: "");
-    snprintf(party->device, sizeof(party->device), "%s", device ?: "");
+    snprintf(party->device, sizeof(party->device), "%s", span->device ?: "");
     name_client(calls, span, party->client);
     party->thread = span->tid;
     tt_arena_free(&arena);

@@ -180,7 +180,8 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
     tt_build_string(build, TT_ATTR_OPERATION_TARGET,
                     span->device                     ? span->device
                     : span->kind == TT_SPAN_CONSUMER ? tt_fill_event_device(build->arena, span)
-                                                     : span->peer_device);
+                    : span->kind == TT_SPAN_CLIENT   ? span->peer_device /* a server's peer is who asks */
+                                                     : NULL);
     tt_build_string(build, TT_ATTR_OPERATION_ARGUMENT, argument_of(span));
     if (is_command(span->row) || span->row->role == TT_ROLE_POLL)
         tt_build_string(build, TT_ATTR_COMMAND_NAME, span->command);

@@ -93,8 +93,10 @@ def check_resources(spans, client, servers, database):
         equal(s.resource.get("telemetry.sdk.name"), "tangotrace", "telemetry.sdk.name")
         if s.pid == client.pid:
             equal(s.resource.get("service.name"), "mix", "service.name of the client")
-        elif s.kind == otlp.SERVER and s.name not in ("omniServant::_is_a", "omniServant::_non_existent"):
-            # (those two are answered by omniORB itself, before any device is known)
+        elif s.kind == otlp.SERVER and s.name in ("omniServant::_is_a", "omniServant::_non_existent"):
+            # Answered by omniORB itself, before any device is known: no device is better than the caller's.
+            equal(s.attrs.get("tango.operation.target"), None, "target of %s" % s.name)
+        elif s.kind == otlp.SERVER:
             got = tuple(s.resource.get(k, "").lower() for k in
                         ("service.name", "service.instance.id", "tango.server.name"))
             equal(got, tuple(v.lower() for v in want[s.pid]), "resource of a device")
