@@ -48,6 +48,8 @@ THROWER_FAIL = [
     ("command", "RethrowDev", "long", "4"),
     ("command", "RethrowPlain", "long", "5"),
 ]
+# Those of them that end in CORBA::UNKNOWN: what was thrown is no DevFailed
+CORBA_UNKNOWN = ("ThrowStd", "ThrowInt", "RethrowPlain")
 FOLLOWER = [
     ("read", "level", "", ""),
     ("write", "level", "double", "1.5"),

@@ -72,7 +72,9 @@ class Load:
 
     A kind: name, PyTango or not, flags of the client, and how it gets the replies of calls that it sends without waiting
     (plans.asynchronous). cppTango takes replies of all proxies in any thread that pulls: with callbacks only one thread
-    may (9.3.4 throws CORBA::BAD_INV_ORDER else, without any tracer).
+    may (9.3.4 throws CORBA::BAD_INV_ORDER else, without any tracer). Threads that share a proxy get no
+    plans.CORBA_UNKNOWN: cppTango then connects anew, under the other threads' feet (9.3.4 crashed so before any agent
+    was started: ping with the object that another thread had just released).
     """
 
     KINDS = [("cpp", False, [], plans.WAYS), ("cpp-callback", False, [], plans.CALLBACK),
@@ -84,7 +86,8 @@ class Load:
         open(self.flag, "w").close()
         self.clients, self.firsts, self.shares = [], [], []
         for number, (name, python, flags, ways) in enumerate(kinds):
-            plan = half_failing(servers, 400, 1 if ways == plans.CALLBACK else 4, number, python, ways)
+            plan = half_failing(servers, 400, 1 if ways == plans.CALLBACK else 4, number, python, ways,
+                                without=plans.CORBA_UNKNOWN if "--shared" in flags else ())
             self.reference(bed, plan, python, flags)
             self.shares.append(sum(c[0].startswith(ways) for thread in plan for c in thread) / 400)
             self.clients.append(parts.Client(bed, plan, python=python, flags=flags + ["--repeat", self.flag],
@@ -130,10 +133,10 @@ def loaded(bed, servers, kinds=Load.KINDS):
     return load
 
 
-def half_failing(servers, calls, threads, seed, python, ways):
+def half_failing(servers, calls, threads, seed, python, ways, without=()):
     plan = plan_for(servers, calls * 3, threads, seed, python)
     good = [c for thread in plan for c in thread if not fails(c)]
-    bad = [c for thread in plan for c in thread if fails(c)]
+    bad = [c for thread in plan for c in thread if fails(c) and c[2] not in without]
     good, bad = good + plans.asynchronous(good, ways), bad + plans.asynchronous(bad, ways)
     return plans.mixed(good, bad, calls, threads, seed, bad_share=0.5)
 
