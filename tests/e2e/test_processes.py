@@ -128,7 +128,10 @@ def test_new_processes(bed):
     agent = Agent(bed)
     server = parts.tangotest(bed, instance="new", devices=("sys/tg_test/2",))
     plan = [plans.at(server.url("sys/tg_test/2"), plans.TANGOTEST + plans.TANGOTEST_FAIL) * 3]
-    client = parts.Client(bed, plan)
+    client = parts.Client(bed, plan, gate=True)
+    # libtango is probed for all that map it; exceptions (libstdc++) process by process, and 48 calls take 6 ms.
+    wait_for(lambda: procmem.differing_bytes(client.pid, "libstdc++"), 2, "the new client to be probed")
+    client.release()
     log = client.finish()
     final = agent.stop()
     spans = agent.spans()
