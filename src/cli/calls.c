@@ -11,26 +11,11 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "control/control.h"
-
-static struct json_object *member(struct json_object *object, const char *key)
-{
-    struct json_object *value = NULL;
-
-    return object && json_object_is_type(object, json_type_object) &&
-                   json_object_object_get_ex(object, key, &value)
-               ? value
-               : NULL;
-}
-
-static const char *text(struct json_object *object, const char *key)
-{
-    return json_object_get_string(member(object, key)) ?: "";
-}
+#include "cli/reply.h"
 
 static double number(struct json_object *object, const char *key)
 {
-    return json_object_get_double(member(object, key));
+    return json_object_get_double(tt_reply_member(object, key));
 }
 
 static int by_age(const void *a, const void *b)
@@ -61,8 +46,8 @@ static void put_seconds(struct tt_text *out, double seconds)
 /* "read State of a/b/c for gui.py (pid 7)" */
 static void put_party(struct tt_text *out, struct json_object *party)
 {
-    const char *operation = text(party, "operation"), *device = text(party, "device"),
-               *client = text(party, "client");
+    const char *operation = tt_reply_text(party, "operation"), *device = tt_reply_text(party, "device"),
+               *client = tt_reply_text(party, "client");
 
     tt_text_safe(out, *operation ? operation : "something unseen");
     if (*device) {
@@ -78,14 +63,14 @@ static void put_party(struct tt_text *out, struct json_object *party)
 static void put_call(struct tt_text *out, struct json_object *call)
 {
     _cleanup_(tt_text_free) struct tt_text age = {0};
-    const char *state = text(call, "waits_for");
+    const char *state = tt_reply_text(call, "waits_for");
 
     put_seconds(&age, number(call, "age_seconds"));
-    tt_text_printf(out, "%9s  %s  ", age.data ? age.data : "", text(call, "side"));
+    tt_text_printf(out, "%9s  %s  ", age.data ? age.data : "", tt_reply_text(call, "side"));
     put_party(out, call);
-    if (!strcmp(text(call, "side"), "server")) {
+    if (!strcmp(tt_reply_text(call, "side"), "server")) {
         tt_text_puts(out, " in ");
-        tt_text_safe(out, text(call, "process"));
+        tt_text_safe(out, tt_reply_text(call, "process"));
     }
     if (*state) {
         tt_text_puts(out, "; waits for ");
@@ -101,9 +86,9 @@ static void put_block(struct tt_text *out, struct json_object *block)
 
     put_seconds(&total, number(block, "total_seconds"));
     tt_text_printf(out, "%9s  ", total.data ? total.data : "");
-    put_party(out, member(block, "waiter"));
+    put_party(out, tt_reply_member(block, "waiter"));
     tt_text_puts(out, "  WAITS FOR  ");
-    put_party(out, member(block, "holder"));
+    put_party(out, tt_reply_member(block, "holder"));
     tt_text_printf(out, ": %.0f time%s", waits, waits == 1 ? "" : "s");
     if (waits) {
         tt_text_puts(out, ", longest ");
@@ -112,9 +97,9 @@ static void put_block(struct tt_text *out, struct json_object *block)
     if (waiting)
         tt_text_printf(out, ", %.0f now", waiting);
     tt_text_puts(out, " (monitor of ");
-    tt_text_safe(out, text(block, "monitor"));
+    tt_text_safe(out, tt_reply_text(block, "monitor"));
     tt_text_puts(out, ", ");
-    tt_text_safe(out, text(block, "process"));
+    tt_text_safe(out, tt_reply_text(block, "process"));
     tt_text_puts(out, ")\n");
 }
 
@@ -129,43 +114,26 @@ static void put_list(struct tt_text *out, struct json_object *list,
         put(out, json_object_array_get_idx(list, i));
 }
 
-static int print_reply(const char *reply)
+static int print_calls(struct json_object *root)
 {
     _cleanup_(tt_text_free) struct tt_text out = {0};
-    struct json_object *root = json_tokener_parse(reply), *calls = member(root, "calls"),
-                       *blocks = member(root, "blocks");
-    int code = TT_EXIT_FAILURE;
+    struct json_object *calls = tt_reply_member(root, "calls"), *blocks = tt_reply_member(root, "blocks");
 
-    if (member(root, "error")) {
-        tt_error("the agent says: %s", text(root, "error"));
-    } else if (!json_object_is_type(calls, json_type_array) ||
-               !json_object_is_type(blocks, json_type_array)) {
-        tt_error("the reply is not understood; is the agent of another version?");
-    } else {
-        put_list(&out, calls, by_age, put_call);
-        tt_text_printf(&out, "%zu open, both sides of a call counted\n", json_object_array_length(calls));
-        if (json_object_array_length(blocks))
-            tt_text_puts(&out, "\nWho held up whom since the agent runs, by the time that was waited:\n");
-        put_list(&out, blocks, by_total, put_block);
-        if (!out.failed && out.data)
-            fputs(out.data, stdout);
-        code = out.failed ? TT_EXIT_FAILURE : TT_EXIT_OK;
+    if (!json_object_is_type(calls, json_type_array) || !json_object_is_type(blocks, json_type_array)) {
+        tt_reply_strange();
+        return TT_EXIT_FAILURE;
     }
-    json_object_put(root);
-    return code;
+    put_list(&out, calls, by_age, put_call);
+    tt_text_printf(&out, "%zu open, both sides of a call counted\n", json_object_array_length(calls));
+    if (json_object_array_length(blocks))
+        tt_text_puts(&out, "\nWho held up whom since the agent runs, by the time that was waited:\n");
+    put_list(&out, blocks, by_total, put_block);
+    if (!out.failed && out.data)
+        fputs(out.data, stdout);
+    return out.failed ? TT_EXIT_FAILURE : TT_EXIT_OK;
 }
 
 int tt_cmd_calls(const struct tt_options *options)
 {
-    _cleanup_free_ char *reply = NULL, *error = NULL;
-    size_t size;
-    int err = tt_control_ask(options->control, "calls", &reply, &size, &error);
-
-    if (err)
-        return tt_err(TT_EXIT_FAILURE, "%s", error ? error : strerror(-err));
-    if (options->json) {
-        puts(reply);
-        return TT_EXIT_OK;
-    }
-    return print_reply(reply);
+    return tt_reply_show(options, "calls", false, print_calls);
 }

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "control/control.h"
+#include "cli/reply.h"
 
 static void print_rules(struct json_object *rules)
 {
@@ -25,45 +25,30 @@ static void print_rules(struct json_object *rules)
         fputs(out.data, stdout);
 }
 
-static int print_reply(const char *reply)
+static int print_detail(struct json_object *root)
 {
-    struct json_object *root = json_tokener_parse(reply), *refusal, *rules, *processes;
-    int code = TT_EXIT_FAILURE;
+    struct json_object *rules = tt_reply_member(root, "detail"),
+                       *processes = tt_reply_member(root, "processes");
 
-    if (root && json_object_object_get_ex(root, "error", &refusal)) {
-        tt_error("the agent says: %s", json_object_get_string(refusal));
-    } else if (!root || !json_object_object_get_ex(root, "detail", &rules) ||
-               !json_object_is_type(rules, json_type_array)) {
-        tt_error("the reply is not understood; is the agent of another version?");
-    } else {
-        print_rules(rules);
-        if (json_object_object_get_ex(root, "processes", &processes))
-            tt_say("%llu of the traced processes changed",
-                   (unsigned long long)json_object_get_uint64(processes));
-        code = TT_EXIT_OK;
+    if (!json_object_is_type(rules, json_type_array)) {
+        tt_reply_strange();
+        return TT_EXIT_FAILURE;
     }
-    json_object_put(root);
-    return code;
+    print_rules(rules);
+    if (processes)
+        tt_say("%llu of the traced processes changed", (unsigned long long)json_object_get_uint64(processes));
+    return TT_EXIT_OK;
 }
 
 int tt_cmd_detail(const struct tt_options *options)
 {
     const char *level = options->arguments[0], *pattern = level ? options->arguments[1] : NULL;
-    _cleanup_free_ char *reply = NULL, *error = NULL, *request = NULL;
-    size_t size;
-    int err;
+    _cleanup_free_ char *request = NULL;
 
-    if (level)
-        request = pattern ? tt_format("detail %s:%s", level, pattern) : tt_format("detail %s", level);
-    if (level && !request)
+    if (!level)
+        return tt_reply_show(options, "detail", false, print_detail);
+    request = pattern ? tt_format("detail %s:%s", level, pattern) : tt_format("detail %s", level);
+    if (!request)
         return tt_err(TT_EXIT_FAILURE, "out of memory");
-    err = level ? tt_control_tell(options->control, request, &reply, &size, &error)
-                : tt_control_ask(options->control, "detail", &reply, &size, &error);
-    if (err)
-        return tt_err(TT_EXIT_FAILURE, "%s", error ? error : strerror(-err));
-    if (options->json) {
-        puts(reply);
-        return TT_EXIT_OK;
-    }
-    return print_reply(reply);
+    return tt_reply_show(options, request, true, print_detail);
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/grid.h"
+#include "cli/reply.h"
 #include "control/control.h"
 #include "discover/describe.h"
 
@@ -169,16 +170,10 @@ static int print_table(struct json_object *processes, bool agent)
 
 static int print_reply(const char *reply, bool agent)
 {
-    struct json_object *root = json_tokener_parse(reply), *processes = NULL;
-    const char *refusal = root ? text_of(root, "error") : NULL;
+    struct json_object *root = tt_reply_parse(reply), *processes = tt_reply_member(root, "processes");
     int code = TT_EXIT_FAILURE;
 
-    if (refusal)
-        tt_error("the agent says: %s", refusal);
-    else if (!root || !json_object_object_get_ex(root, "processes", &processes) ||
-             !json_object_is_type(processes, json_type_array))
-        tt_error("the reply is not understood; is the agent of another version?");
-    else
+    if (root && (json_object_is_type(processes, json_type_array) || tt_reply_strange()))
         code = print_table(processes, agent) ? TT_EXIT_FAILURE : TT_EXIT_OK;
     json_object_put(root);
     return code;

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/commands.h"
-#include "control/control.h"
+#include "cli/reply.h"
 
 #define NAME_WIDTH 10
 
@@ -296,37 +296,17 @@ static void put_status(struct tt_text *out, struct json_object *root)
     put_recording(out, root);
 }
 
-static int print_reply(const char *reply)
+static int print_status(struct json_object *root)
 {
     _cleanup_(tt_text_free) struct tt_text out = {0};
-    struct json_object *root = json_tokener_parse(reply), *refusal;
-    int code = TT_EXIT_FAILURE;
 
-    if (!root || !json_object_is_type(root, json_type_object)) {
-        tt_error("the reply is not understood; is the agent of another version?");
-    } else if (json_object_object_get_ex(root, "error", &refusal)) {
-        tt_error("the agent says: %s", json_object_get_string(refusal));
-    } else {
-        put_status(&out, root);
-        if (!out.failed && out.data)
-            fputs(out.data, stdout);
-        code = out.failed ? TT_EXIT_FAILURE : TT_EXIT_OK;
-    }
-    json_object_put(root);
-    return code;
+    put_status(&out, root);
+    if (!out.failed && out.data)
+        fputs(out.data, stdout);
+    return out.failed ? TT_EXIT_FAILURE : TT_EXIT_OK;
 }
 
 int tt_cmd_status(const struct tt_options *options)
 {
-    _cleanup_free_ char *reply = NULL, *error = NULL;
-    size_t size;
-    int err = tt_control_ask(options->control, "status", &reply, &size, &error);
-
-    if (err)
-        return tt_err(TT_EXIT_FAILURE, "%s", error ? error : strerror(-err));
-    if (options->json) {
-        puts(reply);
-        return TT_EXIT_OK;
-    }
-    return print_reply(reply);
+    return tt_reply_show(options, "status", false, print_status);
 }

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/grid.h"
+#include "cli/reply.h"
 #include "control/control.h"
 #include "metrics/usage.h"
 
@@ -32,7 +33,7 @@ static struct json_object *ask(const struct tt_options *options, const char *wha
                                const char *member)
 {
     _cleanup_free_ char *request = tt_format("%s %s", what, argument), *reply = NULL, *error = NULL;
-    struct json_object *root = NULL, *refusal, *list;
+    struct json_object *root;
     size_t size;
     int err = request ? tt_control_ask(options->control, request, &reply, &size, &error) : -ENOMEM;
 
@@ -40,35 +41,16 @@ static struct json_object *ask(const struct tt_options *options, const char *wha
         tt_error("%s", error ? error : strerror(-err));
         return NULL;
     }
-    root = json_tokener_parse(reply);
-    if (root && json_object_object_get_ex(root, member, &list) && json_object_is_type(list, json_type_array))
+    root = tt_reply_parse(reply);
+    if (!root || json_object_is_type(tt_reply_member(root, member), json_type_array) || tt_reply_strange())
         return root;
-    if (root && json_object_object_get_ex(root, "error", &refusal))
-        tt_error("the agent says: %s", json_object_get_string(refusal));
-    else
-        tt_error("the reply is not understood; is the agent of another version?");
     json_object_put(root);
     return NULL;
 }
 
-static struct json_object *member(struct json_object *object, const char *key)
-{
-    struct json_object *value = NULL;
-
-    json_object_object_get_ex(object, key, &value);
-    return value;
-}
-
-static const char *text_at(struct json_object *object, const char *key)
-{
-    const char *text = json_object_get_string(member(object, key));
-
-    return text ? text : "";
-}
-
 static uint64_t count_at(struct json_object *object, const char *key)
 {
-    return json_object_get_uint64(member(object, key));
+    return json_object_get_uint64(tt_reply_member(object, key));
 }
 
 /* ---- what changed between two of them ---- */
@@ -99,14 +81,14 @@ static struct line compare(struct json_object *row, struct json_object *before, 
                            double seconds)
 {
     uint64_t now[BUCKETS_MAX] = {0}, old[BUCKETS_MAX] = {0};
-    struct line line = {.name = text_at(row, "name"),
-                        .class_name = text_at(row, "class"),
+    struct line line = {.name = tt_reply_text(row, "name"),
+                        .class_name = tt_reply_text(row, "class"),
                         .calls = count_at(row, "calls"),
                         .open = count_at(row, "open")};
-    size_t buckets = read_counts(member(row, "buckets"), now);
+    size_t buckets = read_counts(tt_reply_member(row, "buckets"), now);
 
     if (before && count_at(before, "calls") <= line.calls)
-        read_counts(member(before, "buckets"), old);
+        read_counts(tt_reply_member(before, "buckets"), old);
     else
         before = NULL;
     for (size_t i = 0; i < buckets; i++)
@@ -123,13 +105,13 @@ static struct line compare(struct json_object *row, struct json_object *before, 
 /* Both answers are ordered by name. Rows without a call in between are left out. */
 static int compare_all(struct json_object *now, struct json_object *before, struct lines *lines)
 {
-    struct json_object *rows = member(now, "rows"), *old = member(before, "rows");
+    struct json_object *rows = tt_reply_member(now, "rows"), *old = tt_reply_member(before, "rows");
     size_t count = json_object_array_length(rows), olds = json_object_array_length(old), at = 0;
-    double seconds = json_object_get_double(member(now, "time")) -
-                     json_object_get_double(member(before, "time"));
+    double seconds = json_object_get_double(tt_reply_member(now, "time")) -
+                     json_object_get_double(tt_reply_member(before, "time"));
     uint64_t bounds[BUCKETS_MAX] = {0};
 
-    read_counts(member(now, "bounds_ns"), bounds);
+    read_counts(tt_reply_member(now, "bounds_ns"), bounds);
     *lines = (struct lines){.items = calloc(count + 1, sizeof(*lines->items)), .seconds = seconds};
     if (!lines->items)
         return -ENOMEM;
@@ -137,8 +119,8 @@ static int compare_all(struct json_object *now, struct json_object *before, stru
         struct json_object *row = json_object_array_get_idx(rows, i), *same = NULL;
         int order = -1;
 
-        while (at < olds && (order = strcmp(text_at(json_object_array_get_idx(old, at), "name"),
-                                            text_at(row, "name"))) < 0)
+        while (at < olds && (order = strcmp(tt_reply_text(json_object_array_get_idx(old, at), "name"),
+                                            tt_reply_text(row, "name"))) < 0)
             at++;
         if (at < olds && !order)
             same = json_object_array_get_idx(old, at);
@@ -434,15 +416,16 @@ static int print_clients(struct json_object *list, const char *device)
 
         if (!row)
             return TT_EXIT_FAILURE;
-        tt_text_safe(&row[C_DEVICE], text_at(one, "device"));
-        tt_text_safe(&row[C_CLIENT], text_at(one, "client"));
-        tt_text_safe(&row[C_OPERATION], text_at(one, "operation"));
-        tt_text_printf(&row[C_RATE], "%.2f", json_object_get_double(member(one, "rate")));
+        tt_text_safe(&row[C_DEVICE], tt_reply_text(one, "device"));
+        tt_text_safe(&row[C_CLIENT], tt_reply_text(one, "client"));
+        tt_text_safe(&row[C_OPERATION], tt_reply_text(one, "operation"));
+        tt_text_printf(&row[C_RATE], "%.2f", json_object_get_double(tt_reply_member(one, "rate")));
         tt_text_printf(&row[C_CALLS], "%llu", (unsigned long long)count_at(one, "calls"));
         tt_text_printf(&row[C_ERRORS], "%llu", (unsigned long long)count_at(one, "errors"));
-        put_ms(&row[C_P50], json_object_get_double(member(one, "p50_seconds")));
-        put_ms(&row[C_P99], json_object_get_double(member(one, "p99_seconds")));
-        tt_text_printf(&row[C_LAST], "%.0f s ago", json_object_get_double(member(one, "last_seconds")));
+        put_ms(&row[C_P50], json_object_get_double(tt_reply_member(one, "p50_seconds")));
+        put_ms(&row[C_P99], json_object_get_double(tt_reply_member(one, "p99_seconds")));
+        tt_text_printf(&row[C_LAST], "%.0f s ago",
+                       json_object_get_double(tt_reply_member(one, "last_seconds")));
     }
     tt_grid_print(&grid, C_COLUMNS, SIZE_MAX, 0, &out);
     if (!grid.rows) {
@@ -470,7 +453,7 @@ int tt_cmd_clients(const struct tt_options *options)
     if (options->json)
         puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     else
-        code = print_clients(member(root, "clients"), device);
+        code = print_clients(tt_reply_member(root, "clients"), device);
     json_object_put(root);
     return code;
 }
