@@ -123,6 +123,8 @@ static bool is_kept(const struct tt_pipeline *made, const struct tt_exporter *ex
 /* With the lock held. */
 static void put_exporters(struct tt_pipeline *pipeline, struct tt_pipeline *made)
 {
+    bool packed = false;
+
     for (size_t i = 0; i < pipeline->exporter_count; i++) {
         if (is_kept(made, pipeline->exporters[i]))
             continue;
@@ -132,6 +134,10 @@ static void put_exporters(struct tt_pipeline *pipeline, struct tt_pipeline *made
     memcpy(pipeline->exporters, made->exporters, sizeof(made->exporters));
     memcpy(pipeline->specs, made->specs, sizeof(made->specs));
     pipeline->exporter_count = made->exporter_count;
+    for (size_t i = 0; i < made->exporter_count; i++)
+        packed |= tt_exporter_takes_packed(made->exporters[i]);
+    if (!packed)
+        tt_encoder_free(&made->encoder);
     pipeline->encoder = made->encoder;
 }
 

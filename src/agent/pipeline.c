@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "options/options.h"
 #include "export/encode.h"
@@ -178,15 +179,16 @@ static void on_log(void *context, struct tt_log *log)
 {
     struct tt_pipeline *pipeline = context;
     uint64_t unknown = 0;
-    bool wanted = is_wanted(pipeline, log->tgid, log->time, log->root_tgid, &log->incomplete, &unknown);
-    bool allowed = !wanted || !pipeline->log_rate ||
-                   tt_activity_allows(pipeline->activity, log->tgid, log->time, pipeline->log_rate);
+    bool wanted, allowed;
     struct tt_otel_log *out;
 
     if (!pipeline->with_logs) { /* probes that are there yet, or a recording */
         tt_log_free(&log);
         return;
     }
+    wanted = is_wanted(pipeline, log->tgid, log->time, log->root_tgid, &log->incomplete, &unknown);
+    allowed = !wanted || !pipeline->log_rate ||
+              tt_activity_allows(pipeline->activity, log->tgid, log->time, pipeline->log_rate);
     pipeline->logs++;
     pipeline->logs_hidden += !wanted;
     pipeline->logs_limited += !allowed;
@@ -504,8 +506,6 @@ static int make_front(struct tt_pipeline *pipeline, const struct tt_pipeline_con
 static int make_stages(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config)
 {
     const struct tt_calls_config calls = {
-        .open_ns = (uint64_t)config->options->calls_open * 1000000u,
-        .wait_ns = (uint64_t)config->options->calls_wait * 1000000u,
         .process = find_process,
         .record = record,
         .context = pipeline,
@@ -540,9 +540,8 @@ void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipelin
     pipeline->log_rate = config->options->log_rate;
     pipeline->limits = (struct tt_otel_limits){
         config->options->attribute_length, config->options->attribute_count, config->options->event_count};
-    if (pipeline->calls)
-        tt_calls_configure(pipeline->calls, (uint64_t)config->options->calls_open * 1000000u,
-                           (uint64_t)config->options->calls_wait * 1000000u);
+    tt_calls_configure(pipeline->calls, pipeline->with_logs * config->options->calls_open * TT_NS_PER_MS,
+                       pipeline->with_logs * config->options->calls_wait * TT_NS_PER_MS);
 }
 
 int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline **pipeline)
@@ -555,8 +554,9 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     made->world = config->world;
     made->enrich_always = config->enrich_always;
     pthread_mutex_init(&made->lock, NULL);
-    tt_pipeline_configure(made, config);
     error = make_stages(made, config);
+    if (!error)
+        tt_pipeline_configure(made, config);
     if (!error)
         error = make_metrics(made, config->options);
     if (!error)

@@ -3,7 +3,7 @@
  * pipeline.h: the way of the data behind the ring buffer or a recording: event -> assembler -> correlator ->
  * enricher -> exporters. The running agent and `replay` build the same one and differ in the `tt_world` they
  * give it, which answers what the events alone do not tell. One thread feeds it; all functions but
- * tt_pipeline_failures and those of the exporters belong to that thread.
+ * the figures of the pipeline and of the exporters belong to that thread.
  */
 #pragma once
 

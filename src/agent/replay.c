@@ -502,8 +502,11 @@ void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
 
 void tt_replay_stop(struct tt_replay *replay)
 {
+    const struct tt_otlp_options *of = replay->options->otlp_of;
+    unsigned spans = of[TT_OTLP_TRACES].timeout, logs = of[TT_OTLP_LOGS].timeout;
+
     tt_publisher_finish(replay->publisher);
-    tt_pipeline_stop(replay->pipeline, replay->options->otlp.timeout + STOP_EXTRA_MS);
+    tt_pipeline_stop(replay->pipeline, (spans > logs ? spans : logs) + STOP_EXTRA_MS);
 }
 
 uint64_t tt_replay_report(struct tt_replay *replay)

@@ -118,10 +118,12 @@ static void say_skipped(struct console_sink *sink)
 /* What the reader would not know otherwise. */
 static void say_trouble(struct console_sink *sink)
 {
-    uint64_t lost = sink->options.lost ? atomic_load_explicit(sink->options.lost, memory_order_relaxed) : 0;
+    uint64_t lost = 0;
     uint64_t given_up = sink->options.filter ? tt_query_given_up(sink->options.filter) : 0;
     char line[160];
 
+    for (unsigned i = 0; sink->options.lost && i <= sink->options.lost_more; i++)
+        lost += atomic_load_explicit(&sink->options.lost[i], memory_order_relaxed);
     if (lost != sink->said_lost) {
         snprintf(line, sizeof(line), "%s %llu spans lost: the output is not read fast enough",
                  sink->options.style.utf8 ? "…" : "...", (unsigned long long)(lost - sink->said_lost));

@@ -261,7 +261,8 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
         tt_query_free(&own.filter);
         return -ENOMEM;
     }
-    own.lost = &new->lanes[TT_SIGNAL_SPANS].dropped[TT_RANK_OTHER];
+    own.lost = new->lanes[TT_SIGNAL_SPANS].dropped;
+    own.lost_more = TT_RANKS - 1;
     err = tt_console_new(&own, new->counters, &new->sink);
     if (!err)
         err = start_threads(new);

@@ -13,8 +13,6 @@
 #include "host/internal.h"
 #include "probe.skel.h"
 
-#define ATTACH_UPROBE_MULTI 48 /* include/uapi/linux/bpf.h, 6.6 and later */
-
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
 {
     char line[1024];
@@ -38,7 +36,8 @@ static void tell_refusal(const char *log)
 {
     size_t size = log ? strlen(log) : 0;
 
-    tt_debug("the verifier's last words: %s", size > VERIFIER_TELL ? log + size - VERIFIER_TELL : log);
+    if (size) /* else it was not the verifier */
+        tt_debug("the verifier's last words: %s", size > VERIFIER_TELL ? log + size - VERIFIER_TELL : log);
 }
 
 static int share_maps(struct probe_bpf *bpf, const struct probe_bpf *with)
@@ -89,17 +88,14 @@ static int load(size_t ring_size, bool multi, bool typed_loads, bool scheduler, 
 
 int tt_bpf_load(size_t ring_size, bool multi, struct probe_bpf *share, struct probe_bpf **bpf)
 {
-    int error;
+    int error = -EINVAL, ways = share ? 2 : 4; /* one that shares maps has no scheduler's hook */
 
     libbpf_set_print(libbpf_message);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
     /* Older kernels lack what typed loads need, some refuse typed tracepoints: found by trying. */
-    error = load(ring_size, multi, true, true, share, bpf);
-    if (error)
-        error = load(ring_size, multi, false, true, share, bpf);
-    if (error)
-        error = load(ring_size, multi, true, false, share, bpf);
-    return error ? load(ring_size, multi, false, false, share, bpf) : 0;
+    for (int way = 0; error && way < ways; way++)
+        error = load(ring_size, multi, !(way & 1), way < 2, share, bpf);
+    return error;
 }
 
 static int ring_event(void *context, void *data, size_t size)

@@ -31,6 +31,9 @@ int tt_ring_map(struct tt_host *host, int fd);
 void tt_ring_unmap(struct tt_host *host);
 void tt_ring_measure(struct tt_host *host);
 
+/* include/uapi/linux/bpf.h of 6.6 and later; Debian 12's headers are 6.1. */
+#define ATTACH_UPROBE_MULTI 48
+
 /* Index of the point that the self-test uses. */
 #define TT_SELFTEST_POINT (TT_MAX_POINTS - 1)
 

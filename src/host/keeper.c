@@ -30,9 +30,6 @@
 #include "base/cleanup.h"
 #include "host/internal.h"
 
-/* include/uapi/linux/bpf.h of 6.6 and later; Debian 12's headers are 6.1. */
-#define ATTACH_UPROBE_MULTI 48
-
 struct link_create_uprobe_multi {
     uint32_t prog_fd, target_fd, attach_type, flags;
     struct {
@@ -46,7 +43,7 @@ struct link_create_perf_event {
     uint64_t cookie;
 };
 
-/* A link: one descriptor, or one for each point. Only serve() ends it, when its connection ends. */
+/* A link: one descriptor, or one for each point. Only connection_ended() ends it. */
 struct kept {
     struct tt_link_request request;
     int fds[TT_LINK_FDS]; /* as received; the program is closed once the link is made */
@@ -155,7 +152,7 @@ static void answer(struct kept *kept)
     pthread_mutex_lock(&keeper.lock);
     kept->answered = true;
     unwanted = kept->unwanted;
-    if (!unwanted) /* in vain only if the agent is gone, which serve() sees */
+    if (!unwanted) /* in vain only if the agent is gone, which connection_ended() sees */
         tt_link_send(kept->fds[TT_LINK_CONNECTION], &kept->error, sizeof(kept->error));
     pthread_mutex_unlock(&keeper.lock);
     if (unwanted)
@@ -310,24 +307,41 @@ static void make(struct kept *kept, size_t unused)
 
 /* ---- requests ---- */
 
+static void drop_passed(const struct cmsghdr *rights)
+{
+    int fd;
+
+    for (size_t at = 0; rights && CMSG_LEN(at + sizeof(fd)) <= rights->cmsg_len; at += sizeof(fd)) {
+        memcpy(&fd, CMSG_DATA(rights) + at, sizeof(fd));
+        close(fd);
+    }
+}
+
 /* False: the agent is gone. */
 static bool receive(int control)
 {
-    char space[CMSG_SPACE(TT_LINK_FDS * sizeof(int))];
+    union {
+        char space[CMSG_SPACE(TT_LINK_FDS * sizeof(int))];
+        struct cmsghdr align;
+    } passed;
     struct tt_link_request request;
     struct iovec data = {.iov_base = &request, .iov_len = sizeof(request)};
-    struct msghdr message = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = passed.space,
+                             .msg_controllen = sizeof(passed.space)};
     struct epoll_event event = {.events = EPOLLRDHUP};
     ssize_t n = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
     const struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     struct kept *kept;
 
     if (n <= 0)
-        return false;
+        return n < 0; /* an error passes, an end does not */
     /* What cannot be served is dropped: the agent finds its connection closed. */
-    if (n != sizeof(request) || !rights || rights->cmsg_len != CMSG_LEN(sizeof(kept->fds)))
-        return true; /* no descriptors left: the kernel passed none, or not all of them */
+    if (n != sizeof(request) || !rights || rights->cmsg_len != CMSG_LEN(sizeof(kept->fds))) {
+        drop_passed(rights); /* no descriptors left: the kernel passed none, or not all of them */
+        return true;
+    }
     kept = calloc(1, sizeof(*kept));
     if (!kept)
         _exit(1);
@@ -371,7 +385,7 @@ static void agent_ended(int control)
  */
 static void leave_agent(int *control)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept = fcntl(*control, F_DUPFD_CLOEXEC, 3);
     sigset_t all;
 
     sigfillset(&all);
@@ -380,9 +394,7 @@ static void leave_agent(int *control)
     prctl(PR_SET_NAME, "tt-keeper");
     for (int fd = 0; fd <= 2; fd++)
         dup2(null, fd);
-    *control = fcntl(*control, F_DUPFD_CLOEXEC, 3);
-    dup2(*control, 3);
-    *control = 3;
+    *control = dup2(kept, 3);
     close_range(4, ~0U, 0);
 }
 

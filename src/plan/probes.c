@@ -33,13 +33,17 @@ struct search {
     size_t count;
 };
 
+static void free_found(struct found *found)
+{
+    free(found->symbol);
+    free(found->signature);
+    free(found->name);
+}
+
 static void free_search(struct search *search)
 {
-    for (size_t i = 0; i < search->count; i++) {
-        free(search->array[i].symbol);
-        free(search->array[i].signature);
-        free(search->array[i].name);
-    }
+    for (size_t i = 0; i < search->count; i++)
+        free_found(&search->array[i]);
     free(search->array);
 }
 
@@ -152,18 +156,14 @@ static int add_found(struct search *search, struct found *found)
 
     for (size_t i = 0; i < search->count; i++) {
         if (search->array[i].address == found->address) { /* another name of it, or another probe's */
-            free(found->symbol);
-            free(found->signature);
-            free(found->name);
+            free_found(found);
             return 0;
         }
     }
     if (found->symbol && found->signature && found->name)
         array = reallocarray(search->array, search->count + 1, sizeof(*array));
     if (!array) {
-        free(found->symbol);
-        free(found->signature);
-        free(found->name);
+        free_found(found);
         return -ENOMEM;
     }
     search->array = array;
@@ -176,10 +176,10 @@ static int find_address(struct search *search, struct tt_elf *elf, struct tt_pro
     const struct tt_elf_symbol *symbol = tt_elf_symbol_at(elf, probe->address);
     struct found found = {.probe = probe, .address = probe->address};
 
-    if (symbol) {
+    found.signature = symbol ? tt_demangle(symbol->name) : NULL;
+    if (found.signature) { /* else it has no name, or none that can be read */
         found.symbol = strdup(symbol->name);
-        found.signature = tt_demangle(symbol->name);
-        found.name = found.signature ? name_of(found.signature) : NULL;
+        found.name = name_of(found.signature);
     } else {
         found.symbol = strdup(probe->function);
         found.signature = strdup(probe->function);

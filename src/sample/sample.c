@@ -245,6 +245,8 @@ static void begin_time(struct tt_sampler *sampler, uint64_t now)
 {
     for (struct held *held = sampler->held; held; held = held->hh.next)
         held->first = held->last = now;
+    for (struct written *written = sampler->written; written; written = written->hh.next)
+        written->first = now;
 }
 
 void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now)
