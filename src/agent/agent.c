@@ -7,21 +7,13 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "assemble/fields.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "options/options.h"
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- the world of the pipeline: what runs now; on the collecting thread ---- */
 
@@ -225,7 +217,7 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
     made->options = options;
     made->selection = options->selection;
     made->wake = -1;
-    made->started = now_ns();
+    made->started = tt_now_ns();
     if (options->record && getrandom(&made->seed, sizeof(made->seed), 0) != sizeof(made->seed))
         made->seed = made->started;
     pthread_mutex_init(&made->lock, NULL);
@@ -342,7 +334,7 @@ static int start_recording(struct tt_agent *agent)
         .tree = agent->tree && !agent->all,
         .seed = agent->seed,
         .join_wait_ns = (uint64_t)o->join_wait * 1000000u,
-        .time = now_ns(),
+        .time = tt_now_ns(),
         .unix_offset = tt_unix_clock_measure(&agent->clock),
     };
 
@@ -383,7 +375,7 @@ int tt_agent_start(struct tt_agent *agent)
     tt_follow_scan(agent->follow);
     tell_missed(agent);
     pthread_mutex_unlock(&agent->lock);
-    agent->ready_seconds = (double)(now_ns() - agent->started) / 1e9;
+    agent->ready_seconds = (double)(tt_now_ns() - agent->started) / 1e9;
     return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
 }
 
@@ -416,7 +408,7 @@ bool tt_agent_is_deaf(struct tt_agent *agent)
 
 static void stop_pipeline(struct tt_agent *agent)
 {
-    uint64_t now = now_ns(), counters[TT_COUNTERS] = {0};
+    uint64_t now = tt_now_ns(), counters[TT_COUNTERS] = {0};
 
     tt_pipeline_flush(agent->pipeline, now);
     if (!agent->recorder)

@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "agent/agent.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #define SCAN_SECONDS 30    /* the safety net */
@@ -42,14 +42,6 @@ struct tt_follow {
     unsigned ticks;
     struct tt_follow_stats stats;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 int tt_follow_new(struct tt_agent *agent, struct tt_follow **follow)
 {
@@ -149,7 +141,7 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
         if (!process->selected)
             tt_agent_forget(agent, (uint32_t)pid);
         if (follow->running) {
-            uint64_t blind = d ? now_ns() - d->since : 0;
+            uint64_t blind = d ? tt_now_ns() - d->since : 0;
 
             follow->stats.attached++;
             if (blind > follow->stats.blind_ns)
@@ -180,7 +172,7 @@ static struct dirty *mark_dirty(struct tt_follow *follow, pid_t pid)
         return NULL;
     }
     d->pid = key;
-    d->since = now_ns();
+    d->since = tt_now_ns();
     HASH_ADD(hh, follow->dirty, pid, sizeof(d->pid), d);
     return d;
 }

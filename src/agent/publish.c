@@ -103,17 +103,12 @@ static struct tt_snapshot *take(struct tt_publisher *publisher)
 
 /* ---- the file ---- */
 
-static int write_all(int fd, struct tt_text *text)
+static int write_text(int fd, struct tt_text *text)
 {
-    for (size_t done = 0; done < text->size;) {
-        ssize_t n = write(fd, text->data + done, text->size - done);
+    int error = tt_write_all(fd, text->data, text->size);
 
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        done += n > 0 ? (size_t)n : 0;
-    }
     text->size = 0;
-    return text->failed ? -ENOMEM : 0;
+    return error ? error : text->failed ? -ENOMEM : 0;
 }
 
 static int write_snapshot(int fd, const struct tt_snapshot *snapshot)
@@ -126,7 +121,7 @@ static int write_snapshot(int fd, const struct tt_snapshot *snapshot)
         int error;
 
         more = tt_expose_next(&expose, &text);
-        error = !more || text.size >= WRITE_MANY || text.failed ? write_all(fd, &text) : 0;
+        error = !more || text.size >= WRITE_MANY || text.failed ? write_text(fd, &text) : 0;
         if (error)
             return error;
     } while (more);

@@ -35,14 +35,6 @@ static const char *const event_names[TT_EVENT_TYPES] = {
     [TT_EVENT_SWITCH] = "switch",   [TT_EVENT_PROCESS] = "process",
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* What lives on the collecting thread, copied there. */
 struct snapshot {
     struct tt_agent *agent;
@@ -177,7 +169,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_object(json, NULL);
     tt_json_string(json, "version", TT_VERSION);
     tt_json_int(json, "pid", getpid());
-    tt_json_double(json, "uptime_seconds", (double)(now_ns() - agent->started) / 1e9);
+    tt_json_double(json, "uptime_seconds", (double)(tt_now_ns() - agent->started) / 1e9);
     tt_json_double(json, "ready_seconds", agent->ready_seconds);
     tt_json_double(json, "trap_ns", f->trap_ns);
     tt_json_double(json, "event_ns", f->event_ns);
@@ -213,7 +205,7 @@ static void look_up(void *context)
 /* How long it can have been traced: as long as it, or the agent, runs. */
 static double traced_seconds(const struct tt_agent *agent, const struct tt_process *process)
 {
-    uint64_t uptime = now_ns() - agent->started, unix_now = tt_clock_ns(CLOCK_REALTIME);
+    uint64_t uptime = tt_now_ns() - agent->started, unix_now = tt_clock_ns(CLOCK_REALTIME);
     uint64_t age = unix_now > process->start_unix_ns ? unix_now - process->start_unix_ns : 0;
     uint64_t shorter = age < uptime ? age : uptime;
 
@@ -241,7 +233,7 @@ static void list_process(void *context, struct tt_process *process)
     tt_json_double(l->json, "cost_seconds", cost);
     tt_json_double(l->json, "cost_share", cost / traced_seconds(l->agent, process));
     if (l->found)
-        tt_json_double(l->json, "last_event_seconds", (double)(now_ns() - l->last) / 1e9);
+        tt_json_double(l->json, "last_event_seconds", (double)(tt_now_ns() - l->last) / 1e9);
     tt_json_object_end(l->json);
 }
 
@@ -277,7 +269,7 @@ static void put_open(void *context)
     const struct calls *calls = context;
     struct tt_pipeline *pipeline = calls->agent->pipeline;
 
-    tt_calls_json(pipeline->calls, pipeline->assembler, now_ns(), calls->json);
+    tt_calls_json(pipeline->calls, pipeline->assembler, tt_now_ns(), calls->json);
 }
 
 static void put_calls(struct tt_json *json, struct tt_agent *agent)

@@ -18,7 +18,6 @@ int tt_attach_new(struct tt_host *host, void (*retry)(void *context), void *cont
     if (!made)
         return -ENOMEM;
     made->host = host;
-    made->files.without_calls = tt_host_features(host)->shadow_stacks;
     made->retry = retry;
     made->context = context;
     pthread_mutex_init(&made->files.lock, NULL);
@@ -221,14 +220,6 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
             error = result;
     }
     return error;
-}
-
-bool tt_attach_waiting(struct tt_attach *attach)
-{
-    for (struct member *m = attach->members; m; m = m->next)
-        if (m->waiting)
-            return true;
-    return false;
 }
 
 size_t tt_attach_points_of(struct tt_attach *attach, pid_t pid)

@@ -78,8 +78,6 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid);
 /* Processes whose files waited, or lost their links, are to be attached again: calls `again` with each pid.
  */
 void tt_attach_retry(struct tt_attach *attach, void (*again)(void *context, pid_t pid), void *context);
-/* True while something waits for a retry: poll about once a second. */
-bool tt_attach_waiting(struct tt_attach *attach);
 
 /* Catalogue row of a point index, NULL if unknown. From any thread. */
 const struct tt_row *tt_attach_row(const struct tt_attach *attach, uint32_t point);

@@ -162,7 +162,7 @@ static int plan_file(struct tt_files *files, struct tt_host *host, struct tt_fil
     planned->plan = plan;
     planned->bases = file->bases;
     planned->probes = file->probes;
-    left_out = files->without_calls ? tt_plan_leave_out_calls(plan) : 0;
+    left_out = tt_host_features(host)->shadow_stacks ? tt_plan_leave_out_calls(plan) : 0;
     if (left_out)
         tt_info(
             "%s: %zu functions are not probed: it would take points on call instructions, which harm programs "

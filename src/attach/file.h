@@ -80,7 +80,6 @@ struct tt_files {
     uint64_t next_id;
     uint32_t next_point;
     bool without_logs;
-    bool without_calls;       /* tt_host_features.shadow_stacks */
     struct tt_probes *probes; /* of the user; NULL: none. Not owned */
     const struct tt_row
         *rows[TT_MAX_POINTS]; /* read by other threads; written before the points are linked */

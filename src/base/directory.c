@@ -28,6 +28,11 @@ static int make_directory(const char *path, mode_t mode)
     return mkdir(path, mode) ? -errno : 0;
 }
 
+bool tt_is_ours(const struct stat *st)
+{
+    return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 int tt_directory_open_at(int parent, const char *name, mode_t mode, int *fd)
 {
     _cleanup_close_ int dir = -1;
@@ -38,7 +43,7 @@ int tt_directory_open_at(int parent, const char *name, mode_t mode, int *fd)
     dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 || fstat(dir, &st))
         return -errno;
-    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+    if (!tt_is_ours(&st))
         return -EPERM;
     *fd = TAKE_FD(dir);
     return 0;

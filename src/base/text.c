@@ -299,6 +299,18 @@ int tt_read_file_at(int dirfd, const char *name, size_t limit, char **data, size
     return 0;
 }
 
+int tt_write_all(int fd, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
 #define WORD_MAX 32
 
 /* Edit distance (insert, delete, replace, swap of neighbours) of words of at most WORD_MAX letters. */

@@ -53,6 +53,9 @@ int tt_parse_bool(const char *text, bool *value);
  * or negative errno. */
 int tt_read_file_at(int dirfd, const char *name, size_t limit, char **data, size_t *size, bool *cut);
 
+/* Writes all of it, whatever write(2) takes at once. 0 or negative errno. */
+int tt_write_all(int fd, const void *data, size_t size);
+
 /* The name of the list (`count` pointers, `stride` bytes apart) that `word` was probably meant to be, or
  * NULL. */
 const char *tt_suggest(const char *word, const char *const *names, size_t count, size_t stride);

@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "discover/read.h"
 #include "discover/table.h"
@@ -104,20 +105,13 @@ void tt_process_table_free(struct tt_process_table **table)
     free(t);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Ticks since boot as CLOCK_MONOTONIC, which does not count the time spent suspended. */
 static uint64_t start_monotonic(uint64_t ticks)
 {
     uint64_t start = ticks * tt_tick_ns();
-    uint64_t monotonic = clock_ns(CLOCK_MONOTONIC);
-    uint64_t suspended = clock_ns(CLOCK_BOOTTIME) - monotonic; /* read in this order it cannot be negative */
+    uint64_t monotonic = tt_clock_ns(CLOCK_MONOTONIC);
+    uint64_t suspended = tt_clock_ns(CLOCK_BOOTTIME) -
+                         monotonic; /* read in this order it cannot be negative */
 
     return start > suspended ? start - suspended : 0;
 }
@@ -212,7 +206,7 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
 {
     struct slot *slot = slot_of(table, process->pid);
     struct generation *old = live(slot), fresh = {0};
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
     bool exec;
 
     if (!slot)
@@ -363,7 +357,7 @@ int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_gli
 
 void tt_process_table_exit(struct tt_process_table *table, pid_t pid)
 {
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
     struct generation *generation;
 
     pthread_mutex_lock(&table->lock);
@@ -422,7 +416,7 @@ static int read_pids(const char *proc_root, pid_t **pids, size_t *count)
 /* Ends what the scan did not meet any more. */
 static void end_vanished(struct tt_process_table *table)
 {
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
     struct slot *slot, *next;
 
     pthread_mutex_lock(&table->lock);
@@ -510,7 +504,7 @@ void tt_process_table_recheck(struct tt_process_table *table,
                               void *context)
 {
     _cleanup_free_ pid_t *pids = NULL;
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
     struct slot *slot, *next;
     size_t count = 0;
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -279,6 +278,7 @@ int tt_spool_open(const struct tt_spool_config *config, const char *name, struct
             tt_spool_close(&made, false);
         return err;
     }
+    made->config.directory = NULL; /* the caller's */
     find_gap(made);
     made->alive = openat(made->dir, "alive", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     drop_aged(made);
@@ -330,25 +330,6 @@ static uint32_t checksum(const struct header *header, const uint8_t *body)
     return libdeflate_crc32(crc, body, header->size);
 }
 
-static int write_all(int fd, struct iovec *part, int count)
-{
-    while (count) {
-        ssize_t n = writev(fd, part, count);
-
-        if (n < 0 && errno != EINTR)
-            return -errno;
-        for (; n > 0 && count; part++, count--) {
-            if ((size_t)n < part->iov_len) {
-                part->iov_base = (char *)part->iov_base + n;
-                part->iov_len -= (size_t)n;
-                break;
-            }
-            n -= (ssize_t)part->iov_len;
-        }
-    }
-    return 0;
-}
-
 static int write_file(const struct tt_spool *spool, const struct tt_spool_batch *batch, const char *name)
 {
     struct header header = {.magic = MAGIC,
@@ -356,7 +337,6 @@ static int write_file(const struct tt_spool *spool, const struct tt_spool_batch 
                             .size = (uint32_t)batch->size,
                             .encoding = (uint8_t)batch->encoding,
                             .json = batch->json};
-    struct iovec parts[] = {{&header, sizeof(header)}, {(void *)batch->data, batch->size}};
     _cleanup_close_ int fd = -1;
     int err;
 
@@ -364,7 +344,9 @@ static int write_file(const struct tt_spool *spool, const struct tt_spool_batch 
     fd = openat(spool->dir, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    err = write_all(fd, parts, 2);
+    err = tt_write_all(fd, &header, sizeof(header));
+    if (!err)
+        err = tt_write_all(fd, batch->data, batch->size);
     if (!err && fsync(fd))
         err = -errno;
     if (!err && renameat(spool->dir, TEMPORARY, spool->dir, name))

@@ -81,21 +81,6 @@ struct tt_snapshot *tt_metrics_snapshot(const struct tt_metrics *metrics, uint64
 
 /* ---- series ---- */
 
-static struct tt_series *find_or_add(struct tt_metrics *metrics, enum tt_family_id family,
-                                     const char *const *values, enum tt_series_room room, uint64_t start)
-{
-    uint64_t now = metrics->now;
-    struct tt_series_key key;
-    struct tt_series *series;
-
-    tt_series_key(&key, family, values);
-    series = tt_series_find(metrics->table, &key, now);
-    if (series)
-        return series;
-    return tt_series_add(metrics->table, &key, room, now, now > TT_METRICS_IDLE ? now - TT_METRICS_IDLE : 0,
-                         start);
-}
-
 /* The labels of that level and above become _OTHER. */
 static void blur(enum tt_family_id family, const char **values, enum tt_label_level level)
 {
@@ -111,17 +96,18 @@ static void blur(enum tt_family_id family, const char **values, enum tt_label_le
 static struct tt_series *series_of(struct tt_metrics *metrics, enum tt_family_id family, const char **values,
                                    uint64_t start)
 {
-    struct tt_series *series = find_or_add(metrics, family, values, TT_ROOM_SHARED, start);
+    struct tt_series *series = tt_series_find_or_add(metrics->table, family, values, TT_ROOM_SHARED,
+                                                     metrics->now, start);
 
     if (series)
         return series;
     metrics->overflow++;
     blur(family, values, TT_LABEL_FINE);
-    series = find_or_add(metrics, family, values, TT_ROOM_RESERVED, start);
+    series = tt_series_find_or_add(metrics->table, family, values, TT_ROOM_RESERVED, metrics->now, start);
     if (series)
         return series;
     blur(family, values, TT_LABEL_COARSE);
-    return find_or_add(metrics, family, values, TT_ROOM_LAST, start);
+    return tt_series_find_or_add(metrics->table, family, values, TT_ROOM_LAST, metrics->now, start);
 }
 
 /* ---- values ---- */

@@ -17,7 +17,6 @@
 #include "enrich/otel.h"
 #include "metrics/series.h"
 
-#define TT_METRICS_IDLE  600000000000u /* ns */
 #define TT_METRICS_OTHER "_OTHER"
 
 enum tt_metrics_graph { TT_GRAPH_NONE, TT_GRAPH_CLASS, TT_GRAPH_DEVICE };

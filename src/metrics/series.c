@@ -200,6 +200,20 @@ struct tt_series *tt_series_add(struct tt_series_table *table, const struct tt_s
     return series;
 }
 
+struct tt_series *tt_series_find_or_add(struct tt_series_table *table, enum tt_family_id family,
+                                        const char *const *values, enum tt_series_room room, uint64_t now,
+                                        uint64_t start)
+{
+    struct tt_series_key key;
+    struct tt_series *series;
+
+    tt_series_key(&key, family, values);
+    series = tt_series_find(table, &key, now);
+    return series ? series
+                  : tt_series_add(table, &key, room, now, now > TT_METRICS_IDLE ? now - TT_METRICS_IDLE : 0,
+                                  start);
+}
+
 struct tt_series *tt_series_oldest(const struct tt_series_table *table)
 {
     return table->oldest;

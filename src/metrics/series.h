@@ -64,6 +64,8 @@ void tt_series_table_free(struct tt_series_table **table);
 struct tt_series *tt_series_find(struct tt_series_table *table, const struct tt_series_key *key,
                                  uint64_t now);
 
+#define TT_METRICS_IDLE 600000000000u /* ns */
+
 enum tt_series_room {
     TT_ROOM_SHARED,   /* fails where only reserved room is left */
     TT_ROOM_RESERVED, /* fails where only the last is left */
@@ -74,6 +76,11 @@ enum tt_series_room {
  * `start`: unix ns. NULL: no room (or no memory). */
 struct tt_series *tt_series_add(struct tt_series_table *table, const struct tt_series_key *key,
                                 enum tt_series_room room, uint64_t now, uint64_t idle_before, uint64_t start);
+
+/* The series with these labels, added if it is new: in place of one idle for TT_METRICS_IDLE. */
+struct tt_series *tt_series_find_or_add(struct tt_series_table *table, enum tt_family_id family,
+                                        const char *const *values, enum tt_series_room room, uint64_t now,
+                                        uint64_t start);
 
 /* That was not used for longest; NULL: there are none. And: when it was. */
 struct tt_series *tt_series_oldest(const struct tt_series_table *table);

@@ -67,9 +67,13 @@ void tt_usage_tick(struct tt_usage *usage, uint64_t now)
     usage->now = now;
 }
 
+/* Enrich takes keys from the attribute table, so that one is known by its address. */
 static const struct tt_otel_attribute *attribute(const struct tt_otel_span *span, enum tt_attr attr)
 {
-    return tt_otel_find(span->attributes, span->attribute_count, tt_attr_rows[attr].key);
+    for (size_t i = 0; i < span->attribute_count; i++)
+        if (span->attributes[i].key == tt_attr_rows[attr].key)
+            return &span->attributes[i];
+    return NULL;
 }
 
 #define NAME_SIZE TT_LABEL_SIZE
@@ -116,33 +120,21 @@ static bool labels_of(const struct tt_otel_span *span, const char **values, char
     return true;
 }
 
-static struct tt_series *find_or_add(struct tt_usage *usage, const char *const *values,
-                                     enum tt_series_room room, uint64_t start)
-{
-    struct tt_series_key key;
-    struct tt_series *series;
-    uint64_t now = usage->now;
-
-    tt_series_key(&key, TT_FAMILY_USAGE, values);
-    series = tt_series_find(usage->table, &key, now);
-    return series ? series
-                  : tt_series_add(usage->table, &key, room, now,
-                                  now > TT_METRICS_IDLE ? now - TT_METRICS_IDLE : 0, start);
-}
-
 static struct tt_series *series_of(struct tt_usage *usage, const char **values, uint64_t start)
 {
-    struct tt_series *series = find_or_add(usage, values, TT_ROOM_SHARED, start);
+    struct tt_series *series = tt_series_find_or_add(usage->table, TT_FAMILY_USAGE, values, TT_ROOM_SHARED,
+                                                     usage->now, start);
 
     if (series)
         return series;
     values[TT_USAGE_CLIENT] = values[TT_USAGE_OPERATION] = TT_METRICS_OTHER;
-    series = find_or_add(usage, values, TT_ROOM_RESERVED, start);
+    series = tt_series_find_or_add(usage->table, TT_FAMILY_USAGE, values, TT_ROOM_RESERVED, usage->now,
+                                   start);
     if (series)
         return series;
     values[TT_USAGE_DEVICE] = TT_METRICS_OTHER;
     values[TT_USAGE_CLASS] = NULL;
-    return find_or_add(usage, values, TT_ROOM_LAST, start);
+    return tt_series_find_or_add(usage->table, TT_FAMILY_USAGE, values, TT_ROOM_LAST, usage->now, start);
 }
 
 static double rate_of(const uint64_t *values)

@@ -36,12 +36,6 @@ struct tt_plan_cache {
     uint8_t agent[TT_BUILD_ID_MAX];
 };
 
-/* Could none but this user have written it? */
-static bool is_ours(const struct stat *st)
-{
-    return st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
-}
-
 /* The build id of this program. */
 static int own_build_id(uint8_t id[TT_BUILD_ID_MAX])
 {
@@ -132,7 +126,7 @@ static int read_entry(int dir, const char *name, uint8_t **data, size_t *size)
 
     if (fd < 0 || fstat(fd, &st))
         return errno == ELOOP ? -EPERM : -errno;
-    if (!S_ISREG(st.st_mode) || !is_ours(&st))
+    if (!S_ISREG(st.st_mode) || !tt_is_ours(&st))
         return -EPERM;
     if (st.st_size < (off_t)sizeof(struct header) || st.st_size > ENTRY_MAX)
         return -EINVAL;
@@ -199,20 +193,6 @@ int tt_plan_cache_load(struct tt_plan_cache *cache, int fd, const char *path, st
 
 /* ---- storing ---- */
 
-static int write_all(int fd, const void *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, (const char *)data + done, size - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 /* A file of that name with all of it, or none. */
 static int write_entry(int dir, const char *name, const struct header *header, const struct tt_text *body)
 {
@@ -223,9 +203,9 @@ static int write_entry(int dir, const char *name, const struct header *header, c
     fd = openat(dir, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return -errno;
-    err = write_all(fd, header, sizeof(*header));
+    err = tt_write_all(fd, header, sizeof(*header));
     if (!err)
-        err = write_all(fd, body->data, body->size);
+        err = tt_write_all(fd, body->data, body->size);
     if (!err && fdatasync(fd))
         err = -errno;
     if (!err && renameat(dir, TEMPORARY, dir, name))

@@ -643,21 +643,6 @@ const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *
     return string_at(&elf->strings, symbol.st_name);
 }
 
-const struct tt_elf_symbol *tt_elf_table(const struct tt_elf *elf, const char *name)
-{
-    size_t low = 0, high = elf->table_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (strcmp(elf->tables[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < elf->table_count && !strcmp(elf->tables[low].name, name) ? &elf->tables[low] : NULL;
-}
-
 const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address)
 {
     size_t i = TT_LOWER_BOUND(elf->slots, elf->slot_count, address, address);

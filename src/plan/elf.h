@@ -103,7 +103,5 @@ const struct tt_elf_symbol *tt_elf_symbol_at(const struct tt_elf *elf, uint64_t 
 bool tt_elf_exports(const struct tt_elf *elf, const char *name);
 /* The nth dynamic symbol: its name, or NULL; *value: its address if it is defined here, else 0. */
 const char *tt_elf_dynamic_symbol(struct tt_elf *elf, uint64_t index, uint64_t *value);
-/* A virtual table or type description by its symbol, or NULL. */
-const struct tt_elf_symbol *tt_elf_table(const struct tt_elf *elf, const char *name);
 /* The symbol whose address the word at `address` gets, or NULL. */
 const char *tt_elf_slot_at(const struct tt_elf *elf, uint64_t address);
