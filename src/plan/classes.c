@@ -170,8 +170,10 @@ static bool read_top(const struct tt_pointers *pointers, uint64_t at, int64_t *o
     if (!bytes || tt_pointer_at(pointers, at - 8))
         return false;
     memcpy(&top, bytes, 8);
+    if (top > 0 || top <= -OFFSET_MAX || (top & 7))
+        return false;
     *offset = -top;
-    return top <= 0 && top > -OFFSET_MAX && !(top & 7);
+    return true;
 }
 
 struct tables {
