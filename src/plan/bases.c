@@ -12,7 +12,7 @@
 #include "plan/identity.h"
 
 #define DEPTH_MAX 32
-#define SLOTS_MAX 512 /* of one class; Device_6Impl of 10.3 has 64 */
+#define TABLE_MAX (8 * 512) /* bytes of one class's table; Device_6Impl of 10.3 has 64 slots */
 
 /* ---- names ----------------------------------------------------------------------------------------- */
 
@@ -96,12 +96,11 @@ static const char *root_of(const struct tt_types *types, const char *name, uint3
     return NULL;
 }
 
-/* Slot 0 of the primary table in a table symbol: behind the first pointer to the class's type description,
- * before which lie offsets. 0: there is none. */
-static uint64_t first_slot(const struct tt_pointers *pointers, const struct tt_elf_symbol *table,
-                           const char *name)
+/* Slot 0 of the primary table that begins at `at` and has that many bytes: behind the first pointer to the
+ * class's type description, before which lie offsets. 0: there is none. */
+static uint64_t first_slot(const struct tt_pointers *pointers, uint64_t at, uint64_t size, const char *name)
 {
-    for (uint64_t at = table->address; at + 8 <= table->address + table->size; at += 8) {
+    for (uint64_t end = at + size; end - at >= 8; at += 8) {
         const struct tt_pointer *pointer = tt_pointer_at(pointers, at);
         const char *symbol;
         uint64_t addend;
@@ -171,13 +170,16 @@ static char *method_in(const struct tt_pointers *pointers, uint64_t at, bool *en
 static int read_slots(const struct tt_pointers *pointers, const struct tt_elf_symbol *table,
                       struct tt_base *base)
 {
-    uint64_t first = first_slot(pointers, table, base->name), count, used = 0;
+    uint64_t rest = tt_elf_rest(pointers->elf, table->address), size, first, count, used = 0;
     bool end = false;
 
+    /* a symbol may claim any size */
+    size = table->size < rest ? table->size : rest;
+    size = size < TABLE_MAX ? size : TABLE_MAX;
+    first = first_slot(pointers, table->address, size, base->name);
     if (!first)
         return 0;
-    count = (table->address + table->size - first) / 8;
-    count = count < SLOTS_MAX ? count : SLOTS_MAX;
+    count = (table->address + size - first) / 8;
     base->slots = calloc(count ? count : 1, sizeof(*base->slots));
     if (!base->slots)
         return -ENOMEM;

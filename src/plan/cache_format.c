@@ -206,7 +206,7 @@ static bool get_source(struct tt_plan_source *source, const struct tt_tag *tag)
 {
     struct source_head head;
 
-    if (tag->size != sizeof(head))
+    if (tag->size != sizeof(head) || source->ranges) /* the ranges were held against the size of before */
         return false;
     memcpy(&head, tag->data, sizeof(head));
     source->file_size = head.file_size;

@@ -21,6 +21,7 @@
 
 #include "assembled.h"
 #include "base/cleanup.h"
+#include "base/tags.h"
 #include "plan/cache.h"
 
 char *__cxa_demangle(const char *mangled, char *buffer, size_t *size, int *status);
@@ -130,6 +131,33 @@ static void every_plan_survives(void **state)
         assert_int_equal(tt_plan_decode(text.data, text.size, &found), 0);
         same(plan, found);
     }
+}
+
+/* Ranges are held against the size of the file that stands before them: another one afterwards is refused. */
+static void one_source_is_enough(void **state)
+{
+    _cleanup_close_ int fd = open(library, O_RDONLY);
+    _cleanup_(tt_plan_free) struct tt_plan *plan = plan_library(fd), *found = NULL;
+    _cleanup_(tt_text_free) struct tt_text text = {0};
+    struct tt_tags tags;
+    struct tt_tag tag;
+    uint8_t source[64];
+    size_t size = 0;
+
+    tt_plan_encode(plan, &text);
+    tags = tt_tags_of(text.data, text.size);
+    while (!size && tt_tags_next(&tags, &tag)) {
+        uint64_t file_size = tt_tag_number(&(struct tt_tag){.data = tag.data, .size = 8});
+
+        if (tag.size < 8 || tag.size > sizeof(source) || file_size != plan->source.file_size)
+            continue;
+        size = tag.size;
+        memcpy(source, tag.data, size);
+        memcpy(source, &(uint64_t){1}, 8);
+    }
+    assert_int_not_equal(size, 0);
+    tt_tags_put(&text, tag.tag, source, size);
+    assert_int_equal(tt_plan_decode(text.data, text.size, &found), -EINVAL);
 }
 
 static void there_and_back(void **state)
@@ -373,15 +401,11 @@ static void open_directories(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_plan_survives),
-        cmocka_unit_test(there_and_back),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(of_another_program),
-        cmocka_unit_test(written_by_others),
-        cmocka_unit_test(of_another_file),
-        cmocka_unit_test(bounded),
-        cmocka_unit_test(two_agents),
-        cmocka_unit_test(open_directories),
+        cmocka_unit_test(every_plan_survives), cmocka_unit_test(one_source_is_enough),
+        cmocka_unit_test(there_and_back),      cmocka_unit_test(damaged),
+        cmocka_unit_test(of_another_program),  cmocka_unit_test(written_by_others),
+        cmocka_unit_test(of_another_file),     cmocka_unit_test(bounded),
+        cmocka_unit_test(two_agents),          cmocka_unit_test(open_directories),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
