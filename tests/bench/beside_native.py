@@ -1,5 +1,5 @@
-"""Tracing from outside beside Tango 10's own telemetry, in one run: off, tangotrace and native in turn, both exporting
-by OTLP/HTTP to the same receiver. What is compared is what each adds: to the latency of a call, and to the CPU time of
+"""Tracing from outside beside Tango 10's own telemetry, in one run: off, tangotrace at each level of detail and native in
+turn, all exporting by OTLP/HTTP to the same receiver. What is compared is what each adds: to the latency of a call, and to the CPU time of
 client, server and agent together.
 
 Native runs in processes of its own, since it can only be switched on at their start; all clients and servers share one
@@ -20,6 +20,7 @@ from harness import check, wait_for
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIDES_CPU, AGENT_CPU = 0, 1
 KEYS = ("median", "p99", "cpu")
+LEVELS = ("rpc", "methods")  # calls as native in C++ shows them; and with methods, as native in PyTango does
 ROOT = os.path.join(beds.CACHE, "roots", "trixie")  # made by tests/e2e/chroot (make check-long)
 CASES = [  # title, build, operation, name
     ("C++ read", "trixie", "read", "ampli"),
@@ -109,8 +110,9 @@ class Pair:
         self.popen.wait(30)
 
 
-def traced(bed, pair, url):
-    agent = Agent(bed, *[a for p in pair.pids for a in ("--select", "pid:%d" % p)], export=["otlp:" + url])
+def traced(bed, pair, url, level):
+    agent = Agent(bed, "--detail", level, *[a for p in pair.pids for a in ("--select", "pid:%d" % p)],
+                  export=["otlp:" + url])
     pin(agent.proc.pid, AGENT_CPU)
     pair.round()
 
@@ -128,14 +130,15 @@ def measure(case, rounds, count):
     bed = beds.Bed("bench-native")
     sink = subprocess.Popen(["taskset", "-c", str(AGENT_CPU), beds.test_program("sink")], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, universal_newlines=True, preexec_fn=beds.die_with_parent)
-    rows = {"off": [], "tangotrace": [], "native": []}
+    rows = {name: [] for name in ("off", "native") + LEVELS}
     try:
         url = "http://127.0.0.1:%d" % int(sink.stdout.readline())
         plain = Pair(bed, case, count, {})
         own = Pair(bed, case, count, native.telemetry(case[1], url))
         for _ in range(rounds):
             rows["off"].append(plain.measured())
-            rows["tangotrace"].append(traced(bed, plain, url))
+            for level in LEVELS:
+                rows[level].append(traced(bed, plain, url, level))
             rows["native"].append(own.measured())
         dropped = own.dropped()
         plain.close()
@@ -149,11 +152,13 @@ def measure(case, rounds, count):
 
 def summary(case, rows, dropped):
     middle = {k: {key: statistics.median(r[key] for r in v) for key in KEYS} for k, v in rows.items()}
-    added = {k: {key: middle[k][key] - middle["off"][key] for key in KEYS} for k in ("tangotrace", "native")}
-    ratio = {key: added["tangotrace"][key] / added["native"][key] if added["native"][key] > 0 else None for key in KEYS}
+    added = {k: {key: row[key] - middle["off"][key] for key in KEYS} for k, row in middle.items() if k != "off"}
+    ratio = {level: {key: added[level][key] / added["native"][key] if added["native"][key] > 0 else None
+                     for key in KEYS} for level in LEVELS}
     build = native.SUITES.get(case[1], case[1])
     return {"case": "%s %s" % (case[0], build), "middle": middle, "added": added, "ratio": ratio,
-            "lost": sum(r["lost"] for r in rows["tangotrace"]), "native_lost": dropped, "raw": rows}
+            "lost": {level: sum(r["lost"] for r in rows[level]) for level in LEVELS}, "native_lost": dropped,
+            "raw": rows}
 
 
 def us(nanoseconds):
@@ -162,12 +167,13 @@ def us(nanoseconds):
 
 def table(results):
     """Rows of text: latency off, what each adds to latency and CPU, and ours by native's."""
-    rows = [("beside native telemetry", "off us", "+us ours", "+us native", "ratio", "CPU off us", "+CPU ours",
+    rows = [("beside native telemetry", "detail", "off us", "+us ours", "+us native", "ratio", "CPU off us", "+CPU ours",
              "+CPU native", "ratio", "lost ours", "lost native")]
     for r in results:
-        ours, theirs, ratio = r["added"]["tangotrace"], r["added"]["native"], r["ratio"]
-        word = {k: "-" if v is None else "%.2f" % v for k, v in ratio.items()}
-        rows.append((r["case"], us(r["middle"]["off"]["median"]), us(ours["median"]), us(theirs["median"]),
-                     word["median"], us(r["middle"]["off"]["cpu"]), us(ours["cpu"]), us(theirs["cpu"]), word["cpu"],
-                     str(r["lost"]), str(r["native_lost"])))
+        for level in LEVELS:
+            ours, theirs, ratio = r["added"][level], r["added"]["native"], r["ratio"][level]
+            word = {k: "-" if v is None else "%.2f" % v for k, v in ratio.items()}
+            rows.append((r["case"], level, us(r["middle"]["off"]["median"]), us(ours["median"]), us(theirs["median"]),
+                         word["median"], us(r["middle"]["off"]["cpu"]), us(ours["cpu"]), us(theirs["cpu"]), word["cpu"],
+                         str(r["lost"][level]), str(r["native_lost"])))
     return rows

@@ -86,7 +86,9 @@ def of_user(start):
         # what the method does before and after it looks at its clock
         check(used <= working["user_cpu"] < used + 10 * MS, "at work", working, used)
         check(working["user_cpu"] + working["user_off_cpu"] >= 200 * MS, "the whole time", working)
-        check(theirs["request"] > 0 and theirs["reply"] > 0 and theirs["marshal"] > 0, "on the way", theirs)
+        # not "request": a client that loses its CPU as soon as its message is away has sent it, by its own clock, when the
+        # server has it already
+        check(theirs["reply"] > 0 and theirs["marshal"] > 0, "on the way", theirs)
     return test
 
 

@@ -14,7 +14,6 @@ from harness import check, equal, figure, scaled, wait_for
 
 SERVERS = scaled("TT_SERVERS", 50)
 FLEET = scaled("TT_FLEET", 12)  # servers of four devices each; 50 in make check-long
-FLEET_CALLS = scaled("TT_FLEET_CALLS", 150000)
 
 
 def test_many_servers(bed):
@@ -87,8 +86,10 @@ def test_fleet(bed):
                for i in range(FLEET)]
     for server in servers:
         server.proc.wait_text(parts.READY, 60)
-    plan = [[("read", servers[0].url(names[0][0]), "number", "", "")] * FLEET_CALLS]
-    client = parts.Client(bed, plan, gate=True, witness=False)
+    going = bed.path("going")
+    open(going, "w").close()
+    plan = [[("read", servers[0].url(names[0][0]), "number", "", "")] * 1000]
+    client = parts.Client(bed, plan, gate=True, witness=False, flags=["--while", going])
     visitors = [("ping", s.url(d), "", "", "") for s, devices in zip(servers, names) for d in devices]
     client.release()
     time.sleep(1)  # the measuring times are the point: calls of an untraced system first
@@ -103,9 +104,8 @@ def test_fleet(bed):
     final = agent.stop()
     marks.append(time.time_ns())
     time.sleep(0.2)
-    alive = client.proc.alive()
+    os.unlink(going)
     stalls = Stalls(client.finish())
-    check(alive, "the client called until the end", len(stalls.calls))
     check(not any(line.reason for line in visit), "every device answers", *visit[:3])
     figure("%d servers, %d devices: ready %.2f s, stop %.2f s" % (
         FLEET, len(visitors), agent.ready_seconds, agent.stop_seconds))

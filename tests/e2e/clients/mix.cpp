@@ -1,9 +1,10 @@
 // Carries out a plan of mixed Tango calls from several threads and logs every answer.
-// usage: mix PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--repeat FILE]
+// usage: mix PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--repeat FILE] [--while FILE]
 //   --shared  the threads share their proxies (else each has its own)
 //   --wait    after the threads have made their proxies, write "up" to stdout and read one line from FIFO
 //   --repeat  carries out the plan again and again as long as FILE exists; every answer must be that of the first
 //             round, else exit code 3. Each thread tells its rounds on stdout: "round THREAD CALLS".
+//   --while   the same, but all of it is logged, and nothing compared
 #include "plan.hpp"
 
 #include <atomic>
@@ -24,6 +25,7 @@ struct Options {
   bool shared = false;
   const char *fifo = nullptr;
   const char *repeat = nullptr;
+  const char *going = nullptr; // --while
   int timeout = 0;
 };
 
@@ -329,13 +331,16 @@ void run_thread(size_t number, std::vector<Call> &calls, Proxies &proxies, const
   std::ostringstream out;
   std::vector<Outcome> first;
   long tid = syscall(SYS_gettid);
-  for (size_t i = 0; i < calls.size(); i++) {
-    int64_t start = now_ns();
-    first.push_back(outcome_of(calls[i], proxies, options));
-    out << number << '\t' << tid << '\t' << i << '\t' << calls[i].operation << '\t' << calls[i].device << '\t'
-        << calls[i].name << '\t' << start << '\t' << now_ns() << '\t' << first[i].reason << '\t' << first[i].answer
-        << '\n';
-  }
+  do {
+    first.clear();
+    for (size_t i = 0; i < calls.size(); i++) {
+      int64_t start = now_ns();
+      first.push_back(outcome_of(calls[i], proxies, options));
+      out << number << '\t' << tid << '\t' << i << '\t' << calls[i].operation << '\t' << calls[i].device << '\t'
+          << calls[i].name << '\t' << start << '\t' << now_ns() << '\t' << first[i].reason << '\t' << first[i].answer
+          << '\n';
+    }
+  } while (options.going && access(options.going, F_OK) == 0);
   log = out.str();
   if (options.repeat) {
     repeat_rounds(number, calls, first, proxies, options);
@@ -359,7 +364,7 @@ void make_proxies(const Plan &plan, std::vector<Proxies> &proxies, const Options
 int main(int argc, char **argv) {
   Options options;
   if (argc < 3) {
-    std::cerr << "usage: mix PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--repeat FILE]\n";
+    std::cerr << "usage: mix PLAN LOG [--shared] [--wait FIFO] [--timeout MS] [--repeat FILE] [--while FILE]\n";
     return 2;
   }
   for (int i = 3; i < argc; i++) {
@@ -369,6 +374,8 @@ int main(int argc, char **argv) {
       options.fifo = argv[++i];
     } else if (!strcmp(argv[i], "--repeat") && i + 1 < argc) {
       options.repeat = argv[++i];
+    } else if (!strcmp(argv[i], "--while") && i + 1 < argc) {
+      options.going = argv[++i];
     } else if (!strcmp(argv[i], "--timeout") && i + 1 < argc) {
       options.timeout = std::stoi(argv[++i]);
     }
