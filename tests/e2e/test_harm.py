@@ -118,7 +118,7 @@ class Load:
         """Stops the clients and compares all their answers with those without an agent."""
         os.unlink(self.flag)
         for client, first in zip(self.clients, self.firsts):
-            log = client.finish(120)  # exit code 3: an answer changed from one round to the next
+            log = client.finish(240)  # exit code 3: an answer changed from one round to the next
             got = plans.answers(log)
             check(got == first, "the answers of a client that no agent watched",
                   *[(a, b) for a, b in zip(first, got) if a != b][:5])
