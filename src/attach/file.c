@@ -10,13 +10,20 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases,
-                                 bool probes)
+/* What a user's probe asks for depends on the path, too. */
+static bool same_probes(const struct tt_files *files, bool probes, const char *path, const char *other)
+{
+    return !probes || tt_probes_alike(files->probes, path, other);
+}
+
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const char *path,
+                                 const struct tt_bases *bases, bool probes)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
         if (f->bases == bases && f->probes == probes && f->device == st->st_dev && f->inode == st->st_ino &&
             f->size == st->st_size && f->modified.tv_sec == st->st_mtim.tv_sec &&
-            f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
+            f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken &&
+            same_probes(files, probes, f->path, path))
             return f;
     return NULL;
 }
@@ -29,7 +36,8 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
         if (p->bases == file->bases && p->probes == file->probes && p->plan->omni == plan->omni &&
-            !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)))
+            !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)) &&
+            same_probes(files, p->probes, p->plan->path, plan->path))
             return p;
     return NULL;
 }
@@ -191,7 +199,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
 
     if (fstat(fd, &st))
         return -errno;
-    made = find_file(files, &st, bases, probes);
+    made = find_file(files, &st, path, bases, probes);
     if (made) {
         close(fd);
         *file = made;

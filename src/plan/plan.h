@@ -128,6 +128,8 @@ int tt_probes_new(const char *const *texts, size_t count, struct tt_probes **pro
 void tt_probes_free(struct tt_probes **probes);
 /* The function of the next probe, from *next on (0: the first), that was in no file so far; NULL: no more. */
 const char *tt_probes_missed(const struct tt_probes *probes, size_t *next);
+/* Do the same of them look into files of these two paths? Else two copies of one file have two plans. */
+bool tt_probes_alike(const struct tt_probes *probes, const char *path, const char *other);
 
 struct tt_probes_context {
     struct tt_probes *probes;
