@@ -501,22 +501,32 @@ static bool is_covered(const struct tt_plan *plan, const char *name)
     return false;
 }
 
-int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
+/* NULL when out of memory. */
+static struct tt_plan_function *add_function(struct tt_plan *plan, const struct tt_function *wanted)
 {
-    struct tt_plan_function *function = &plan->functions[plan->function_count];
-    struct job job = {.plan = plan, .wanted = wanted, .row = tt_plan_row(plan, wanted->row)};
-    int r;
+    struct tt_plan_function *function = &plan->functions[plan->function_count++];
 
     *function = (struct tt_plan_function){
         .row = wanted->row,
         .address = wanted->address,
         .size = wanted->size,
         .first = (uint32_t)plan->point_count,
+        .symbol = strdup(wanted->symbol),
+        .signature = strdup(wanted->signature),
     };
-    job.function = (uint32_t)plan->function_count++;
-    function->symbol = strdup(wanted->symbol);
-    function->signature = strdup(wanted->signature);
-    if (!function->symbol || !function->signature)
+    return function->symbol && function->signature ? function : NULL;
+}
+
+int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_function *wanted)
+{
+    struct job job = {.plan = plan,
+                      .wanted = wanted,
+                      .row = tt_plan_row(plan, wanted->row),
+                      .function = (uint32_t)plan->function_count};
+    struct tt_plan_function *function = add_function(plan, wanted);
+    int r;
+
+    if (!function)
         return -ENOMEM;
     if (job.row->inner && is_covered(plan, job.row->substitute)) { /* its calls are seen there */
         say(job.refused, "only called by %s", job.row->substitute);
@@ -544,18 +554,9 @@ int tt_plan_function(struct tt_plan *plan, struct tt_elf *elf, const struct tt_f
 
 int tt_plan_leave_out(struct tt_plan *plan, const struct tt_function *wanted, const char *why)
 {
-    struct tt_plan_function *function = &plan->functions[plan->function_count++];
+    struct tt_plan_function *function = add_function(plan, wanted);
 
-    *function = (struct tt_plan_function){
-        .row = wanted->row,
-        .address = wanted->address,
-        .size = wanted->size,
-        .first = (uint32_t)plan->point_count,
-        .symbol = strdup(wanted->symbol),
-        .signature = strdup(wanted->signature),
-        .refused = strdup(why),
-    };
-    return function->symbol && function->signature && function->refused ? 0 : -ENOMEM;
+    return function ? keep_text(&function->refused, why) : -ENOMEM;
 }
 
 /* Plans one matched symbol. */
