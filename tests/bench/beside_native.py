@@ -14,7 +14,7 @@ import bed as beds
 import native
 import parts
 import procmem
-from agent import Agent
+from agent import Agent, only
 from harness import check, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -110,7 +110,7 @@ class Pair:
 
 
 def traced(bed, pair, url):
-    agent = Agent(bed, *[a for p in pair.pids for a in ("--select", "pid:%d" % p)], export=["otlp:" + url])
+    agent = Agent(bed, *only(*pair.pids), export=["otlp:" + url])
     pin(agent.proc.pid, AGENT_CPU)
     pair.round()
 
