@@ -27,24 +27,24 @@ struct party {
 };
 
 struct block {
-    uint32_t tgid; /* 0: free */
+    uint32_t tgid;
     char monitor[NAME_SIZE];
     struct party holder, waiter; /* `thread`: of the last time */
     uint64_t count, total, longest, last;
 };
 
 struct wait {
-    uint32_t tid; /* 0: free */
+    uint32_t tid, holder; /* threads; what they do says the block */
     uint64_t since;
-    struct party holder;
     struct block *block;
 };
 
 struct tt_calls {
     struct tt_calls_config config;
     uint64_t looked;
+    size_t block_count, wait_count;
     struct block blocks[BLOCKS_MAX];
-    struct wait waits[WAITS_MAX];
+    struct wait waits[WAITS_MAX]; /* in any order */
 };
 
 struct tt_calls *tt_calls_new(const struct tt_calls_config *config)
@@ -135,56 +135,93 @@ static bool is_same(const struct party *a, const struct party *b)
 
 /* ---- who holds up whom ---- */
 
-static struct block *find_block(struct tt_calls *calls, uint32_t tgid, const char *monitor,
-                                const struct party *holder, const struct party *waiter)
+static void end_wait(struct tt_calls *calls, struct wait *wait)
+{
+    *wait = calls->waits[--calls->wait_count];
+}
+
+/* Room for one more: that of the block which was the last to hold anybody up longest ago, if there is no
+ * other. */
+static struct block *new_block(struct tt_calls *calls)
 {
     struct block *oldest = calls->blocks;
 
-    for (struct block *block = calls->blocks; block < calls->blocks + BLOCKS_MAX; block++) {
+    if (calls->block_count < BLOCKS_MAX)
+        return &calls->blocks[calls->block_count++];
+    for (size_t i = 1; i < BLOCKS_MAX; i++)
+        if (calls->blocks[i].last < oldest->last)
+            oldest = &calls->blocks[i];
+    for (size_t i = calls->wait_count; i-- > 0;)
+        if (calls->waits[i].block == oldest)
+            end_wait(calls, &calls->waits[i]);
+    return oldest;
+}
+
+static struct block *find_block(struct tt_calls *calls, uint32_t tgid, const char *monitor,
+                                const struct party *holder, const struct party *waiter)
+{
+    struct block *block;
+
+    for (size_t i = 0; i < calls->block_count; i++) {
+        block = &calls->blocks[i];
         if (block->tgid == tgid && !strcmp(block->monitor, monitor) && is_same(&block->holder, holder) &&
             is_same(&block->waiter, waiter))
             return block;
-        if (block->last < oldest->last)
-            oldest = block;
     }
-    for (struct wait *wait = calls->waits; wait < calls->waits + WAITS_MAX; wait++)
-        if (wait->block == oldest)
-            wait->tid = 0;
-    *oldest = (struct block){.tgid = tgid, .holder = *holder, .waiter = *waiter};
-    snprintf(oldest->monitor, sizeof(oldest->monitor), "%s", monitor);
-    return oldest;
+    block = new_block(calls);
+    *block = (struct block){.tgid = tgid, .holder = *holder, .waiter = *waiter};
+    snprintf(block->monitor, sizeof(block->monitor), "%s", monitor);
+    return block;
 }
 
 static struct wait *find_wait(struct tt_calls *calls, uint32_t tid)
 {
-    for (struct wait *wait = calls->waits; wait < calls->waits + WAITS_MAX; wait++)
-        if (wait->tid == tid)
-            return wait;
+    for (size_t i = 0; i < calls->wait_count; i++)
+        if (calls->waits[i].tid == tid)
+            return &calls->waits[i];
     return NULL;
+}
+
+static struct wait *new_wait(struct tt_calls *calls)
+{
+    struct wait *oldest = calls->waits;
+
+    if (calls->wait_count < WAITS_MAX)
+        return &calls->waits[calls->wait_count++];
+    for (size_t i = 1; i < WAITS_MAX; i++)
+        if (calls->waits[i].since < oldest->since)
+            oldest = &calls->waits[i];
+    return oldest;
 }
 
 static void wait_begins(struct tt_calls *calls, const struct tt_span *span, const struct tt_wait *w)
 {
-    struct wait *wait = find_wait(calls, span->tid), *oldest = calls->waits;
-    struct party holder = {.thread = w->holder}, waiter = {.thread = 0};
+    struct wait *wait = find_wait(calls, span->tid);
+    struct party holder = {.thread = 0}, waiter = {.thread = 0};
     struct block *block;
     char monitor[NAME_SIZE];
 
-    for (struct wait *other = calls->waits; !wait && other < calls->waits + WAITS_MAX; other++)
-        if (!other->tid || (oldest->tid && other->since < oldest->since))
-            oldest = other;
-    wait = wait ?: oldest;
+    if (wait) /* its end was not seen */
+        end_wait(calls, wait);
     if (w->holding)
         describe(calls, w->holding, &holder);
     describe(calls, span, &waiter);
-    holder.thread = w->holder;
     snprintf(monitor, sizeof(monitor), "%s", w->monitor);
-    wait->tid = 0;
     block = find_block(calls, span->tgid, monitor, &holder, &waiter);
     block->last = w->start;
     block->holder.thread = w->holder;
     block->waiter.thread = span->tid;
-    *wait = (struct wait){.tid = span->tid, .since = w->start, .holder = holder, .block = block};
+    *new_wait(calls) = (struct wait){
+        .tid = span->tid, .holder = w->holder, .since = w->start, .block = block};
+}
+
+/* Who holds what is waited for; another thread of the same doing may have done so since. */
+static struct party holder_of(const struct wait *wait)
+{
+    struct party holder = wait->block->holder;
+
+    holder.thread = wait->holder;
+    return holder;
 }
 
 /* ---- records ---- */
@@ -206,11 +243,13 @@ static void add_number(struct tt_log *log, enum tt_attr attr, uint64_t number)
         log->facts[log->fact_count++] = (struct tt_log_fact){.attr = attr, .number = (int64_t)number};
 }
 
-static void add_holder(struct tt_log *log, const char *monitor, const struct party *holder, uint64_t ns)
+static void add_holder(struct tt_log *log, const struct wait *wait, uint64_t ns)
 {
-    add_text(log, TT_ATTR_LOG_MONITOR, monitor);
+    const struct party *holder = &wait->block->holder;
+
+    add_text(log, TT_ATTR_LOG_MONITOR, wait->block->monitor);
     add_number(log, TT_ATTR_LOG_WAIT, ns);
-    add_number(log, TT_ATTR_LOG_HOLDER, holder->thread);
+    add_number(log, TT_ATTR_LOG_HOLDER, wait->holder);
     add_text(log, TT_ATTR_LOG_HOLDER_OPERATION, holder->operation);
     add_text(log, TT_ATTR_LOG_HOLDER_TARGET, holder->device);
     add_text(log, TT_ATTR_LOG_HOLDER_CLIENT, holder->client);
@@ -247,10 +286,10 @@ static void record_wait(const struct tt_calls *calls, struct tt_span *span, cons
 
     if (!log)
         return;
-    add_holder(log, wait->block->monitor, &wait->holder, ns);
+    add_holder(log, wait, ns);
     snprintf(text, sizeof(text), "%s waited %.0f ms for the monitor of %s, held by %s (thread %u)",
              phrase(&wait->block->waiter, who, sizeof(who)), (double)ns / 1e6, wait->block->monitor,
-             phrase(&wait->holder, by, sizeof(by)), wait->holder.thread);
+             phrase(&wait->block->holder, by, sizeof(by)), wait->holder);
     log->message = copy(log, text);
     calls->config.record(calls->config.context, log);
 }
@@ -276,7 +315,7 @@ void tt_calls_wait(struct tt_calls *calls, struct tt_span *span, const struct tt
         wait->block->longest = ns;
     if (config->record && config->wait_ns && ns >= config->wait_ns)
         record_wait(calls, span, wait, w->end);
-    wait->tid = 0;
+    end_wait(calls, wait);
 }
 
 /* ---- open calls ---- */
@@ -301,7 +340,7 @@ static void put_state(const struct tt_calls *calls, const struct tt_open *open, 
     *text = '\0';
     if (wait) {
         snprintf(text, size, "the monitor of %s, held by %s (thread %u)", wait->block->monitor,
-                 phrase(&wait->holder, by, sizeof(by)), wait->holder.thread);
+                 phrase(&wait->block->holder, by, sizeof(by)), wait->holder);
     } else if (inside == open->span || !inside) {
         if (open->span->kind == TT_SPAN_CLIENT)
             snprintf(text, size, "%s", open->span->requests ? "the reply" : "its request to be sent");
@@ -351,7 +390,7 @@ static void record_open(void *context, const struct tt_open *open)
     add_number(log, TT_ATTR_LOG_AGE, age_of(round, span));
     add_text(log, TT_ATTR_LOG_WAITS_FOR, state);
     if (wait)
-        add_holder(log, wait->block->monitor, &wait->holder, round->now - wait->since);
+        add_holder(log, wait, round->now - wait->since);
     snprintf(text, sizeof(text), "%s is open for %.1f s%s%s", phrase(&party, who, sizeof(who)),
              (double)age_of(round, span) / 1e9, *state ? ", waits for " : "", state);
     log->message = copy(log, text);
@@ -409,10 +448,12 @@ static void put_call(void *context, const struct tt_open *open)
     tt_json_string(json, "client", party.client);
     tt_json_string(json, "waits_for", state);
     if (wait) {
+        struct party holder = holder_of(wait);
+
         tt_json_object(json, "monitor");
         tt_json_string(json, "name", wait->block->monitor);
         tt_json_double(json, "seconds", (double)(round->now - wait->since) / 1e9);
-        put_party(json, "holder", &wait->holder);
+        put_party(json, "holder", &holder);
         tt_json_object_end(json);
     }
     if (tt_correlator_ids(span, trace_id))
@@ -427,8 +468,8 @@ static void put_block(const struct round *round, const struct block *block)
     struct tt_json *json = round->json;
     uint64_t waiting = 0;
 
-    for (size_t i = 0; i < WAITS_MAX; i++)
-        waiting += round->calls->waits[i].tid && round->calls->waits[i].block == block;
+    for (size_t i = 0; i < round->calls->wait_count; i++)
+        waiting += round->calls->waits[i].block == block;
     tt_json_object(json, NULL);
     tt_json_string(json, "process", process ? process->name : "");
     tt_json_uint(json, "pid", block->tgid);
@@ -453,8 +494,7 @@ void tt_calls_json(const struct tt_calls *calls, struct tt_assembler *assembler,
     tt_assembler_each_open(assembler, put_call, &round);
     tt_json_array_end(json);
     tt_json_array(json, "blocks");
-    for (const struct block *block = calls->blocks; block < calls->blocks + BLOCKS_MAX; block++)
-        if (block->tgid)
-            put_block(&round, block);
+    for (size_t i = 0; i < calls->block_count; i++)
+        put_block(&round, &calls->blocks[i]);
     tt_json_array_end(json);
 }

@@ -147,7 +147,7 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
             if (blind > follow->stats.blind_ns)
                 follow->stats.blind_ns = blind;
         }
-    } else if (!process->tango && !process->corba && d) {
+    } else if (!process->tango && !process->corba && !process->unreadable && d) {
         for (size_t i = 0; i < d->maps; i++)
             remember_plain(follow, d->candidates[i].device, d->candidates[i].inode);
     }
@@ -216,11 +216,14 @@ static void forked(struct tt_follow *follow, const struct tt_sideband_event *eve
 static void executed(struct tt_follow *follow, pid_t pid)
 {
     struct tt_process *before = tt_process_table_find(follow->agent->table, pid, 0);
+    struct dirty *d;
 
     if (before && before->tango)
         tt_agent_forget(follow->agent, (uint32_t)pid);
     tt_process_put(&before);
-    mark_dirty(follow, pid);
+    d = mark_dirty(follow, pid);
+    if (d)
+        d->maps = 0; /* of the program before: nobody looks at them any more */
 }
 
 static void exited(struct tt_follow *follow, pid_t pid)

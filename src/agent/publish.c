@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "options/options.h"
 #include "export/points.h"
 #include "export/ratelog.h"
@@ -424,29 +424,25 @@ static void start_server(struct tt_publisher *publisher)
 
 /* ---- life ---- */
 
-/* What the options ask for at intervals. Signals are the main thread's. */
+/* What the options ask for at intervals. */
 static int start_publishing(struct tt_publisher *publisher)
 {
-    sigset_t all, before;
     int error = 0;
 
     if (!publisher->options->metrics_file && !publisher->to.count)
         return 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (size_t i = 0; i < publisher->to.count && !error; i++) {
         struct destination *destination = publisher->to.items[i];
 
         if (destination->running)
             continue;
-        error = pthread_create(&destination->thread, NULL, send_all, destination);
+        error = tt_thread_start(&destination->thread, send_all, destination);
         destination->running = !error;
     }
     if (!error)
-        error = pthread_create(&publisher->thread, NULL, work, publisher);
+        error = tt_thread_start(&publisher->thread, work, publisher);
     publisher->running = !error;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -error;
+    return error;
 }
 
 int tt_publisher_new(const struct tt_options *options, const struct tt_publisher_ops *ops, bool live,

@@ -6,13 +6,13 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "agent/agent.h"
 #include "agent/publish.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "options/options.h"
 
 #define RETIRE_MS 5000 /* for each exporter that was taken away to send what it has */
@@ -76,15 +76,9 @@ static void *retire(void *argument)
     return NULL;
 }
 
-/* Signals are the main thread's. */
 static void start_retiring(struct tt_reload *reload)
 {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    reload->running = !pthread_create(&reload->thread, NULL, retire, reload);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    reload->running = !tt_thread_start(&reload->thread, retire, reload);
     if (!reload->running)
         retire(reload); /* the main thread waits, then */
 }

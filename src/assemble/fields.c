@@ -240,12 +240,13 @@ static void decode_argument(struct tt_span *span, const struct tt_field_header *
 {
     unsigned index = header->field - TT_FIELD_ARGUMENT_1;
     struct tt_span_argument *argument = &span->arguments[index];
-    struct tt_row_argument what;
-    if (!tt_row_argument(span->row, index, &what))
+    const struct tt_row_argument *what = tt_row_argument(span->row, index);
+
+    if (!what)
         return;
-    if (what.text)
+    if (what->text)
         argument->text = copy_string(span, header, data);
-    argument->known = what.text ? argument->text != NULL : read_scalar(header, data, &argument->number);
+    argument->known = what->text ? argument->text != NULL : read_scalar(header, data, &argument->number);
 }
 
 static void decode_field(struct tt_span *span, const struct tt_field_header *header,

@@ -10,13 +10,24 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const struct tt_bases *bases,
-                                 bool probes)
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* What a user's probe asks for depends on the path, too. */
+static bool same_probes(const struct tt_files *files, bool probes, const char *path, const char *other)
+{
+    return !probes || tt_probes_alike(files->probes, path, other);
+}
+
+static struct tt_file *find_file(struct tt_files *files, const struct stat *st, const char *path,
+                                 const struct tt_bases *bases, bool probes)
 {
     for (struct tt_file *f = files->list; f; f = f->next)
-        if (f->bases == bases && f->probes == probes && f->device == st->st_dev && f->inode == st->st_ino &&
-            f->size == st->st_size && f->modified.tv_sec == st->st_mtim.tv_sec &&
-            f->modified.tv_nsec == st->st_mtim.tv_nsec && !f->broken)
+        if (f->bases == bases && f->probes == probes && same_file(&f->st, st) && !f->broken &&
+            same_probes(files, probes, f->path, path))
             return f;
     return NULL;
 }
@@ -29,7 +40,8 @@ static struct tt_planned *find_planned(struct tt_files *files, const struct tt_p
 {
     for (struct tt_planned *p = files->plans; p; p = p->next)
         if (p->bases == file->bases && p->probes == file->probes && p->plan->omni == plan->omni &&
-            !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)))
+            !memcmp(p->plan->source.digest, plan->source.digest, sizeof(plan->source.digest)) &&
+            same_probes(files, p->probes, p->plan->path, plan->path))
             return p;
     return NULL;
 }
@@ -76,7 +88,7 @@ static int plan_probes(struct tt_files *files, struct tt_file *file, struct tt_p
     int error;
 
     for (const struct tt_file *f = files->list; f && context.other_count < OTHERS_MAX; f = f->next)
-        if (f->device == file->device && f->inode == file->inode && f->planned && !f->probes && !f->broken)
+        if (same_file(&f->st, &file->st) && f->planned && !f->probes && !f->broken)
             others[context.other_count++] = f->planned->plan;
     error = tt_plan_probes(file->fd, file->path, &context, plan, why);
     for (size_t i = 0; !error && i < (*plan)->function_count; i++) {
@@ -191,7 +203,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
 
     if (fstat(fd, &st))
         return -errno;
-    made = find_file(files, &st, bases, probes);
+    made = find_file(files, &st, path, bases, probes);
     if (made) {
         close(fd);
         *file = made;
@@ -208,10 +220,7 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     made->bases = bases;
     made->probes = probes;
     made->id = ++files->next_id;
-    made->device = st.st_dev;
-    made->inode = st.st_ino;
-    made->size = st.st_size;
-    made->modified = st.st_mtim;
+    made->st = st;
     made->fd = fd;
     error = plan_file(files, host, made, counts);
     pthread_mutex_lock(&files->lock);
@@ -220,12 +229,6 @@ int tt_files_get(struct tt_files *files, struct tt_host *host, int fd, const cha
     pthread_mutex_unlock(&files->lock);
     *file = made;
     return error;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 const struct tt_bases *tt_files_bases(struct tt_files *files, int fd, const char *path)

@@ -31,13 +31,10 @@ struct tt_planned {
 
 struct tt_file {
     struct tt_file *next;
-    uint64_t id;  /* tag of the lease */
-    dev_t device; /* identity: a file that was written again is another one */
-    ino_t inode;
-    off_t size;
-    struct timespec modified;
-    int fd;     /* -1 once the file is given up */
-    char *path; /* as the process named it, for messages */
+    uint64_t id;    /* tag of the lease */
+    struct stat st; /* identity: a file that was written again is another one */
+    int fd;         /* -1 once the file is given up */
+    char *path;     /* as the process named it, for messages */
     /* What is planned there: the functions of the user's probes, or of device classes, beside the cppTango of
      * these; neither: those of the libraries. A file that has several has as many entries. */
     const struct tt_bases *bases;

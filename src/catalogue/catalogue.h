@@ -165,6 +165,13 @@ enum tt_usual {
 #define TT_PROBE_ARGUMENTS 4 /* TT_FIELD_ARGUMENT_1 and so on */
 #define TT_ROW_SIGNATURES  6
 
+/* An argument of a function that the user asked for. */
+struct tt_row_argument {
+    char name[40]; /* "": none */
+    char kind[16];
+    bool text; /* captured as a string, else as a number */
+};
+
 struct tt_row {
     enum tt_library library;
     enum tt_role role;
@@ -188,6 +195,8 @@ struct tt_row {
     bool overrides; /* not the function itself, but those of user classes that take its place (found by RTTI)
                      */
     const char *arguments; /* names and kinds of TT_FIELD_ARGUMENT_1 and so on: "energy:int,mode:string" */
+    /* The same, read: TT_PROBE_ARGUMENTS of them, or NULL. Set by tt_row_make. */
+    const struct tt_row_argument *asked;
     /* Not the function itself, which is another file's, but those that call it, each from its call on. The
      * arguments are those of that call. */
     bool callers;
@@ -214,14 +223,11 @@ struct tt_row *tt_row_make(const struct tt_row *like, const char *name);
 /* The same for a method of which no more is known than this (recordings); `arguments` may be NULL. */
 struct tt_row *tt_row_make_method(const char *name, const char *arguments);
 
-/* What row->arguments says of the nth argument that the user asked for. */
-struct tt_row_argument {
-    char name[40];
-    char kind[16];
-    bool text; /* captured as a string, else as a number */
-};
-/* False: it says nothing. */
-bool tt_row_argument(const struct tt_row *row, unsigned index, struct tt_row_argument *argument);
+/* What is known of the nth argument that the user asked for; NULL: nothing. */
+static inline const struct tt_row_argument *tt_row_argument(const struct tt_row *row, unsigned index)
+{
+    return row->asked && row->asked[index].name[0] ? &row->asked[index] : NULL;
+}
 
 /* Offsets of one family of builds, recognised by content, never by version number. */
 struct tt_layout {

@@ -6,19 +6,46 @@
 
 #include "catalogue/catalogue.h"
 
+static void read_argument(const char *text, struct tt_row_argument *argument)
+{
+    struct tt_row_argument read = {0};
+
+    if (sscanf(text, "%39[^:,]:%15[^,]", read.name, read.kind) != 2)
+        return;
+    read.text = !strcmp(read.kind, "char*") || !strcmp(read.kind, "string");
+    *argument = read;
+}
+
+/* Once, and not with every event. What makes no sense stays empty: a recording may say anything. */
+static void read_arguments(const char *text, struct tt_row_argument asked[TT_PROBE_ARGUMENTS])
+{
+    for (unsigned i = 0; text && i < TT_PROBE_ARGUMENTS; i++) {
+        read_argument(text, &asked[i]);
+        text = strchr(text, ',');
+        text += text != NULL;
+    }
+}
+
 struct tt_row *tt_row_make(const struct tt_row *like, const char *name)
 {
+    struct made {
+        struct tt_row row;
+        struct tt_row_argument asked[TT_PROBE_ARGUMENTS];
+        char texts[];
+    } * made;
     size_t size = strlen(name) + 1, more = like->arguments ? strlen(like->arguments) + 1 : 0;
-    struct tt_row *row = malloc(sizeof(*row) + size + more);
-    char *texts = (char *)(row + 1);
 
-    if (!row)
+    made = calloc(1, sizeof(*made) + size + more);
+    if (!made)
         return NULL;
-    *row = *like;
-    row->name = memcpy(texts, name, size);
-    if (more)
-        row->arguments = memcpy(texts + size, like->arguments, more);
-    return row;
+    made->row = *like;
+    made->row.name = memcpy(made->texts, name, size);
+    if (more) {
+        made->row.arguments = memcpy(made->texts + size, like->arguments, more);
+        read_arguments(like->arguments, made->asked);
+        made->row.asked = made->asked;
+    }
+    return &made->row;
 }
 
 struct tt_row *tt_row_make_method(const char *name, const char *arguments)
@@ -32,18 +59,4 @@ struct tt_row *tt_row_make_method(const char *name, const char *arguments)
     };
 
     return tt_row_make(&method, name);
-}
-
-bool tt_row_argument(const struct tt_row *row, unsigned index, struct tt_row_argument *argument)
-{
-    const char *at = row->arguments;
-
-    for (; at && index; index--) {
-        at = strchr(at, ',');
-        at += at != NULL;
-    }
-    if (!at || sscanf(at, "%39[^:,]:%15[^,]", argument->name, argument->kind) != 2)
-        return false;
-    argument->text = !strcmp(argument->kind, "char*") || !strcmp(argument->kind, "string");
-    return true;
 }

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "collect/recording.h"
 
 #define BUFFER      (16u << 20)
@@ -128,15 +128,10 @@ static void *run(void *context)
 
 static int start_thread(struct tt_recording_writer *writer)
 {
-    sigset_t all, old;
-    int error;
+    int error = tt_thread_start(&writer->thread, run, writer);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    error = pthread_create(&writer->thread, NULL, run, writer);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     writer->running = !error;
-    return -error;
+    return error;
 }
 
 /* ---- putting ---- */

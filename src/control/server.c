@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "control/control.h"
 #include "control/socket.h"
 
@@ -272,18 +272,12 @@ static void *work(void *argument)
     }
 }
 
-/* Signals are the main thread's. */
 static int start_thread(struct tt_control_server *server)
 {
-    sigset_t all, before;
-    int err;
+    int err = tt_thread_start(&server->thread, work, server);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&server->thread, NULL, work, server);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     server->running = !err;
-    return -err;
+    return err;
 }
 
 int tt_control_server_new(const char *path, const char *group, const struct tt_control_handlers *handlers,

@@ -32,6 +32,7 @@ struct generation {
     struct tt_process *process; /* NULL: not a Tango process */
     uint64_t start_ticks, fingerprint;
     uint64_t from, until; /* until 0: now */
+    uint64_t published;   /* when we learned of it */
     bool stale;           /* the rules are others since */
 };
 
@@ -200,12 +201,39 @@ static struct slot *slot_of(struct tt_process_table *table, pid_t pid)
     return slot;
 }
 
+/* What is known of a process that started then, running or ended; the newest if it is known by several
+ * programs. */
+static struct generation *known_since(const struct slot *slot, uint64_t start_ticks)
+{
+    for (size_t i = 0; slot && i < slot->count; i++)
+        if (slot->generations[i].start_ticks == start_ticks)
+            return (struct generation *)&slot->generations[i];
+    return NULL;
+}
+
+/* The kernel tells the name of the executable only. */
+static bool same_program(const struct tt_process *known, const struct tt_process *process)
+{
+    return same_text(known->exe, known->glimpsed && process->exe ? tt_basename(process->exe) : process->exe);
+}
+
+/*
+ * Was less found than there is? /proc is read in many steps, and a short program does not wait: its probes
+ * fire after its maps were read (at `began`) and before its libraries were there, or it ends before its files
+ * are opened. What its probes or an earlier reading told of it stands.
+ */
+static bool falls_short(const struct generation *known, const struct tt_process *process, uint64_t began)
+{
+    return known && known->process && !process->tango &&
+           (known->published >= began || (process->unreadable && same_program(known->process, process)));
+}
+
 /* Makes `process` the newest of its pid; with the lock held. */
 static int publish(struct tt_process_table *table, struct tt_process *process, uint64_t fingerprint,
                    bool *changed)
 {
     struct slot *slot = slot_of(table, process->pid);
-    struct generation *old = live(slot), fresh = {0};
+    struct generation *old = live(slot), *same = known_since(slot, process->start_ticks), fresh = {0};
     uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
     bool exec;
 
@@ -215,17 +243,21 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.start_ticks = process->start_ticks;
     fresh.fingerprint = fingerprint;
     fresh.from = start_monotonic(process->start_ticks);
+    fresh.published = now;
     *changed = old && old->process ? differs(old->process, process)
                                    : process->tango || process->corba || !old;
-    slot->could_serve = process->serves_as && !process->server;
-    if (old && old->start_ticks == process->start_ticks) {
+    if (!same || same == slot->generations)
+        slot->could_serve = process->serves_as && !process->server;
+    if (same) {
         /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
          */
-        exec = old->process && !old->process->glimpsed && !same_text(old->process->exe, process->exe);
+        exec = same->process && !same_program(same->process, process);
         if (!exec) {
-            fresh.from = old->from;
-            tt_process_put(&old->process);
-            *old = fresh;
+            fresh.from = same->from;
+            if (same->until && process->glimpsed) /* its events come after its end */
+                end(&fresh, same->until, true);
+            tt_process_put(&same->process);
+            *same = fresh;
             return 0;
         }
         fresh.from = now;
@@ -237,6 +269,19 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     memmove(slot->generations + 1, slot->generations, slot->count * sizeof(fresh));
     slot->generations[0] = fresh;
     slot->count++;
+    return 0;
+}
+
+/* Publishes what was read of a process, or puts what is known in place of it. */
+static int take(struct tt_process_table *table, struct tt_process **process, uint64_t fingerprint,
+                uint64_t began, bool *changed)
+{
+    const struct generation *known = known_since(find_slot(table, (*process)->pid), (*process)->start_ticks);
+
+    if (!falls_short(known, *process, began))
+        return publish(table, *process, fingerprint, changed);
+    tt_process_put(process);
+    *process = tt_process_get(known->process);
     return 0;
 }
 
@@ -275,6 +320,7 @@ static int update(struct tt_process_table *table, pid_t pid, bool plain, struct 
     _cleanup_close_ int dir = tt_proc_open(table->proc_root, pid);
     _cleanup_(tt_glance_free) struct tt_glance glance = {0};
     _cleanup_(tt_process_put) struct tt_process *fresh = NULL;
+    uint64_t began = tt_clock_ns(CLOCK_MONOTONIC);
     struct slot *slot;
     bool known;
     int err = dir < 0 ? dir : tt_glance_read(dir, &glance);
@@ -283,6 +329,10 @@ static int update(struct tt_process_table *table, pid_t pid, bool plain, struct 
     *changed = false;
     if (err)
         return err;
+    /* Without memory: it ends, though it is no zombie yet (the kernel's do_exit() drops that first), or is a
+     * kernel thread. It would look like a program that is not Tango. */
+    if (!glance.exe && !glance.maps.count)
+        return -ESRCH;
     known = unchanged(table, dir, pid, &glance, &fresh);
     if (!known || (!fresh && plain)) {
         uint64_t fingerprint = glance.fingerprint;
@@ -294,7 +344,7 @@ static int update(struct tt_process_table *table, pid_t pid, bool plain, struct 
             return err;
         if (!known) {
             pthread_mutex_lock(&table->lock);
-            err = publish(table, fresh, fingerprint, changed);
+            err = take(table, &fresh, fingerprint, began, changed);
             pthread_mutex_unlock(&table->lock);
         }
     }
@@ -325,21 +375,11 @@ int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt
     return err;
 }
 
-/* Is that process known, running or ended? With the lock held. */
-static bool is_known(const struct tt_process_table *table, pid_t pid, uint64_t start_ticks)
-{
-    const struct slot *slot = find_slot(table, pid);
-
-    for (size_t i = 0; slot && i < slot->count; i++)
-        if (slot->generations[i].process && slot->generations[i].start_ticks == start_ticks)
-            return true;
-    return false;
-}
-
 int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse)
 {
     _cleanup_(tt_process_put) struct tt_process *process = NULL;
     bool free_reader = pthread_mutex_trylock(&table->updates) == 0, changed;
+    const struct generation *known;
     int err = tt_process_from_glimpse(free_reader ? &table->reader : NULL, glimpse, &process);
 
     if (free_reader)
@@ -349,7 +389,8 @@ int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_gli
     if (err)
         return err;
     pthread_mutex_lock(&table->lock);
-    if (!is_known(table, process->pid, process->start_ticks))
+    known = known_since(find_slot(table, process->pid), process->start_ticks);
+    if (!known || !known->process)
         err = publish(table, process, 0, &changed);
     pthread_mutex_unlock(&table->lock);
     return err;

@@ -216,12 +216,12 @@ static void fill_arguments(struct tt_build *build, const struct tt_span *span)
 
     for (unsigned i = 0; i < TT_PROBE_ARGUMENTS; i++) {
         const struct tt_span_argument *argument = &span->arguments[i];
-        struct tt_row_argument what;
+        const struct tt_row_argument *what = tt_row_argument(span->row, i);
 
-        if (!argument->known || !tt_row_argument(span->row, i, &what))
+        if (!argument->known || !what)
             continue;
         list[count] = texts[count];
-        tt_convert_argument(&what, argument, texts[count], sizeof(texts[count]));
+        tt_convert_argument(what, argument, texts[count], sizeof(texts[count]));
         count++;
     }
     tt_build_strings(build, TT_ATTR_ARGUMENTS, list, count);

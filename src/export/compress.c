@@ -54,7 +54,7 @@ void tt_compressor_free(struct tt_compressor **compressor)
     free(c);
 }
 
-const struct tt_bytes *tt_compress(struct tt_compressor *compressor, const struct tt_bytes *body)
+static const struct tt_bytes *pack(struct tt_compressor *compressor, const struct tt_bytes *body)
 {
     struct tt_bytes *packed = &compressor->packed;
     size_t size;
@@ -73,4 +73,14 @@ const struct tt_bytes *tt_compress(struct tt_compressor *compressor, const struc
         packed->size = ZSTD_compressCCtx(compressor->zstd, packed->data, packed->capacity, body->data,
                                          body->size, ZSTD_LEVEL);
     return packed->size && !ZSTD_isError(packed->size) ? packed : NULL;
+}
+
+bool tt_compress(struct tt_compressor *compressor, const struct tt_bytes *body, bool json,
+                 struct tt_http_body *http)
+{
+    const struct tt_bytes *packed = pack(compressor, body);
+
+    if (packed)
+        *http = (struct tt_http_body){packed->data, packed->size, compressor->encoding, json};
+    return packed != NULL;
 }

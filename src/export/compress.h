@@ -4,6 +4,7 @@
 
 #include "export/encode.h"
 #include "export/export.h"
+#include "export/http.h"
 
 struct tt_compressor;
 
@@ -11,8 +12,10 @@ struct tt_compressor;
 struct tt_compressor *tt_compressor_new(enum tt_encoding encoding);
 void tt_compressor_free(struct tt_compressor **compressor);
 
-/* The body compressed, or as it is without compression: valid until the next one. NULL when out of memory. */
-const struct tt_bytes *tt_compress(struct tt_compressor *compressor, const struct tt_bytes *body);
+/* The body as it goes over the wire, compressed or as it is: valid until the next one. False: out of memory.
+ */
+bool tt_compress(struct tt_compressor *compressor, const struct tt_bytes *body, bool json,
+                 struct tt_http_body *http);
 
 /* Of the header Content-Encoding; NULL: none. */
 const char *tt_encoding_name(enum tt_encoding encoding);

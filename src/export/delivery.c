@@ -253,16 +253,13 @@ void tt_delivery_tick(struct tt_delivery *delivery, uint64_t oldest)
 
 void tt_delivery_send(struct tt_delivery *delivery, const struct tt_bytes *body, size_t items)
 {
-    const struct tt_bytes *packed = tt_compress(delivery->compressor, body);
-    struct tt_http_body http = {.encoding = delivery->otlp.encoding, .json = delivery->otlp.json};
+    struct tt_http_body http;
     struct tt_http_reply reply;
 
-    if (!packed) {
+    if (!tt_compress(delivery->compressor, body, delivery->otlp.json, &http)) {
         tt_delivery_fail(delivery, items, "out of memory");
         return;
     }
-    http.data = packed->data;
-    http.size = packed->size;
     if (!delivery->spool) {
         tt_http_post(delivery->http, &http, &reply);
         count_requests(delivery, &reply);

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
 #include "export/console.h"
 #include "export/queue.h"
 #include "export/sink.h"
@@ -108,19 +108,12 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Signals are for the main thread; when the reader of our output goes away, that is EPIPE here, not SIGPIPE.
- */
 static int start_thread(struct lane *lane)
 {
-    sigset_t all, old;
-    int err;
+    int err = tt_thread_start(&lane->thread, run, lane);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    err = pthread_create(&lane->thread, NULL, run, lane);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    lane->running = err == 0;
-    return -err;
+    lane->running = !err;
+    return err;
 }
 
 static int start_threads(struct tt_exporter *exporter)

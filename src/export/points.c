@@ -185,17 +185,14 @@ static bool count_reply(struct tt_points *points, const struct tt_http_reply *re
 /* True: accepted. */
 static bool post(struct tt_points *points, uint8_t *data, size_t size, long n)
 {
-    const struct tt_bytes body = {.data = data, .size = size},
-                          *packed = tt_compress(points->compressor, &body);
-    struct tt_http_body http = {.encoding = points->config.otlp.encoding, .json = points->config.otlp.json};
+    const struct tt_bytes body = {.data = data, .size = size};
+    struct tt_http_body http;
     struct tt_http_reply reply;
 
-    if (!packed) {
+    if (!tt_compress(points->compressor, &body, points->config.otlp.json, &http)) {
         fail(points, &points->dropped_error, n, "out of memory");
         return false;
     }
-    http.data = packed->data;
-    http.size = packed->size;
     tt_http_post(points->http, &http, &reply);
     return count_reply(points, &reply, n);
 }

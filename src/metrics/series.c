@@ -300,16 +300,21 @@ const char *tt_series_label(const struct tt_series *series, unsigned label)
 
 /* ---- copies ---- */
 
-size_t tt_series_total(const struct tt_series_table *table)
+struct tt_series **tt_series_copy(const struct tt_series_table *table, void **memory)
 {
-    return table->total;
-}
+    struct tt_series **list = calloc(tt_series_count(table) + 1, sizeof(struct tt_series *)), **next = list;
+    char *to = malloc(table->total + 1);
 
-void tt_series_copy(const struct tt_series_table *table, void *to, struct tt_series **list)
-{
-    for (const struct tt_series *series = table->all; series; series = series->hh.next) {
-        memcpy(to, series, series->size);
-        *list++ = to;
-        to = (char *)to + series->size;
+    *memory = to;
+    if (!list || !to) {
+        free(list);
+        free(to);
+        *memory = NULL;
+        return NULL;
     }
+    for (const struct tt_series *series = table->all; series; series = series->hh.next) {
+        *next++ = memcpy(to, series, series->size);
+        to += series->size;
+    }
+    return list;
 }

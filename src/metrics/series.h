@@ -105,7 +105,6 @@ const char *tt_series_label(const struct tt_series *series, unsigned label);
 /* Of its key, which tells it from all others. */
 const char *tt_series_key_of(const struct tt_series *series, size_t *size);
 
-/* Bytes of all series together; copies them (in order of their creation) to `to` and their addresses to
- * `list`, which has an entry for each. */
-size_t tt_series_total(const struct tt_series_table *table);
-void tt_series_copy(const struct tt_series_table *table, void *to, struct tt_series **list);
+/* A list of copies of all series, in order of their creation, which lie in *memory; both are the caller's.
+ * NULL when out of memory. */
+struct tt_series **tt_series_copy(const struct tt_series_table *table, void **memory);

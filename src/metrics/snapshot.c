@@ -28,20 +28,14 @@ static int group(struct tt_snapshot *snapshot, struct tt_series **list, size_t c
 struct tt_snapshot *tt_snapshot_new(const struct tt_series_table *table, uint64_t time)
 {
     _cleanup_(tt_snapshot_free) struct tt_snapshot *made = calloc(1, sizeof(*made));
-    size_t count = tt_series_count(table);
-    _cleanup_free_ struct tt_series **list = calloc(count + 1, sizeof(*list));
+    _cleanup_free_ struct tt_series **list = NULL;
 
     if (!made)
         return NULL;
     made->refs = 1;
-    if (!list)
-        return NULL;
     made->time = time;
-    made->memory = malloc(tt_series_total(table) + 1);
-    if (!made->memory)
-        return NULL;
-    tt_series_copy(table, made->memory, list);
-    if (group(made, list, count))
+    list = tt_series_copy(table, &made->memory);
+    if (!list || group(made, list, tt_series_count(table)))
         return NULL;
     return TAKE_PTR(made);
 }

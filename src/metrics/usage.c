@@ -238,19 +238,18 @@ void tt_usage_copy_free(struct tt_usage_copy **copy)
 
 struct tt_usage_copy *tt_usage_copy(const struct tt_usage *usage, uint64_t time)
 {
-    size_t count = tt_series_count(usage->table), total = tt_series_total(usage->table);
+    size_t count = tt_series_count(usage->table);
     _cleanup_(tt_usage_copy_free) struct tt_usage_copy *copy = calloc(1, sizeof(*copy));
-    _cleanup_free_ struct tt_series **list = calloc(count + 1, sizeof(struct tt_series *));
+    _cleanup_free_ struct tt_series **list = NULL;
 
-    if (!copy || !list)
+    if (!copy)
         return NULL;
     copy->time = time;
     memcpy(copy->bounds, usage->bounds, sizeof(copy->bounds));
-    copy->memory = malloc(total + 1);
+    list = tt_series_copy(usage->table, &copy->memory);
     copy->items = calloc(count + OPENS_MAX, sizeof(*copy->items));
-    if (!copy->memory || !copy->items)
+    if (!list || !copy->items)
         return NULL;
-    tt_series_copy(usage->table, copy->memory, list);
     for (size_t i = 0; i < count; i++) {
         for (unsigned label = 0; label < TT_USAGE_LABELS; label++)
             copy->items[i].labels[label] = tt_series_label(list[i], label);

@@ -4,14 +4,15 @@
  * (no process, no rights); every byte of it is untrusted. The only header of the folder that other stages
  * need; the way through it:
  *
- *   elf       segments, symbols, PLT slots of the file, by bounded reads
+ *   elf       segments, symbols, PLT slots of the file, by bounded reads (symbols.c)
  *   match     which of its functions the catalogue's rows name; demangle: symbols to signatures
  *   identity  what it is: version, build id, layouts
  *   flow      instructions and control flow of one function, and in exits.c where it is left; below it
  *             insn and disasm (decoding), cfi and dwarf (.eh_frame), reader (bounded values), bound
  *   values    in which register an argument lies at a point
  *   captures  what the kernel is told to read there
- *   plan      all of it put together; report.c shows it
+ *   function  one function's points put together of these
+ *   plan      all of a file's; report.c shows it
  *   pointers  words that hold addresses (relocations); on top of them
  *   types     and classes: the C++ classes of a server and what lies in their virtual tables
  *   methods   their functions planned
@@ -128,6 +129,8 @@ int tt_probes_new(const char *const *texts, size_t count, struct tt_probes **pro
 void tt_probes_free(struct tt_probes **probes);
 /* The function of the next probe, from *next on (0: the first), that was in no file so far; NULL: no more. */
 const char *tt_probes_missed(const struct tt_probes *probes, size_t *next);
+/* Do the same of them look into files of these two paths? Else two copies of one file have two plans. */
+bool tt_probes_alike(const struct tt_probes *probes, const char *path, const char *other);
 
 struct tt_probes_context {
     struct tt_probes *probes;

@@ -108,6 +108,14 @@ static bool takes_file(const struct tt_probe *probe, const char *path)
     return !probe->file || tt_glob(probe->file, strchr(probe->file, '/') ? path : tt_basename(path), false);
 }
 
+bool tt_probes_alike(const struct tt_probes *probes, const char *path, const char *other)
+{
+    for (size_t i = 0; probes && i < probes->count; i++)
+        if (takes_file(&probes->array[i], path) != takes_file(&probes->array[i], other))
+            return false;
+    return true;
+}
+
 /* Does the probe name it? Then *signature and *name are the caller's. 1, 0 or -ENOMEM. */
 static int names(const struct tt_probe *probe, const char *symbol, char **signature, char **name)
 {

@@ -24,7 +24,7 @@ import bystander  # noqa: E402
 import native  # noqa: E402
 import parts  # noqa: E402
 import procmem  # noqa: E402
-from agent import Agent  # noqa: E402
+from agent import Agent, only  # noqa: E402
 from harness import Skip, check, wait_for  # noqa: E402
 
 SIDES_CPU, AGENT_CPU = 0, 1
@@ -90,7 +90,7 @@ def settle(agent):
 
 
 def start_agent(bed, pids, level):
-    agent = Agent(bed, "--detail", level, *[a for p in pids for a in ("--select", "pid:%d" % p)],
+    agent = Agent(bed, "--detail", level, *only(*pids),
                   export=["file:" + bed.path("bench.jsonl")])
     os.sched_setaffinity(agent.proc.pid, {AGENT_CPU})
     for tid in os.listdir("/proc/%d/task" % agent.proc.pid):

@@ -14,7 +14,7 @@ import bed as beds
 import native
 import parts
 import procmem
-from agent import Agent
+from agent import Agent, only
 from harness import check, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -111,8 +111,7 @@ class Pair:
 
 
 def traced(bed, pair, url, level):
-    agent = Agent(bed, "--detail", level, *[a for p in pair.pids for a in ("--select", "pid:%d" % p)],
-                  export=["otlp:" + url])
+    agent = Agent(bed, "--detail", level, *only(*pair.pids), export=["otlp:" + url])
     pin(agent.proc.pid, AGENT_CPU)
     pair.round()
 

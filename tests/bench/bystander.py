@@ -6,7 +6,7 @@ import subprocess
 
 import bed as beds
 import parts
-from agent import Agent
+from agent import Agent, only
 from harness import check
 
 CPU = 0
@@ -40,7 +40,7 @@ def measure(rounds, levels):
         for _ in range(rounds):
             took["off"].append(switches.round())
             for level in levels:
-                agent = Agent(bed, "--detail", level, "--select", "pid:%d" % server.pid, export=["null"])
+                agent = Agent(bed, "--detail", level, *only(server), export=["null"])
                 took[level].append(switches.round())
                 agent.stop(seconds=30)
         switches.close()

@@ -25,7 +25,7 @@ import plans  # noqa: E402
 import procmem  # noqa: E402
 from agent import BINARY, FINAL, Agent  # noqa: E402
 from harness import check, wait_for  # noqa: E402
-from test_servers import OK, Receiver, read_request  # noqa: E402
+from receivers import OK, Receiver, read_request  # noqa: E402
 
 RATE = 3000
 LIMITS = {"gzip": 85, "zstd": 60}  # bytes per span

@@ -31,6 +31,11 @@ def command(*args, seconds=30, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def only(*procs):
+    """Options that select these processes (parts, or pids) and no others: other Tango programs may run on this host."""
+    return [word for p in procs for word in ("--select", "pid:%d" % getattr(p, "pid", p))]
+
+
 class Agent:
     def __init__(self, bed, *args, export=None, ready=True, seconds=30, prefix=()):
         need_agent()
@@ -45,7 +50,7 @@ class Agent:
         if "--sampling-background" not in args:
             argv += ["--sampling-background", "1"]  # every span is counted: what sampling does is test_sampling's
         if ONLY_BED and not {"--select", "--exclude"} & set(args):
-            argv += [word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)]
+            argv += only(*bed.alive())
         self.started = time.monotonic()
         self.proc = bed.start("agent", list(prefix) + argv + list(args))
         self.ready_seconds = None

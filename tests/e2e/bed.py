@@ -179,6 +179,9 @@ class Bed:
         self.procs.append(proc)
         return proc
 
+    def alive(self):
+        return [p for p in self.procs if p.alive()]
+
     def run(self, name, argv, env=None, seconds=120):
         return self.start(name, argv, env).finish(seconds)
 
@@ -188,7 +191,7 @@ class Bed:
             proc.ask_to_end()
         for proc in reversed(self.procs):
             proc.stop()
-        left = [p.tail() for p in self.procs if p.alive()] + orphans(self.dir)
+        left = [p.tail() for p in self.alive()] + orphans(self.dir)
         if not keep and not os.environ.get("TT_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
         leaked = self.kernel_log.leaked()

@@ -8,7 +8,7 @@ import otlp_peers
 import parts
 import plans
 import spans as otlp
-from agent import Agent
+from agent import Agent, only
 from harness import check
 
 SUITES = {"trixie": "10.0.2"}  # of Debian: C++ programs
@@ -131,8 +131,7 @@ class System:
         warm_up = self.at("leader", [("command", "TurnFollowerOn", "void", "")]) or calls[:1]
         self.client(warm_up, name="warm-up").finish()
         client = self.client(calls, gate=True, env=self.client_env)
-        pids = [client.pid] + [s.pid for s in self.servers]  # whatever else runs on this host
-        agent = Agent(self.bed, "--native", mode, *options, *[a for p in pids for a in ("--select", "pid:%d" % p)])
+        agent = Agent(self.bed, "--native", mode, *options, *only(client, *self.servers))
         client.release()
         self.log = client.finish()
         if self.client_build in SUITES:

@@ -17,10 +17,10 @@ import plans
 import spans as otlp
 import stores
 import truth
-from agent import Agent, need_agent
+from agent import Agent, need_agent, only
 from harness import check, check_all, equal, figure, scaled, wait_for
+from receivers import ended, files, golden
 from test_metrics import FRIENDLY, LEADER, close
-from test_outage import ended, files, golden
 
 CALLS = scaled("TT_BACKEND_CALLS", 400)
 EXPORT = ["--batch-delay", "300ms", "--metrics-interval", "500ms", "--metrics-spans", "--metrics-graph", "class"]
@@ -46,7 +46,7 @@ class System:
         self.client = parts.Client(bed, plan, gate=True)
         self.leader = lead
         self.pids = {server.pid for server in (test, throw, follow, lead)} | {database.proc.pid}
-        mine = [word for pid in self.pids | {self.client.pid} for word in ("--select", "pid:%d" % pid)]
+        mine = only(self.client, *self.pids)
         self.file = bed.path("spans.jsonl")
         self.agent = Agent(bed, *EXPORT, *options, *mine, export=["file:" + self.file, "otlp"])
         before = self.client.invoked()

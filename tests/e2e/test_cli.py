@@ -12,7 +12,7 @@ import otlp_peers
 import parts
 import plans
 import spans as otlp
-from agent import Agent, command, need_agent
+from agent import Agent, command, need_agent, only
 from harness import Skip, check, equal, figure, wait_for
 
 LIBTANGO = "/usr/lib/x86_64-linux-gnu/libtango.so.9"
@@ -170,7 +170,7 @@ def test_status(bed):
     """For people some ten lines without zeros; every key of --json is explained in docs/status.md."""
     need_agent()
     server = parts.tangotest(bed)
-    agent = Agent(bed, "--select", "pid:%d" % server.pid, "--record", bed.path("status.ttr"))
+    agent = Agent(bed, *only(server), "--record", bed.path("status.ttr"))
     parts.Client(bed, [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]).finish()
     code, out, err = command("status", "--control", agent.control)
     equal(code, 0, "exit code (stderr %r)" % err)

@@ -11,7 +11,7 @@ import parts
 import procmem
 import spans as otlp
 import truth
-from agent import Agent, need_agent
+from agent import Agent, need_agent, only
 from harness import check, equal, figure
 
 STALL = 3.8  # seconds, longer than the 3 s that a Tango client waits
@@ -32,7 +32,7 @@ def test_server_stopped_past_the_timeout(bed):
     url = server.url("sys/tg_test/1")
     plan = [[("read", url, "ampli", "", ""), ("command", url, "DevLong", "long", "7")]]
     client = parts.Client(bed, plan, gate=True)
-    agent = Agent(bed, "--select", "pid:%d" % client.pid, "--select", "pid:%d" % server.pid)
+    agent = Agent(bed, *only(client, server))
     before = server.dispatched()["read_attributes_5"]
     os.kill(server.pid, signal.SIGSTOP)
     try:

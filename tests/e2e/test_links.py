@@ -13,7 +13,7 @@ import plans
 import procmem
 import spans as otlp
 import truth
-from agent import BINARY, Agent, command, need_agent
+from agent import BINARY, Agent, command, need_agent, only
 from harness import check, equal, figure, scaled, wait_for
 from test_harm import LIB_DIR, LIBRARIES, breakpoints, check_text_clean, fake_run, fake_system, overwrite_in_place
 
@@ -148,9 +148,8 @@ def test_second_agent_two_copies(bed):
     need_agent()
     servers = copied_servers(bed, [library_copy(bed, "one"), library_copy(bed, "two")])
     reads_of(bed, servers, 1)
-    only = sum([["--select", "pid:%d" % s.pid] for s in servers], [])
     first = Agent(bed)
-    second = Agent(bed, *only)
+    second = Agent(bed, *only(*servers))
     reads_of(bed, servers)
     first.stop()
     reads_of(bed, servers)
@@ -177,7 +176,7 @@ def test_single_uprobes(bed):
     plan[0] = plan[0][:200]
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     client = parts.Client(bed, plan, gate=True)
-    agent = Agent(bed, "--no-multi", "--select", "pid:%d" % server.pid, "--select", "pid:%d" % client.pid, seconds=60)
+    agent = Agent(bed, "--no-multi", *only(server, client), seconds=60)
     before = server.dispatched(), client.invoked()
     client.release()
     log = client.finish()

@@ -5,7 +5,7 @@ import parts
 import plans
 import spans as otlp
 import truth
-from agent import Agent, need_agent
+from agent import Agent, need_agent, only
 from harness import check, equal, figure, scaled, wait_for
 from test_calls import plan_for, system
 
@@ -17,9 +17,7 @@ def overloaded(bed, ring):
     plan = plan_for(servers, CALLS, 8, seed=23)
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     client = parts.Client(bed, plan, gate=True)
-    # only these: the events are counted, and other Tango programs may run on this host
-    only = sum([["--select", "pid:%d" % p.pid] for p in servers + [client]], [])
-    agent = Agent(bed, "--ring-size", ring, *only)
+    agent = Agent(bed, "--ring-size", ring, *only(client, *servers))  # the events are counted
     before = sum(client.invoked().values()), sum(sum(s.dispatched().values()) for s in servers)
     client.release()
     log = client.finish()

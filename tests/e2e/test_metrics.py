@@ -12,7 +12,7 @@ import parts
 import plans
 import scrape
 import spans as otlp
-from agent import Agent, need_agent
+from agent import Agent, need_agent, only
 from harness import ROOT, check, equal, figure, scaled, wait_for
 
 LEADER = [("command", "TurnFollowerOn", "void", ""), ("read", "follower_is_on", "", ""),
@@ -39,8 +39,7 @@ class Traced:
         parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
         self.client = parts.Client(bed, plan, gate=True)
         self.address = "127.0.0.1:%d" % beds.free_port()
-        mine = [word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)]
-        self.agent = Agent(bed, "--metrics-listen", self.address, *options, *mine, export=export)
+        self.agent = Agent(bed, "--metrics-listen", self.address, *options, *only(*bed.alive()), export=export)
         before = sum((s.dispatched() for s in self.servers), collections.Counter()), self.client.invoked()
         self.client.release()
         self.log = self.client.finish()
@@ -154,8 +153,8 @@ def test_virtual_nodes(bed):
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     seen, unseen = parts.Client(bed, plan, gate=True), parts.Client(bed, plan, gate=True)
     address = "127.0.0.1:%d" % beds.free_port()
-    agent = Agent(bed, "--metrics-listen", address, "--metrics-graph", "class", "--join-wait", "300ms", "--select",
-                  "pid:%d" % test.pid, "--select", "pid:%d" % seen.pid)
+    agent = Agent(bed, "--metrics-listen", address, "--metrics-graph", "class", "--join-wait", "300ms",
+                  *only(test, seen))
     for client in (seen, unseen):
         client.release()
     calls = [sum(1 for line in client.finish() if line.device.endswith("tg_test/1#dbase=no")) for client in (seen, unseen)]
@@ -307,7 +306,7 @@ def test_health(bed):
     plan = [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]
     parts.Client(bed, plan, name="warm-up").finish()
     address, dead = "127.0.0.1:%d" % beds.free_port(), beds.free_port()
-    agent = Agent(bed, "--metrics-listen", address, "--select", "pid:%d" % server.pid, "--otlp-timeout", "500ms",
+    agent = Agent(bed, "--metrics-listen", address, *only(server), "--otlp-timeout", "500ms",
                   export=["otlp:http://127.0.0.1:%d" % dead, "null"])
     equal(scrape.get(address, "/healthz").status, 200, "alive")
     answer = scrape.get(address, "/readyz")

@@ -4,14 +4,10 @@ The agent is `tangotrace replay`: recordings of real programs, again and again w
 queue, spool and connection of a live agent. Truth is the same replay into a receiver that is always there.
 TT_OUTAGE_SECONDS: how long in all (600 in `make check-long`).
 """
-import array
-import glob
 import gzip
-import http.server
 import os
 import re
 import signal
-import socketserver
 import struct
 import subprocess
 import threading
@@ -19,130 +15,16 @@ import time
 
 import bed as beds
 import spans as otlp
-from agent import BINARY, FINAL
-from harness import ROOT, Skip, check, equal, figure, scaled, wait_for
+from agent import BINARY
+from harness import Skip, check, equal, figure, scaled, wait_for
+from receivers import IDLE, Destination, ended, files, golden, replay, span_ids
 
 SECONDS = scaled("TT_OUTAGE_SECONDS", 40)
 RATE = 3000  # spans/s
-IDLE = ["--speed", "0.05", "--repeat", "1000"]  # some spans every 20 s
 HEADER = struct.Struct("<8sIIIBBH")  # of a file of the spool: magic, crc, items, size, encoding, json, zero
 
 
-# ---- ids in OTLP, read by a few lines of our own ------------------------------------------------------------------------
-
-def fields(data, at, end):
-    """(number, start, end) of the length-delimited fields of a message; others are passed over."""
-    while at < end:
-        key, at = data[at], at + 1
-        if key & 7 == 1:
-            at += 8
-            continue
-        if key & 7 == 5:
-            at += 4
-            continue
-        size = shift = 0
-        while True:
-            byte, at = data[at], at + 1
-            size |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        if key & 7 == 2:
-            yield key >> 3, at, at + size
-            at += size
-
-
-def span_ids(body):
-    """Span ids of an ExportTraceServiceRequest, as numbers."""
-    found = array.array("Q")
-    for one, a, b in fields(body, 0, len(body)):
-        for two, c, d in fields(body, a, b):
-            if two != 2:  # ResourceSpans.scope_spans
-                continue
-            for three, e, f in fields(body, c, d):
-                if three != 2:  # ScopeSpans.spans
-                    continue
-                for number, g, h in fields(body, e, f):
-                    if number == 2:  # Span.span_id
-                        found.append(int.from_bytes(body[g:h], "big"))
-                        break
-    return found
-
-
-class Receiver:
-    """Takes traces on a port, which may go away and come back; keeps the ids of each request."""
-
-    def __init__(self):
-        self.port, self.server = beds.free_port(), None
-        self.url = "http://127.0.0.1:%d" % self.port
-        self.bodies, self.requests, self.lock = [], 0, threading.Lock()
-        owner = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/v1/traces":
-                    ids = span_ids(gzip.decompress(body))
-                    with owner.lock:
-                        owner.bodies.append(ids)
-                        owner.requests += 1
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                if owner.server is None:
-                    self.close_connection = True
-
-            def log_message(self, *args):
-                pass
-
-        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-            daemon_threads = allow_reuse_address = True
-            connections = ()
-
-            def handle_error(self, request, address):  # the agent was killed
-                pass
-
-            def process_request(self, request, address):
-                self.connections += (request,)
-                super().process_request(request, address)
-
-        self.make = lambda: Server(("127.0.0.1", self.port), Handler)
-
-    def up(self):
-        self.server = self.make()
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def down(self):
-        server, self.server = self.server, None
-        server.shutdown()
-        server.server_close()
-        for connection in server.connections:
-            try:
-                connection.shutdown(2)
-            except OSError:
-                pass
-
-    def count(self):
-        with self.lock:
-            return sum(map(len, self.bodies))
-
-    def ids(self):
-        with self.lock:
-            return sorted(i for body in self.bodies for i in body)
-
-
 # ---- agents -------------------------------------------------------------------------------------------------------------
-
-def golden(name):
-    return os.path.join(ROOT, "tests", "golden", name + ".ttr")
-
-
-def replay(bed, name, url, *args):
-    return bed.start("replay-" + name, [BINARY, "replay", golden(name), "--export", "otlp:" + url] + list(args))
-
 
 def pace(bed, name):
     """Arguments that make RATE spans/s of a recording, and its spans: by the time from one pass to the next."""
@@ -153,24 +35,6 @@ def pace(bed, name):
     spans = len(starts) // 2
     lasts = (starts[spans] - starts[0]) / 1e9
     return ["--speed", "%.1f" % (RATE * lasts / spans)], spans
-
-
-def final(proc):
-    found = FINAL.findall(proc.stderr)
-    check(len(found) == 1, "one final line", proc.tail())
-    events, made, exported, lost, reasons = found[0]
-    return {"spans": int(made), "exported": int(exported), "lost": int(lost), "reasons": reasons}
-
-
-def ended(proc, seconds=30):
-    code = proc.wait(seconds)
-    check(code == 0, "the agent ended with %d" % code, proc.tail())
-    check("Sanitizer" not in proc.stderr and "runtime error:" not in proc.stderr, "a sanitizer spoke", proc.tail())
-    return final(proc)
-
-
-def files(spool):
-    return sorted(glob.glob(os.path.join(spool, "traces-*", "*.batch")))
 
 
 def spooled(spool):
@@ -195,7 +59,7 @@ def without(ids, others):
 
 def truth(name, passes):
     """Ids of so many passes, by a receiver that is always there."""
-    receiver = Receiver().up()
+    receiver = Destination().up()
     subprocess.run([BINARY, "replay", golden(name), "--export", "otlp:" + receiver.url, "--repeat", str(passes)],
                    stderr=subprocess.DEVNULL, check=True)
     receiver.down()
@@ -218,7 +82,7 @@ def gap_of(proc):
 def test_outage(bed):
     """Destination down most of the time; the agent stopped and restarted, then killed, twice: whatever was in the spool
     arrives, with the same ids, at most one batch for each kill twice; what a kill lost in memory is told as a gap."""
-    spool, receiver, step = bed.path("spool"), Receiver().up(), SECONDS / 8
+    spool, receiver, step = bed.path("spool"), Destination().up(), SECONDS / 8
     speeds, passes = {}, {}
     for name in ("calls", "chain", "events", "asynch"):
         speeds[name], spans = pace(bed, name)
@@ -310,7 +174,7 @@ def umount(path):
 
 def drain(bed, spool, port):
     """What is in the spool goes to a receiver on that port."""
-    receiver = Receiver()
+    receiver = Destination()
     receiver.port = port
     receiver.up()
     proc = replay(bed, "calls", "http://127.0.0.1:%d" % port, "--spool", spool, *IDLE)

@@ -6,7 +6,7 @@ import parts
 import plans
 import spans as otlp
 import truth
-from agent import Agent, need_agent
+from agent import Agent, need_agent, only
 from harness import check, equal, figure
 
 
@@ -14,7 +14,7 @@ def run(bed, server, directory):
     """A few calls under a fresh agent: (figures of attach, the agent)."""
     plan = [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]
     client = parts.Client(bed, plan, gate=True, witness=False)
-    agent = Agent(bed, "--plan-cache", directory, "--select", "pid:%d" % client.pid, "--select", "pid:%d" % server.pid)
+    agent = Agent(bed, "--plan-cache", directory, *only(client, server))
     client.release()
     log = client.finish()
     status = agent.status()

@@ -1,98 +1,17 @@
 """Receivers that behave badly, and their certificates: no hang, no loss that is not counted. Over real sockets and TLS, from
 `tangotrace replay`: the exporter of a live agent."""
 import gzip
-import http.server
 import json
 import os
-import re
 import socket
 import ssl
 import subprocess
 import threading
 import time
 
-import bed as beds
 from agent import BINARY
 from harness import check, equal, figure, wait_for
-from test_outage import IDLE, ended, files, golden, span_ids
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-
-# ---- receivers ----------------------------------------------------------------------------------------------------------
-
-def read_request(connection):
-    """(head, body) of one request; None at the end."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        piece = connection.recv(65536)
-        if not piece:
-            return None
-        data += piece
-    head, body = data.split(b"\r\n\r\n", 1)
-    size = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
-    while len(body) < size:
-        piece = connection.recv(65536)
-        if not piece:
-            return None
-        body += piece
-    return head.decode(), body
-
-
-class Receiver:
-    """A TCP server; `serve(connection, number)` does what it likes with each connection."""
-
-    def __init__(self, serve, context=None, port=0):
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
-        self.url = "%s://localhost:%d" % ("https" if context else "http", self.port)
-        self.serve, self.context, self.connections, self.heads, self.ids = serve, context, 0, [], []
-        self.peers, self.open = [], []
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.one, args=(connection, self.connections), daemon=True).start()
-
-    def one(self, connection, number):
-        try:
-            if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
-                self.peers.append(connection.getpeercert())
-            self.open.append(connection)
-            self.serve(self, connection, number)
-        except OSError:
-            pass
-        finally:
-            connection.close()
-
-    def take(self, connection):
-        """Reads a request and keeps its spans; None at the end."""
-        request = read_request(connection)
-        if request:
-            self.heads.append(request[0])
-            if " /v1/traces" in request[0] and "protobuf" in request[0] and "gzip" in request[0]:
-                self.ids += span_ids(gzip.decompress(request[1]))
-        return request
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)  # ends the accept of the thread
-        self.listener.close()
-        for connection in self.open:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-def good(receiver, connection, number):
-    while receiver.take(connection):
-        connection.sendall(OK)
+from receivers import IDLE, OK, Receiver, ended, files, golden, good, read_request, span_ids
 
 
 def exported(bed, url, *args, seconds=40, recording="calls", expect=None):

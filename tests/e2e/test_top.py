@@ -11,7 +11,7 @@ import time
 import agent as agents
 import parts
 import plans
-from agent import Agent, command, need_agent
+from agent import Agent, command, need_agent, only
 from harness import check, equal, figure, wait_for
 
 
@@ -33,7 +33,7 @@ def test_clients(bed):
                        800, 2, seed=7)
     parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
     one, two = parts.Client(bed, plan, gate=True), parts.Client(bed, plan, gate=True, python=True)
-    agent = Agent(bed, *[word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)], export=["none"])
+    agent = Agent(bed, *only(*bed.alive()), export=["none"])
     logs = {}
     for client in (one, two):
         client.release()
@@ -78,7 +78,7 @@ def test_top(bed):
     plan = [[("command", slow, "SleepMs", "long", "50"), ("command", fast, "NoSuchCommand", "void", ""),
              ("read", fast, "ampli", "", "")] * 400]
     client = parts.Client(bed, plan, gate=True, witness=False)
-    agent = Agent(bed, "--join-wait", "200ms", *[word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)])
+    agent = Agent(bed, "--join-wait", "200ms", *only(*bed.alive()))
     client.release()
     rows = wait_for(lambda: (lambda r: r if len(r) == 2 else None)(rows_of(agent, "devices")), 10, "both devices")
     by_name = {r["name"]: r for r in rows}
@@ -109,7 +109,7 @@ def test_top_screen(bed):
     need_agent()
     test = parts.tangotest(bed)
     client = parts.Client(bed, [[("read", test.url("sys/tg_test/1"), "ampli", "", "")] * 200000], gate=True, witness=False)
-    agent = Agent(bed, "--join-wait", "200ms", *[word for p in bed.procs if p.alive() for word in ("--select", "pid:%d" % p.pid)],
+    agent = Agent(bed, "--join-wait", "200ms", *only(*bed.alive()),
                   export=["none"])
     client.release()
     master, slave = pty.openpty()

@@ -113,6 +113,30 @@ static void layouts_are_sane(void **state)
         assert_true(tt_omni_layouts[i].giop.stream_id && tt_omni_layouts[i].giop.descriptor_op);
 }
 
+/* Arguments of a made row are read once; what makes no sense is none, and harms no other. */
+static void made_rows_know_their_arguments(void **state)
+{
+    struct tt_row *row = tt_row_make_method("f", "energy:int,,mode:string,text:char*,fifth:int"), *plain;
+
+    assert_non_null(row);
+    assert_string_equal(row->name, "f");
+    assert_string_equal(tt_row_argument(row, 0)->name, "energy");
+    assert_string_equal(tt_row_argument(row, 0)->kind, "int");
+    assert_false(tt_row_argument(row, 0)->text);
+    assert_null(tt_row_argument(row, 1));
+    assert_string_equal(tt_row_argument(row, 2)->name, "mode");
+    assert_true(tt_row_argument(row, 2)->text && tt_row_argument(row, 3)->text);
+    /* Another file's row of the same probe. */
+    plain = tt_row_make(row, "g");
+    free(row);
+    assert_string_equal(plain->name, "g");
+    assert_string_equal(tt_row_argument(plain, 3)->kind, "char*");
+    free(plain);
+    plain = tt_row_make_method("f", NULL);
+    assert_null(tt_row_argument(plain, 0));
+    free(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +144,7 @@ int main(void)
         cmocka_unit_test(signatures_are_normal_and_stand_once),
         cmocka_unit_test(arguments_exist),
         cmocka_unit_test(layouts_are_sane),
+        cmocka_unit_test(made_rows_know_their_arguments),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,13 +9,19 @@
 #include "discover/table.h"
 
 static unsigned probes;
+static void (*on_probe)(void *context); /* called once, when a file is looked at */
+static void *on_probe_context;
 
 /* "\177ELFT": cppTango, N: with native telemetry, O: omniORB, C: C++ exceptions, G: greenlet's switch. */
 static int probe(const struct tt_probes *user, int fd, const char *path, bool holds[TT_HOLDS])
 {
+    void (*meanwhile)(void *context) = on_probe;
     char text[8] = "";
 
     probes++;
+    on_probe = NULL;
+    if (meanwhile)
+        meanwhile(on_probe_context);
     if (pread(fd, text, 7, 0) < 4)
         return -EINVAL;
     holds[TT_LIBRARY_TANGO] = strchr(text + 4, 'T') != NULL;
@@ -296,6 +302,10 @@ static void test_by_path(void **state)
     assert_int_equal(rename(library, copy), 0);
     make_file(&bed, "libtango.so.9.3.4", "\177ELFT-new");
     fake_text(&bed.fake, 9, "cmdline", "Other"); /* something else changes: it is read anew */
+    process = update(&bed, 9, false);
+    assert_true(process->tango); /* for all we know */
+    tt_process_put(&process);
+    fake_link(&bed.fake, 9, "exe", "/opt/other"); /* another program: it is not known to be Tango */
     process = update(&bed, 9, true);
     assert_false(process->tango);
     assert_int_equal(process->unreadable, 1);
@@ -570,6 +580,7 @@ static void test_glimpse(void **state)
     tt_process_put(&second);
     /* /proc knows better, and says that its files are to be probed; it has been so all the time. */
     start(&bed, 9, ticks, tango_files);
+    fake_link(&bed.fake, 9, "exe", "/usr/bin/python3.11");
     second = update(&bed, 9, true);
     assert_false(second->glimpsed);
     tt_process_put(&first);
@@ -581,6 +592,117 @@ static void test_glimpse(void **state)
     assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
     assert_null(tt_process_table_find(bed.table, 9, 0));
     tt_process_put(&second);
+    tear_down(&bed);
+}
+
+/* ---- programs that end before anybody has read all of their /proc ---- */
+
+static const struct tt_glimpse short_one = {
+    .pid = 9, .uid = 12345, .start = 5000000000, .exe = "TangoTest", .command_line = "TangoTest", .size = 9};
+
+static void glimpse_it(void *context)
+{
+    assert_int_equal(tt_process_table_glimpse(((struct bed *)context)->table, &short_one), 0);
+}
+
+static void forget_files(void *context)
+{
+    const struct bed *bed = context;
+
+    fake_remove(fake_path(&bed->fake, 9, "map_files"));
+}
+
+static void expect_known(struct bed *bed, bool known)
+{
+    struct tt_process *found = tt_process_table_find(bed->table, 9, clock_ns(CLOCK_MONOTONIC));
+
+    assert_int_equal(found != NULL, known);
+    tt_process_put(&found);
+}
+
+/* Its maps are read before its libraries are there; while its files are looked at its probes fire already. */
+static void test_glimpsed_while_read(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, cxx_files);
+    on_probe = glimpse_it;
+    on_probe_context = &bed;
+    process = update(&bed, 9, false);
+    assert_true(process->tango);
+    tt_process_put(&process);
+    expect_known(&bed, true);
+    /* What is read of it later, without anything new from the kernel, counts. */
+    process = update(&bed, 9, true);
+    assert_false(process->tango);
+    tt_process_put(&process);
+    expect_known(&bed, false);
+    tear_down(&bed);
+}
+
+/* It has no memory any more, and is no zombie yet; its exit was told, or will be. */
+static void test_read_while_ending(void **state)
+{
+    for (int told = 0; told < 2; told++) {
+        struct tt_process *process = NULL;
+        struct bed bed;
+        bool changed;
+
+        set_up(&bed);
+        start(&bed, 9, 500, tango_files);
+        if (told) {
+            process = update(&bed, 9, true);
+            tt_process_put(&process);
+            tt_process_table_exit(bed.table, 9);
+        } else {
+            glimpse_it(&bed);
+        }
+        fake_process(&bed.fake, 9, 500, "", 0); /* no maps, no command line */
+        unlink(fake_path(&bed.fake, 9, "exe"));
+        assert_int_equal(tt_process_table_update(bed.table, 9, &process, &changed), -ESRCH);
+        expect_known(&bed, true);
+        assert_null(tt_process_table_find(bed.table, 9, 0)); /* not as one that runs */
+        tear_down(&bed);
+    }
+}
+
+/* It ends after its maps were read, before its files were opened. */
+static void test_ends_while_read(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    glimpse_it(&bed);
+    start(&bed, 9, 500, tango_files);
+    fake_text(&bed.fake, 9, "maps", "");
+    map(&bed, 9, (const char *const[]){"libstdc++.so.6", "libtango.so.9.3.4", NULL});
+    on_probe = forget_files;
+    on_probe_context = &bed;
+    process = update(&bed, 9, false);
+    assert_true(process->tango);
+    tt_process_put(&process);
+    expect_known(&bed, true);
+    tear_down(&bed);
+}
+
+/* What the kernel told is read after the exit was. */
+static void test_glimpsed_after_exit(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, cxx_files);
+    process = update(&bed, 9, true);
+    assert_false(process->tango);
+    tt_process_put(&process);
+    tt_process_table_exit(bed.table, 9);
+    glimpse_it(&bed);
+    expect_known(&bed, true);
+    assert_null(tt_process_table_find(bed.table, 9, 0));
     tear_down(&bed);
 }
 
@@ -622,14 +744,26 @@ static void test_glimpse_and_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tango_process),  cmocka_unit_test(test_plain_process),
-        cmocka_unit_test(test_becomes_server), cmocka_unit_test(test_overwritten_file),
-        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_by_path),
-        cmocka_unit_test(test_exit_and_reuse), cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_scan),           cmocka_unit_test(test_select),
-        cmocka_unit_test(test_gone),           cmocka_unit_test(test_greenlet),
-        cmocka_unit_test(test_recheck),        cmocka_unit_test(test_native),
-        cmocka_unit_test(test_glimpse),        cmocka_unit_test(test_glimpse_and_rules),
+        cmocka_unit_test(test_tango_process),
+        cmocka_unit_test(test_plain_process),
+        cmocka_unit_test(test_becomes_server),
+        cmocka_unit_test(test_overwritten_file),
+        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_by_path),
+        cmocka_unit_test(test_exit_and_reuse),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_greenlet),
+        cmocka_unit_test(test_recheck),
+        cmocka_unit_test(test_native),
+        cmocka_unit_test(test_glimpse),
+        cmocka_unit_test(test_glimpse_and_rules),
+        cmocka_unit_test(test_glimpsed_while_read),
+        cmocka_unit_test(test_read_while_ending),
+        cmocka_unit_test(test_ends_while_read),
+        cmocka_unit_test(test_glimpsed_after_exit),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);
