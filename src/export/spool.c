@@ -163,8 +163,8 @@ static bool look_at(const struct tt_spool *spool, const char *file, struct entry
     char name[NAME_SIZE];
     struct stat st;
 
-    if (sscanf(file, FORMAT, &entry->number, &entry->items) != 2)
-        return false;
+    if (sscanf(file, FORMAT, &entry->number, &entry->items) != 2 || entry->number == UINT64_MAX)
+        return false; /* of that number: none could follow */
     name_of(entry, name);
     if (strcmp(name, file) != 0 || fstatat(spool->dir, file, &st, AT_SYMLINK_NOFOLLOW) ||
         !S_ISREG(st.st_mode) || st.st_size > (off_t)(BODY_MAX + sizeof(struct header)))
