@@ -71,6 +71,7 @@ static const struct tt_measure points_rows[] = {
     POINTS(dropped_refused, EXPORTED, "rejected"),
     POINTS(dropped_timeout, EXPORTED, "timeout"),
     POINTS(dropped_error, EXPORTED, "_OTHER"),
+    TT_MEASURE_DURATIONS(tt_points_stats),
 };
 
 static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)

@@ -427,6 +427,11 @@ static void test_answers(void **state)
     settle(&bed, 50, 0);
     assert_true(bed.server.times[3] - bed.server.times[2] >= 1000);
     stop(&bed);
+    assert_int_equal(bed.stats.durations[TT_OPERATION_STORED].slots[TT_SLOT_COUNT], 2);
+    assert_int_equal(bed.stats.durations[TT_OPERATION_REJECTED].slots[TT_SLOT_COUNT], 1);
+    assert_true(bed.stats.durations[TT_OPERATION_DONE].slots[TT_SLOT_COUNT] >=
+                1); /* what is new waits, or not */
+    assert_int_equal(bed.stats.durations[TT_OPERATION_TIMEOUT].slots[TT_SLOT_COUNT], 0);
     server_end(&bed.server);
     tt_otel_resource_put(&bed.resource);
 }
