@@ -40,7 +40,7 @@ void tt_pipeline_change_free(struct tt_pipeline_change **change)
         if (borrowed(c, c->made.exporters[i]))
             continue;
         tt_exporter_free(&c->made.exporters[i]);
-        free(c->made.specs[i]);
+        free(c->made.origins[i]);
     }
     if (c->made.encoder != c->pipeline->encoder)
         tt_encoder_free(&c->made.encoder);
@@ -49,44 +49,26 @@ void tt_pipeline_change_free(struct tt_pipeline_change **change)
     free(c);
 }
 
-/* Does anything differ that all exporters are made with? */
-static bool differ_for_all(const struct tt_options *old, const struct tt_options *new)
+static bool has_metrics(const struct tt_options *options)
 {
-    struct tt_options same = *new; /* not freed: it shares everything */
-
-    same.exports = old->exports;
-    return tt_options_differ(old, &same, TT_GROUP_EXPORT) || tt_options_differ(old, new, TT_GROUP_OTLP) ||
-           tt_options_differ(old, new, TT_GROUP_CONSOLE);
-}
-
-/* Series that were begun go on, where their labels are the same. */
-static bool metrics_differ(const struct tt_options *old, const struct tt_options *new)
-{
-    static const char *const names[] = {"metrics-spans",     "metrics-graph",  "metrics-device",
-                                        "metrics-attribute", "metrics-series", "metrics-buckets",
-                                        "metrics-exemplars", "service-name",   "resource-attributes"};
-    bool had = old->metrics_listen || old->metrics_file || old->metrics_exports.count;
-    bool has = new->metrics_listen || new->metrics_file || new->metrics_exports.count;
-
-    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
-        if (tt_options_differ(old, new, names[i]))
-            return had || has;
-    return had != has;
+    return options->metrics_listen || options->metrics_file || options->metrics_exports.count;
 }
 
 static int make(struct tt_pipeline_change *change, const struct tt_options *old)
 {
     const struct tt_pipeline_config *config = change->config;
-    bool all = differ_for_all(old, config->options);
+    unsigned affected = tt_options_affected(old, config->options);
+    bool had = has_metrics(old), has = has_metrics(config->options);
     int error = 0;
 
-    change->exporters = all || tt_options_differ(old, config->options, "export");
-    change->resources = tt_options_differ(old, config->options, "command-lines") ||
-                        tt_options_differ(old, config->options, "resource-attributes");
-    change->metrics = metrics_differ(old, config->options);
+    change->exporters = affected &
+                        (TT_AFFECTS_EXPORTS | TT_AFFECTS_EXPORTERS | TT_AFFECTS_CONSOLE | TT_AFFECTS_OTLP);
+    change->resources = affected & TT_AFFECTS_RESOURCES;
+    /* Series that were begun go on, where their labels are the same. */
+    change->metrics = had != has || (has && (affected & TT_AFFECTS_METRICS));
     if (change->exporters)
-        error = tt_pipeline_make_exporters(&change->made, config, all ? NULL : change->pipeline);
-    if (!error && tt_options_differ(old, config->options, TT_GROUP_SAMPLE))
+        error = tt_pipeline_make_exporters(&change->made, config, change->pipeline, affected);
+    if (!error && (affected & TT_AFFECTS_SAMPLER))
         error = tt_pipeline_make_sampler(change->pipeline, config, &change->sampler);
     if (!error && change->metrics)
         error = tt_pipeline_make_metrics(config->options, &change->fresh_metrics);
@@ -129,10 +111,10 @@ static void put_exporters(struct tt_pipeline *pipeline, struct tt_pipeline *made
         if (is_kept(made, pipeline->exporters[i]))
             continue;
         pipeline->leaving[pipeline->leaving_count++] = pipeline->exporters[i];
-        free(pipeline->specs[i]);
+        free(pipeline->origins[i]);
     }
     memcpy(pipeline->exporters, made->exporters, sizeof(made->exporters));
-    memcpy(pipeline->specs, made->specs, sizeof(made->specs));
+    memcpy(pipeline->origins, made->origins, sizeof(made->origins));
     pipeline->exporter_count = made->exporter_count;
     for (size_t i = 0; i < made->exporter_count; i++)
         packed |= tt_exporter_takes_packed(made->exporters[i]);

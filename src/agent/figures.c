@@ -89,6 +89,8 @@ static const struct tt_figure export_figures[] = {
     TT_FIGURE(tt_export_stats, dropped_error),   TT_FIGURE(tt_export_stats, dropped_spool),
     TT_FIGURE(tt_export_stats, dropped_age),     TT_FIGURE(tt_export_stats, dropped_damaged),
     TT_FIGURE(tt_export_stats, waiting),         TT_FIGURE(tt_export_stats, carried),
+    TT_FIGURE(tt_export_stats, in_queue),        TT_FIGURE(tt_export_stats, inflight),
+    TT_FIGURE(tt_export_stats, processed),       TT_FIGURE(tt_export_stats, capacity),
     TT_FIGURE(tt_export_stats, spooled),         TT_FIGURE(tt_export_stats, spool_bytes),
     TT_FIGURE(tt_export_stats, gap_ms),          TT_FIGURE(tt_export_stats, operations),
     TT_FIGURE(tt_export_stats, operation_us),    {0},

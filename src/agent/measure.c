@@ -34,20 +34,25 @@ void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows,
 void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measure *row, const void *from,
                              const char *component_type, const char *component_name)
 {
+    const struct tt_duration_counts *durations = (const void *)((const char *)from + row->offset);
+    bool is_histogram = row->type == TT_METRIC_HISTOGRAM;
     const struct tt_metric_figure figure = {
         .name = row->name,
         .unit = row->unit,
         .help = row->help,
         .type = row->type,
+        .durations = is_histogram ? durations : NULL,
         .labels = {{"otel.component.type", component_type},
                    {"otel.component.name", component_name},
                    {row->key, row->value}},
         .is_real = row->per != 0,
-        .integer = value_of(row, from),
+        .integer = is_histogram ? 0 : value_of(row, from),
         .real = row->per ? (double)value_of(row, from) / row->per : 0,
     };
 
-    tt_snapshot_add(snapshot, &figure);
+    /* Most ways to fail never happen: nothing is said of them. */
+    if (!is_histogram || durations->slots[TT_SLOT_COUNT])
+        tt_snapshot_add(snapshot, &figure);
 }
 
 /* ---- the pipeline ---- */
@@ -83,6 +88,7 @@ static const struct tt_measure pipeline_rows[] = {
     PIPELINE(live, "otel.sdk.span.live", "{span}", "Spans open now", TT_METRIC_UPDOWN),
     PIPELINE(f.spans, SPANS_OUT, "made"),
     PIPELINE(f.hidden, SPANS_OUT, "hidden"),
+    PIPELINE(f.logs, "otel.sdk.log.created", "{log_record}", "Log records that came", TT_METRIC_COUNTER),
     PIPELINE(f.logs, LOGS_OUT, "made"),
     PIPELINE(f.logs_hidden, LOGS_OUT, "hidden"),
     PIPELINE(f.logs_limited, LOGS_OUT, "limited"),
@@ -224,9 +230,12 @@ struct tt_snapshot *tt_pipeline_snapshot(struct tt_pipeline *pipeline, uint64_t 
         TT_METRIC_COUNTER, "error.type"
 
 static const struct tt_measure export_rows[] = {
-    EXPORT(waiting, "otel.sdk.processor.span.queue.size", "{span}", "Spans in queue and batch",
+    EXPORT(in_queue, "otel.sdk.processor.span.queue.size", "{span}", "Spans in the queue", TT_METRIC_UPDOWN),
+    EXPORT(capacity, "otel.sdk.processor.span.queue.capacity", "{span}", "Most spans that the queue holds",
            TT_METRIC_UPDOWN),
-    EXPORT(queued, PROCESSED, ""),
+    EXPORT(inflight, "otel.sdk.exporter.span.inflight", "{span}", "Spans that are being exported",
+           TT_METRIC_UPDOWN),
+    EXPORT(processed, PROCESSED, ""),
     EXPORT(dropped_queue, PROCESSED, "queue_full"),
     EXPORT(dropped_rootless, PROCESSED, "rootless"),
     EXPORT(exported, EXPORTED, ""),
@@ -240,10 +249,7 @@ static const struct tt_measure export_rows[] = {
            TT_METRIC_COUNTER),
     EXPORT(retries, "tangotrace.exporter.retries", "{request}", "Of these, repeated ones", TT_METRIC_COUNTER),
     EXPORT(bytes, "tangotrace.exporter.sent", "By", "Bytes sent or written", TT_METRIC_COUNTER),
-    EXPORT(operations, "tangotrace.exporter.operations", "{batch}", "Batches exported, well or not",
-           TT_METRIC_COUNTER),
-    EXPORT(operation_us, "tangotrace.exporter.operation.time", "s", "Time of these, retries included",
-           TT_METRIC_COUNTER, .per = 1000000),
+    TT_MEASURE_DURATIONS(tt_export_stats),
     EXPORT(spooled, "tangotrace.exporter.spool.spans", "{span}", "Spans in the spool now", TT_METRIC_UPDOWN),
     EXPORT(spool_bytes, "tangotrace.exporter.spool.size", "By", "Size of that", TT_METRIC_UPDOWN),
     EXPORT(gap_ms, "tangotrace.exporter.gap", "s",
@@ -259,9 +265,13 @@ static const struct tt_measure export_rows[] = {
         TT_METRIC_COUNTER, "error.type"
 
 static const struct tt_measure log_rows[] = {
-    EXPORT(waiting, "otel.sdk.processor.log.queue.size", "{log_record}", "Log records in queue and batch",
+    EXPORT(in_queue, "otel.sdk.processor.log.queue.size", "{log_record}", "Log records in the queue",
            TT_METRIC_UPDOWN),
-    EXPORT(queued, LOGS_PROCESSED, ""),
+    EXPORT(capacity, "otel.sdk.processor.log.queue.capacity", "{log_record}",
+           "Most log records that the queue holds", TT_METRIC_UPDOWN),
+    EXPORT(inflight, "otel.sdk.exporter.log.inflight", "{log_record}", "Log records that are being exported",
+           TT_METRIC_UPDOWN),
+    EXPORT(processed, LOGS_PROCESSED, ""),
     EXPORT(dropped_queue, LOGS_PROCESSED, "queue_full"),
     EXPORT(dropped_debug, LOGS_PROCESSED, "debug"),
     EXPORT(exported, LOGS_EXPORTED, ""),
@@ -271,6 +281,7 @@ static const struct tt_measure log_rows[] = {
     EXPORT(dropped_spool, LOGS_EXPORTED, "spool_full"),
     EXPORT(dropped_age, LOGS_EXPORTED, "spool_age"),
     EXPORT(dropped_damaged, LOGS_EXPORTED, "spool_damaged"),
+    TT_MEASURE_DURATIONS(tt_export_stats),
     EXPORT(spooled, "tangotrace.exporter.spool.logs", "{log_record}", "Log records in the spool now",
            TT_METRIC_UPDOWN),
 };

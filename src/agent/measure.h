@@ -7,9 +7,9 @@
 #include "agent/pipeline.h"
 #include "metrics/snapshot.h"
 
-/* One figure of a struct: where it lies, and what it is called. Rows of one name follow each other. */
+/* One figure of a struct: where it lies, and what it is called. */
 struct tt_measure {
-    size_t offset; /* of a uint64_t */
+    size_t offset; /* of a uint64_t; of a histogram: of a struct tt_duration_counts */
     const char *name, *unit, *help;
     enum tt_metric_type type;
     const char *key, *value; /* label, or NULL */
@@ -20,6 +20,18 @@ struct tt_measure {
     {                                                                                                        \
         .offset = offsetof(struct _type, _field), __VA_ARGS__                                                \
     }
+
+/* Rows of a struct's `durations`: the same for all signals, by how the export ended. */
+#define TT_MEASURE_DURATION(_type, _how, _error)                                                             \
+    TT_MEASURE(_type, durations[_how], "otel.sdk.exporter.operation.duration", "s",                          \
+               "How long the export of a batch took, with all its attempts", TT_METRIC_HISTOGRAM,            \
+               "error.type", _error)
+#define TT_MEASURE_DURATIONS(_type)                                                                          \
+    TT_MEASURE_DURATION(_type, TT_OPERATION_DONE, ""),                                                       \
+        TT_MEASURE_DURATION(_type, TT_OPERATION_REJECTED, "rejected"),                                       \
+        TT_MEASURE_DURATION(_type, TT_OPERATION_TIMEOUT, "timeout"),                                         \
+        TT_MEASURE_DURATION(_type, TT_OPERATION_FAILED, "_OTHER"),                                           \
+        TT_MEASURE_DURATION(_type, TT_OPERATION_STORED, "unavailable")
 
 void tt_measure_add(struct tt_snapshot *snapshot, const struct tt_measure *rows, size_t count,
                     const void *from);

@@ -293,9 +293,9 @@ void tt_pipeline_stop(struct tt_pipeline *pipeline, unsigned wait_ms)
 
 /* ---- construction ---- */
 
-int tt_pipeline_make_metrics(const struct tt_options *o, struct tt_metrics **metrics)
+struct tt_metrics_config tt_pipeline_metrics_config(const struct tt_options *o)
 {
-    const struct tt_metrics_config config = {
+    return (struct tt_metrics_config){
         .series = o->metrics_series,
         .device = o->metrics_device,
         .attribute = o->metrics_attribute,
@@ -304,6 +304,11 @@ int tt_pipeline_make_metrics(const struct tt_options *o, struct tt_metrics **met
         .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
         .exemplars = o->metrics_exemplars,
     };
+}
+
+int tt_pipeline_make_metrics(const struct tt_options *o, struct tt_metrics **metrics)
+{
+    const struct tt_metrics_config config = tt_pipeline_metrics_config(o);
 
     if (!o->metrics_listen && !o->metrics_file && !o->metrics_exports.count)
         return 0;
@@ -337,14 +342,19 @@ struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options)
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
 #define FULL_URL "otlp-traces:"
 
-static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec)
+static bool is_otlp(const char *spec)
+{
+    return !strncmp(spec, "otlp", strlen("otlp"));
+}
+
+/* `origin`: see struct tt_pipeline. */
+static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config config, const char *spec,
+                         const char *origin)
 {
     bool exact = !strncmp(spec, FULL_URL, strlen(FULL_URL));
     _cleanup_free_ char *why = NULL;
     int error;
 
-    if (!strcmp(spec, "none"))
-        return 0;
     if (pipeline->exporter_count == TT_EXPORTERS_MAX)
         return tt_err(-E2BIG, "more than %d --export: leave some out", TT_EXPORTERS_MAX);
     if (exact) {
@@ -358,21 +368,28 @@ static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config c
                       why ? why : strerror(-error));
     if (tt_exporter_takes_packed(pipeline->exporters[pipeline->exporter_count]) && !pipeline->encoder)
         pipeline->encoder = tt_encoder_new();
-    pipeline->specs[pipeline->exporter_count] = strdup(spec);
-    return pipeline->specs[pipeline->exporter_count++] ? 0 : -ENOMEM;
+    pipeline->origins[pipeline->exporter_count] = strdup(origin);
+    return pipeline->origins[pipeline->exporter_count++] ? 0 : -ENOMEM;
 }
 
-static bool take_same(struct tt_pipeline *pipeline, const struct tt_pipeline *old, const char *spec)
+/* Would one of that spec be another than it was, though that is the same? */
+static bool is_affected(const char *spec, unsigned affected)
 {
-    for (size_t i = 0; old && i < old->exporter_count; i++) {
+    return (affected & TT_AFFECTS_EXPORTERS) || ((affected & TT_AFFECTS_OTLP) && is_otlp(spec)) ||
+           ((affected & TT_AFFECTS_CONSOLE) && !strcmp(spec, "console"));
+}
+
+static bool take_same(struct tt_pipeline *pipeline, const struct tt_pipeline *old, const char *origin)
+{
+    for (size_t i = 0; i < old->exporter_count; i++) {
         bool taken = false;
 
         for (size_t j = 0; j < pipeline->exporter_count; j++)
             taken |= pipeline->exporters[j] == old->exporters[i];
-        if (taken || strcmp(old->specs[i], spec) != 0 || pipeline->exporter_count == TT_EXPORTERS_MAX)
+        if (taken || strcmp(old->origins[i], origin) != 0 || pipeline->exporter_count == TT_EXPORTERS_MAX)
             continue;
         pipeline->exporters[pipeline->exporter_count] = old->exporters[i];
-        pipeline->specs[pipeline->exporter_count++] = old->specs[i];
+        pipeline->origins[pipeline->exporter_count++] = old->origins[i];
         return true;
     }
     return false;
@@ -390,11 +407,11 @@ static unsigned console_rate(const struct tt_pipeline_config *config)
     return config->batch_by_count || options->command ? UINT_MAX : CONSOLE_RATE;
 }
 
-int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
-                               const struct tt_pipeline *old)
+struct tt_export_config tt_pipeline_export_config(const struct tt_pipeline_config *config)
 {
     const struct tt_options *o = config->options;
-    struct tt_export_config export = {
+
+    return (struct tt_export_config){
         .queues = {{o->queue_size, o->batch_size, config->batch_by_count ? UINT_MAX : o->batch_delay},
                    {o->log_queue_size, o->log_batch_size,
                     config->batch_by_count ? UINT_MAX : o->log_batch_delay}},
@@ -414,16 +431,33 @@ int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pip
         .silence = config->silence,
         .silence_context = config->silence_context,
     };
+}
 
-    export.otlp[TT_SIGNAL_LOGS].url = o->otlp_of[TT_OTLP_LOGS].endpoint;
-    for (size_t i = 0; i < o->exports.count; i++) {
-        const char *spec = o->exports.items[i];
-        int error = take_same(pipeline, old, spec) ? 0 : make_exporter(pipeline, export, spec);
+int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                               const struct tt_pipeline *old, unsigned affected)
+{
+    struct tt_export_config export = tt_pipeline_export_config(config);
+    const struct tt_list *specs = &config->options->exports;
+    const char *logs_url = config->options->otlp_of[TT_OTLP_LOGS].endpoint;
 
+    for (size_t i = 0; i < specs->count; i++) {
+        const char *spec = specs->items[i];
+        _cleanup_free_ char *origin = NULL;
+        int error = 0;
+
+        if (!strcmp(spec, "none"))
+            continue;
+        export.otlp[TT_SIGNAL_LOGS].url = is_otlp(spec) ? logs_url : NULL;
+        if (is_otlp(spec))
+            logs_url = NULL; /* further ones have their own: nothing comes twice */
+        origin = export.otlp[TT_SIGNAL_LOGS].url ? tt_format("%s %s", spec, export.otlp[TT_SIGNAL_LOGS].url)
+                                                 : strdup(spec);
+        if (!origin)
+            return -ENOMEM;
+        if (!old || is_affected(spec, affected) || !take_same(pipeline, old, origin))
+            error = make_exporter(pipeline, export, spec, origin);
         if (error)
             return error;
-        if (!strncmp(o->exports.items[i], "otlp", strlen("otlp")))
-            export.otlp[TT_SIGNAL_LOGS].url = NULL; /* further ones have their own: nothing comes twice */
     }
     return 0;
 }
@@ -431,8 +465,7 @@ int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pip
 #define BACKGROUND_RATIO 0.01
 #define HELD_MS          8000 /* back ends pair the two sides of a call within 10 s */
 
-int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
-                             struct tt_sampler **sampler)
+struct tt_sampler_config tt_pipeline_sampler_config(const struct tt_pipeline_config *config)
 {
     const struct tt_options *o = config->options;
     struct tt_sampler_config sample = {
@@ -452,8 +485,24 @@ int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipel
         .flight_spans = o->flight_recorder_spans,
         .flight_on = (enum tt_flight_on)o->flight_recorder_on,
     };
-    _cleanup_free_ char *why = NULL;
     uint64_t ms;
+
+    if (sample.slow && !tt_parse_duration(o->sampling_slow, &ms))
+        sample.slow_ns = ms * 1000000u;
+    /* Both were looked at when the options were read. */
+    if (o->sampler_ratio)
+        tt_rule_ratio(o->sampler_ratio, &sample.ratio);
+    if (o->sampling_background)
+        tt_rule_ratio(o->sampling_background, &sample.background);
+    return sample;
+}
+
+int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
+                             struct tt_sampler **sampler)
+{
+    const struct tt_options *o = config->options;
+    struct tt_sampler_config sample = tt_pipeline_sampler_config(config);
+    _cleanup_free_ char *why = NULL;
     int error;
 
     if (!config->whole && o->sampling_wait + o->join_wait + o->batch_delay > HELD_MS)
@@ -461,13 +510,6 @@ int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipel
             "--sampling-wait, --join-wait and --batch-delay together are more than %d s: back ends may not find both "
             "sides of a call",
             HELD_MS / 1000);
-    if (sample.slow && !tt_parse_duration(o->sampling_slow, &ms))
-        sample.slow_ns = ms * 1000000u;
-    /* Both were looked at when the options were read. */
-    if (o->sampler_ratio && tt_rule_ratio(o->sampler_ratio, &sample.ratio))
-        return -EINVAL;
-    if (o->sampling_background && tt_rule_ratio(o->sampling_background, &sample.background))
-        return -EINVAL;
     error = tt_sampler_new(&sample, export_span, pipeline, sampler, &why);
     return error == -EINVAL ? tt_err(error, "--sampling-rules: %s", why ? why : "not valid") : error;
 }
@@ -560,7 +602,7 @@ int tt_pipeline_new(const struct tt_pipeline_config *config, struct tt_pipeline 
     if (!error)
         error = make_metrics(made, config->options);
     if (!error)
-        error = tt_pipeline_make_exporters(made, config, NULL);
+        error = tt_pipeline_make_exporters(made, config, NULL, 0);
     if (error) {
         tt_pipeline_free(&made);
         return error;
@@ -580,7 +622,7 @@ void tt_pipeline_free(struct tt_pipeline **pipeline)
     tt_sampler_free(&p->sampler);
     for (size_t i = 0; i < p->exporter_count; i++) {
         tt_exporter_free(&p->exporters[i]);
-        free(p->specs[i]);
+        free(p->origins[i]);
     }
     for (size_t i = 0; i < p->leaving_count; i++)
         tt_exporter_free(&p->leaving[i]);

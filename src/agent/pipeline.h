@@ -88,7 +88,8 @@ struct tt_pipeline {
     struct tt_sampler *sampler;
     struct tt_calls *calls; /* open ones */
     struct tt_exporter *exporters[TT_EXPORTERS_MAX];
-    char *specs[TT_EXPORTERS_MAX]; /* that they were made of */
+    char
+        *origins[TT_EXPORTERS_MAX]; /* what they were made of: the spec, and the logs' URL where it has one */
     size_t exporter_count;
     struct tt_exporter *leaving[TT_EXPORTERS_MAX]; /* taken away; they send what they have */
     size_t leaving_count;
@@ -165,14 +166,19 @@ void tt_pipeline_each_exporter(struct tt_pipeline *pipeline,
                                void *context);
 
 /* pipeline.c, for change.c. The exporters of `config`; those of `old` (may be NULL) that were made of the
- * same are taken as they are. Errors as of tt_pipeline_new; those made newly are in pipeline->exporters then.
- */
+ * same, and are not among what is `affected` (enum tt_affected), are taken as they are. Errors as of
+ * tt_pipeline_new; those made newly are in pipeline->exporters then. */
 int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
-                               const struct tt_pipeline *old);
+                               const struct tt_pipeline *old, unsigned affected);
 int tt_pipeline_make_sampler(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config,
                              struct tt_sampler **sampler);
 /* *metrics NULL: none are asked for. */
 int tt_pipeline_make_metrics(const struct tt_options *options, struct tt_metrics **metrics);
+/* What those are made with, of all the options; exporters of OTLP are given their URLs besides. A row of the
+ * table says it affects them if and only if it changes these (a test goes over all). */
+struct tt_export_config tt_pipeline_export_config(const struct tt_pipeline_config *config);
+struct tt_sampler_config tt_pipeline_sampler_config(const struct tt_pipeline_config *config);
+struct tt_metrics_config tt_pipeline_metrics_config(const struct tt_options *options);
 /* What needs no room. */
 void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipeline_config *config);
 

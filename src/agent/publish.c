@@ -71,6 +71,7 @@ static const struct tt_measure points_rows[] = {
     POINTS(dropped_refused, EXPORTED, "rejected"),
     POINTS(dropped_timeout, EXPORTED, "timeout"),
     POINTS(dropped_error, EXPORTED, "_OTHER"),
+    TT_MEASURE_DURATIONS(tt_points_stats),
 };
 
 static void add_destinations(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
@@ -284,16 +285,21 @@ static int open_destination(struct tt_publisher *publisher, const char *spec,
     return 0;
 }
 
+struct tt_points_config tt_publisher_points_config(const struct tt_options *o)
+{
+    return (struct tt_points_config){
+        .otlp = tt_pipeline_otlp(&o->otlp_of[TT_OTLP_METRICS]),
+        .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
+        .temporality = (enum tt_temporality)o->metrics_temporality,
+    };
+}
+
 /* Those of `old` that were made of the same are taken as they are; NULL: none. Errors leave in `to` what was
  * made. */
 static int open_destinations(struct tt_publisher *publisher, struct destinations *to,
                              const struct tt_options *o, const struct destinations *old)
 {
-    const struct tt_points_config config = {
-        .otlp = tt_pipeline_otlp(&o->otlp_of[TT_OTLP_METRICS]),
-        .exponential = o->metrics_buckets == TT_BUCKETS_EXPONENTIAL,
-        .temporality = (enum tt_temporality)o->metrics_temporality,
-    };
+    const struct tt_points_config config = tt_publisher_points_config(o);
 
     if (o->metrics_exports.count > DESTINATIONS_MAX)
         return tt_err(-E2BIG, "more than %d --metrics-export: leave some out", DESTINATIONS_MAX);
@@ -528,9 +534,7 @@ int tt_publisher_change_new(struct tt_publisher *publisher, const struct tt_opti
                             struct tt_publisher_change **change)
 {
     _cleanup_(tt_publisher_change_free) struct tt_publisher_change *made = calloc(1, sizeof(*made));
-    bool others = tt_options_differ(publisher->options, options, TT_GROUP_OTLP) ||
-                  tt_options_differ(publisher->options, options, "metrics-temporality") ||
-                  tt_options_differ(publisher->options, options, "metrics-buckets");
+    bool others = tt_options_affected(publisher->options, options) & TT_AFFECTS_POINTS;
     int error;
 
     if (!made)
@@ -546,7 +550,7 @@ int tt_publisher_change_new(struct tt_publisher *publisher, const struct tt_opti
 void tt_publisher_change_apply(struct tt_publisher *publisher, struct tt_publisher_change **change)
 {
     struct tt_publisher_change *c = *change;
-    bool listen = tt_options_differ(publisher->options, c->options, "metrics-listen");
+    bool listen = tt_options_affected(publisher->options, c->options) & TT_AFFECTS_LISTENER;
     struct destinations before;
 
     limit_destinations(&publisher->to, &c->to);

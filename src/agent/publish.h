@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "export/points.h"
 #include "metrics/snapshot.h"
 
 struct tt_options;
@@ -35,6 +36,9 @@ void tt_publisher_stop(struct tt_publisher *publisher);
 /* Writes the last numbers. Accepts NULL. */
 void tt_publisher_finish(struct tt_publisher *publisher);
 void tt_publisher_free(struct tt_publisher **publisher);
+
+/* What ways of metrics are made with; points into the options. */
+struct tt_points_config tt_publisher_points_config(const struct tt_options *options);
 
 /* Other options, while it is live. First what is new is made, which may fail as tt_publisher_new; then it is
  * put in place, which takes as long as receivers take, so not on a thread that is needed. What stays the same

@@ -103,7 +103,7 @@ static void put_in_place(struct tt_reload *reload)
     agent->options = new;
     agent->selection = new->selection;
     tt_attach_set_logs(agent->attach, new->logs);
-    if (tt_options_differ(old, new, "plan-cache"))
+    if (tt_options_affected(old, new) & TT_AFFECTS_PLANS)
         tt_attach_set_cache(agent->attach, new->plan_cache);
     tt_follow_rescan(agent->follow);
     pthread_mutex_unlock(&agent->lock);

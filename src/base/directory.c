@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
+
+#define TEMPORARY "new.tmp" /* one name is enough: one at a time is written */
 
 /* A directory and its parent, if they are not there. 0 or negative errno. */
 static int make_directory(const char *path, mode_t mode)
@@ -54,6 +57,31 @@ int tt_directory_open(const char *path, mode_t mode, int *fd)
     int error = make_directory(path, mode);
 
     return error ? error : tt_directory_open_at(AT_FDCWD, path, mode, fd);
+}
+
+void tt_directory_tidy(int dir)
+{
+    unlinkat(dir, TEMPORARY, 0);
+}
+
+int tt_directory_put(int dir, const char *name, mode_t mode, const struct iovec *parts, size_t count)
+{
+    _cleanup_close_ int fd = -1;
+    int error = 0;
+
+    tt_directory_tidy(dir);
+    fd = openat(dir, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return -errno;
+    for (size_t i = 0; !error && i < count; i++)
+        error = tt_write_all(fd, parts[i].iov_base, parts[i].iov_len);
+    if (!error && fdatasync(fd))
+        error = -errno;
+    if (!error && renameat(dir, TEMPORARY, dir, name))
+        error = -errno;
+    if (error)
+        tt_directory_tidy(dir);
+    return error;
 }
 
 const char *tt_directory_reason(int error)

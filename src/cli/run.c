@@ -180,8 +180,7 @@ static void reload(struct running *running)
     if (!error && old->record)
         error = tt_options_record(&fresh, old->record);
     if (!error) {
-        control = tt_options_differ(old, &fresh, "control") ||
-                  tt_options_differ(old, &fresh, "control-group");
+        control = tt_options_affected(old, &fresh) & TT_AFFECTS_CONTROL;
         error = tt_agent_reload(agent, &fresh);
     }
     if (error) {

@@ -133,7 +133,8 @@ void tt_delivery_stop(struct tt_delivery *delivery, uint64_t deadline)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------- */
 
-static void count_accepted(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items)
+/* Was all of it taken? */
+static bool count_accepted(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items)
 {
     struct tt_reply_partial partial;
 
@@ -147,6 +148,7 @@ static void count_accepted(struct tt_delivery *delivery, const struct tt_http_re
         tt_ratelog_warn(&delivery->partial, PARTIAL_S, "%s: the receiver rejected %llu of %zu %s%s%s",
                         delivery->name, (unsigned long long)partial.rejected, items, what[delivery->signal],
                         *partial.message ? ": " : "", partial.message);
+    return !partial.rejected;
 }
 
 static void count_requests(struct tt_delivery *delivery, const struct tt_http_reply *reply)
@@ -158,25 +160,32 @@ static void count_requests(struct tt_delivery *delivery, const struct tt_http_re
     tt_sink_add(&counters->bytes, reply->sent);
 }
 
-static void count_reply(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items)
+/* Of an operation that began then. */
+static void count_reply(struct tt_delivery *delivery, const struct tt_http_reply *reply, size_t items,
+                        uint64_t begin)
 {
     struct tt_sink_counters *counters = delivery->counters;
+    enum tt_operation how = TT_OPERATION_DONE;
 
     switch (reply->outcome) {
     case TT_HTTP_ACCEPTED:
-        count_accepted(delivery, reply, items);
+        if (!count_accepted(delivery, reply, items))
+            how = TT_OPERATION_REJECTED;
         break;
     case TT_HTTP_REFUSED:
+        how = TT_OPERATION_REJECTED;
         tt_sink_add(&counters->dropped_refused, items);
         tt_ratelog_warn(&delivery->refused, TT_RATELOG_S, "%s: %s; %zu %s dropped", delivery->name,
                         reply->error, items, what[delivery->signal]);
         break;
     case TT_HTTP_GAVE_UP:
+        how = TT_OPERATION_TIMEOUT;
         tt_sink_add(&counters->dropped_timeout, items);
         tt_ratelog_warn(&delivery->gave_up, TT_RATELOG_S, "%s: %s; gave up after %u attempts, %zu %s dropped",
                         delivery->name, reply->error, reply->requests, items, what[delivery->signal]);
         break;
     }
+    tt_sink_operation(counters, how, begin);
 }
 
 void tt_delivery_fail(struct tt_delivery *delivery, size_t items, const char *why)
@@ -206,15 +215,18 @@ static void store(struct tt_delivery *delivery, const struct tt_http_body *body,
                     what[delivery->signal]);
 }
 
-/* False: the destination is away. */
+/* False: the destination is away; that was an operation by itself. */
 static bool try(struct tt_delivery *delivery, const struct tt_http_body *body, struct tt_http_reply *reply)
 {
     bool again = delivery->retry_at != 0;
+    uint64_t begin = tt_now_ns();
 
     tt_http_try(delivery->http, body, reply);
     count_requests(delivery, reply);
     tt_sink_add(&delivery->counters->retries, again && reply->requests);
     delivery->retry_at = reply->retry_at;
+    if (reply->outcome == TT_HTTP_GAVE_UP)
+        tt_sink_operation(delivery->counters, TT_OPERATION_STORED, begin);
     return reply->outcome != TT_HTTP_GAVE_UP;
 }
 
@@ -246,7 +258,7 @@ void tt_delivery_tick(struct tt_delivery *delivery, uint64_t oldest)
     delivery->drain_at = now + batch.size * TT_NS_PER_S / delivery->rate;
     tt_spool_remove(
         delivery->spool); /* before it is counted: in between it is "waiting", never twice there */
-    count_reply(delivery, &reply, batch.items);
+    count_reply(delivery, &reply, batch.items, now);
 }
 
 /* ---- both -------------------------------------------------------------------------------------------- */
@@ -255,6 +267,7 @@ void tt_delivery_send(struct tt_delivery *delivery, const struct tt_bytes *body,
 {
     struct tt_http_body http;
     struct tt_http_reply reply;
+    uint64_t begin = tt_now_ns();
 
     if (!tt_compress(delivery->compressor, body, delivery->otlp.json, &http)) {
         tt_delivery_fail(delivery, items, "out of memory");
@@ -263,10 +276,10 @@ void tt_delivery_send(struct tt_delivery *delivery, const struct tt_bytes *body,
     if (!delivery->spool) {
         tt_http_post(delivery->http, &http, &reply);
         count_requests(delivery, &reply);
-        count_reply(delivery, &reply, items);
+        count_reply(delivery, &reply, items, begin);
     } else if (is_queued(delivery) || !try(delivery, &http, &reply)) {
         store(delivery, &http, items);
     } else {
-        count_reply(delivery, &reply, items);
+        count_reply(delivery, &reply, items, begin);
     }
 }

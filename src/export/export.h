@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "enrich/otel.h"
 #include "export/queue.h"
+#include "metrics/durations.h"
 
 struct tt_exporter;
 
@@ -56,6 +57,17 @@ struct tt_export_config {
     void *silence_context;
 };
 
+/* How the export of one batch ended, with all its attempts; or one attempt, of who keeps what is not taken.
+ */
+enum tt_operation {
+    TT_OPERATION_DONE,     /* all was taken */
+    TT_OPERATION_REJECTED, /* all or a part was not, and never will be */
+    TT_OPERATION_TIMEOUT,  /* given up */
+    TT_OPERATION_FAILED,   /* could not be written */
+    TT_OPERATION_STORED,   /* the destination is away, the batch is in the spool */
+    TT_OPERATIONS
+};
+
 struct tt_export_stats {
     uint64_t queued;   /* spans (or log records) accepted */
     uint64_t exported; /* delivered */
@@ -71,14 +83,19 @@ struct tt_export_stats {
     uint64_t dropped_spool;    /* no room in the spool, or it cannot be written */
     uint64_t dropped_age;      /* too long in the spool */
     uint64_t dropped_damaged;  /* a file of the spool was not what had been written */
-    uint64_t waiting;          /* in queue and batch now */
+    uint64_t waiting;          /* in queue and batch now: */
+    uint64_t in_queue;         /* .. in the queue, .. */
+    uint64_t inflight;         /* .. handed to what exports them, which is not done */
+    uint64_t processed;        /* handed to that since the start */
+    uint64_t capacity;         /* of the queue */
     uint64_t carried;          /* in the spool at the start, of an earlier agent */
     uint64_t spooled;          /* in the spool now */
     uint64_t spool_bytes;
     uint64_t
         gap_ms; /* the earlier agent was killed: up to so long before this one's start something is missing */
-    uint64_t operations;   /* batches for which export has ended, well or not .. */
-    uint64_t operation_us; /* .. and the time that it took, retries included */
+    uint64_t operations;   /* all of the following .. */
+    uint64_t operation_us; /* .. and the time that they took */
+    struct tt_duration_counts durations[TT_OPERATIONS];
 };
 
 /* At any time: handed over = queued + dropped_queue, _debug and _rootless, and queued + carried = exported +

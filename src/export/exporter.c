@@ -31,10 +31,10 @@ struct lane {
     enum tt_signal signal;
     struct tt_queue *queue; /* NULL: the signal is not exported */
     void **items;           /* of the batch in hand */
-    size_t batch;
+    size_t batch, capacity;
     unsigned delay_ms;
     _Atomic uint64_t queued, dropped[TT_RANKS];
-    _Atomic uint64_t operations, operation_us;
+    _Atomic uint64_t processed;
     pthread_t thread;
     bool running; /* the thread is to be joined */
 };
@@ -54,21 +54,29 @@ struct tt_exporter {
 static const struct tt_sink_ops *const sinks[] = {&tt_console_sink, &tt_file_sink, &tt_null_sink,
                                                   &tt_otlp_sink};
 
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 static void drain(struct lane *lane, unsigned idle_ms)
 {
     struct tt_exporter *exporter = lane->exporter;
+    struct tt_sink_counters *counters = &exporter->counters[lane->signal];
     size_t count = tt_queue_take(lane->queue, lane->items, lane->delay_ms, idle_ms);
-
-    uint64_t begin = tt_now_ns();
+    uint64_t begin = tt_now_ns(), failed = load(&counters->dropped_error);
 
     if (!count)
         return;
+    tt_sink_add(&lane->processed, count);
     if (lane->signal == TT_SIGNAL_LOGS)
         exporter->ops->write_logs(exporter->sink, (struct tt_otel_log **)lane->items, count);
     else
         exporter->ops->write(exporter->sink, (struct tt_otel_span **)lane->items, count);
-    tt_sink_add(&lane->operations, 1);
-    tt_sink_add(&lane->operation_us, (tt_now_ns() - begin) / 1000);
+    if (!exporter->ops->operates)
+        tt_sink_operation(counters,
+                          load(&counters->dropped_error) != failed ? TT_OPERATION_FAILED : TT_OPERATION_DONE,
+                          begin);
     tt_queue_done(lane->queue, lane->items, count);
 }
 
@@ -175,6 +183,7 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
         lane->signal = signal;
         lane->batch = ops->batch && ops->batch < queue->batch ? ops->batch : queue->batch;
         lane->delay_ms = ops->delay_ms && ops->delay_ms < queue->delay_ms ? ops->delay_ms : queue->delay_ms;
+        lane->capacity = queue->queue;
         lane->queue = tt_queue_new(signal, queue->queue, lane->batch);
         lane->items = calloc(lane->batch, sizeof(void *));
         if (lane->queue)
@@ -351,11 +360,6 @@ const char *tt_exporter_name(const struct tt_exporter *exporter)
     return exporter->sink->name;
 }
 
-static uint64_t load(const _Atomic uint64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 bool tt_exporter_is_closed(struct tt_exporter *exporter)
 {
     return atomic_load(&exporter->counters[TT_SIGNAL_SPANS].closed);
@@ -365,6 +369,7 @@ static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
                       struct tt_export_stats *stats)
 {
     const struct tt_sink_counters *counters = &exporter->counters[signal];
+    const struct lane *lane = &exporter->lanes[signal];
     struct tt_export_stats s = {
         .exported = load(&counters->exported),
         .requests = load(&counters->requests),
@@ -373,9 +378,9 @@ static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
         .dropped_refused = load(&counters->dropped_refused),
         .dropped_timeout = load(&counters->dropped_timeout),
         .dropped_error = load(&counters->dropped_error),
-        .dropped_queue = load(&exporter->lanes[signal].dropped[TT_RANK_OTHER]),
-        .dropped_debug = load(&exporter->lanes[signal].dropped[TT_RANK_DEBUG]),
-        .dropped_rootless = load(&exporter->lanes[signal].dropped[TT_RANK_ROOTLESS]),
+        .dropped_queue = load(&lane->dropped[TT_RANK_OTHER]),
+        .dropped_debug = load(&lane->dropped[TT_RANK_DEBUG]),
+        .dropped_rootless = load(&lane->dropped[TT_RANK_ROOTLESS]),
         .dropped_spool = load(&counters->dropped_spool),
         .dropped_age = load(&counters->dropped_age),
         .dropped_damaged = load(&counters->dropped_damaged),
@@ -383,18 +388,26 @@ static void get_stats(const struct tt_exporter *exporter, enum tt_signal signal,
         .spooled = load(&counters->spooled),
         .spool_bytes = load(&counters->spool_bytes),
         .gap_ms = load(&counters->gap_ms),
-        .operations = load(&exporter->lanes[signal].operations),
-        .operation_us = load(&exporter->lanes[signal].operation_us),
+        .capacity = lane->capacity,
     };
     uint64_t ended = s.exported + s.dropped_refused + s.dropped_timeout + s.dropped_error + s.dropped_spool +
                      s.dropped_age + s.dropped_damaged + s.spooled;
 
-    /* Read last, and counted by another thread than the ends: so the difference is never too small. */
-    s.queued = load(&exporter->lanes[signal].queued);
+    /* What is read later is counted earlier: so no difference is too small. Only the queue may be ahead of
+     * its counter for a moment. */
+    s.processed = load(&lane->processed);
+    s.queued = load(&lane->queued);
+    s.inflight = s.processed + s.carried > ended ? s.processed + s.carried - ended : 0;
+    s.in_queue = s.queued > s.processed ? s.queued - s.processed : 0;
     s.waiting = s.queued + s.carried > ended ? s.queued + s.carried - ended : 0;
+    for (enum tt_operation how = 0; how < TT_OPERATIONS; how++) {
+        tt_durations_get(&counters->durations[how], &s.durations[how]);
+        s.operations += s.durations[how].slots[TT_SLOT_COUNT];
+        s.operation_us += s.durations[how].slots[TT_SLOT_SUM] / 1000;
+    }
     if (exporter->stuck) {
         s.dropped_timeout += s.waiting;
-        s.waiting = 0;
+        s.waiting = s.in_queue = s.inflight = 0;
     }
     *stats = s;
 }

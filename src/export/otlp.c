@@ -200,6 +200,7 @@ const struct tt_sink_ops tt_otlp_sink = {
     .scheme = "otlp",
     .packed = true,
     .parallel = true,
+    .operates = true,
     .check = otlp_check,
     .open = otlp_open,
     .write = otlp_write,

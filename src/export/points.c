@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "export/compress.h"
 #include "export/http.h"
@@ -27,6 +28,7 @@ struct tt_points {
     struct tt_compressor *compressor;
     struct tt_snapshot *accepted; /* delta: the last that was */
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error, requests, retries, bytes;
+    struct tt_durations durations[TT_OPERATIONS];
     struct tt_ratelog failures, partial;
 };
 
@@ -147,6 +149,8 @@ void tt_points_get_stats(const struct tt_points *points, struct tt_points_stats 
         .retries = atomic_load(&points->retries),
         .bytes = atomic_load(&points->bytes),
     };
+    for (enum tt_operation how = 0; how < TT_OPERATIONS; how++)
+        tt_durations_get(&points->durations[how], &stats->durations[how]);
 }
 
 /* ---- sending ---- */
@@ -159,19 +163,26 @@ static void fail(struct tt_points *points, _Atomic uint64_t *counter, long lost,
         points->config.temporality == TT_TEMPORALITY_CUMULATIVE ? ", the next ones make up for them" : "");
 }
 
-static bool count_reply(struct tt_points *points, const struct tt_http_reply *reply, long n)
+static void operation(struct tt_points *points, enum tt_operation how, uint64_t begin)
+{
+    tt_durations_add(&points->durations[how], tt_now_ns() - begin);
+}
+
+static bool count_reply(struct tt_points *points, const struct tt_http_reply *reply, long n, uint64_t begin)
 {
     struct tt_reply_partial partial;
+    bool refused = reply->outcome == TT_HTTP_REFUSED;
 
     count(&points->requests, reply->requests);
     count(&points->retries, reply->requests ? reply->requests - 1 : 0);
     count(&points->bytes, reply->sent);
     if (reply->outcome != TT_HTTP_ACCEPTED) {
-        fail(points, reply->outcome == TT_HTTP_REFUSED ? &points->dropped_refused : &points->dropped_timeout,
-             n, reply->error);
+        operation(points, refused ? TT_OPERATION_REJECTED : TT_OPERATION_TIMEOUT, begin);
+        fail(points, refused ? &points->dropped_refused : &points->dropped_timeout, n, reply->error);
         return false;
     }
     tt_reply_partial(reply->body, reply->size, reply->content_type, (uint64_t)n, &partial);
+    operation(points, partial.rejected ? TT_OPERATION_REJECTED : TT_OPERATION_DONE, begin);
     count(&points->exported, (uint64_t)n - partial.rejected);
     count(&points->dropped_refused, partial.rejected);
     if (partial.rejected || *partial.message)
@@ -188,23 +199,26 @@ static bool post(struct tt_points *points, uint8_t *data, size_t size, long n)
     const struct tt_bytes body = {.data = data, .size = size};
     struct tt_http_body http;
     struct tt_http_reply reply;
+    uint64_t begin = tt_now_ns();
 
     if (!tt_compress(points->compressor, &body, points->config.otlp.json, &http)) {
         fail(points, &points->dropped_error, n, "out of memory");
         return false;
     }
     tt_http_post(points->http, &http, &reply);
-    return count_reply(points, &reply, n);
+    return count_reply(points, &reply, n, begin);
 }
 
 /* A line is written as a whole: others may append to the same file. */
 static bool append(struct tt_points *points, const struct tt_json *json, long n)
 {
+    uint64_t begin = tt_now_ns();
     _cleanup_close_ int fd = open(points->path,
                                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     ssize_t written = fd < 0 ? -1 : write(fd, json->data, json->size);
 
     count(&points->requests, 1);
+    operation(points, written == (ssize_t)json->size ? TT_OPERATION_DONE : TT_OPERATION_FAILED, begin);
     if (written == (ssize_t)json->size) {
         count(&points->bytes, json->size);
         count(&points->exported, (uint64_t)n);

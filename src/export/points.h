@@ -23,6 +23,7 @@ struct tt_points_config {
 struct tt_points_stats {
     uint64_t exported, dropped_refused, dropped_timeout, dropped_error; /* points */
     uint64_t requests, retries, bytes;
+    struct tt_duration_counts durations[TT_OPERATIONS]; /* of requests with their retries, and of lines */
 };
 
 /* `spec`: "otlp", "otlp:URL" (/v1/metrics is appended), "otlp-metrics:URL" (as it is), "file:PATH". 0, or

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "export/export.h"
 #include "export/queue.h"
 
@@ -20,6 +21,7 @@ struct tt_sink_counters {
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error;
     _Atomic uint64_t dropped_spool, dropped_age, dropped_damaged;
     _Atomic uint64_t requests, retries, bytes;
+    struct tt_durations durations[TT_OPERATIONS];
     _Atomic uint64_t carried, gap_ms;      /* set once, at the start */
     _Atomic uint64_t spooled, spool_bytes; /* now */
     _Atomic bool closed;                   /* it writes to a pipe that nobody reads any more */
@@ -30,6 +32,12 @@ static inline void tt_sink_add(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* An operation that began then (monotonic ns) has ended. */
+static inline void tt_sink_operation(struct tt_sink_counters *counters, enum tt_operation how, uint64_t begin)
+{
+    tt_durations_add(&counters->durations[how], tt_now_ns() - begin);
+}
+
 struct tt_sink;
 
 struct tt_sink_ops {
@@ -38,6 +46,7 @@ struct tt_sink_ops {
     size_t batch;       /* upper bound of the batch; 0 = none */
     bool packed;        /* packed spans do, unless they are to become JSON */
     bool parallel;      /* one signal does not wait for another */
+    bool operates;      /* counts its operations itself: `write` is not always one */
 
     /* Refuses a target that makes no sense, without opening anything: 0, or -EINVAL/-ENOMEM and *error
      * (malloc'ed). */

@@ -21,7 +21,6 @@
 #include "export/ratelog.h"
 
 #define MAGIC       "TTSPOOL1"
-#define TEMPORARY   "new.tmp"
 #define FORMAT      "%016" PRIx64 "-%" PRIu32 ".batch"
 #define NAME_SIZE   64
 #define BODY_MAX    (64u << 20) /* OTLP's limit of a request */
@@ -52,7 +51,8 @@ struct tt_spool {
     size_t first, count, capacity;
     uint64_t next, blocks;
     uint64_t told_alive; /* monotonic */
-    uint8_t *body;
+    uint8_t *body;       /* the oldest's file, as long as that is `held`; NULL: not read yet */
+    struct tt_spool_batch held;
     struct tt_ratelog full, aged, damaged;
 };
 
@@ -83,7 +83,8 @@ static void publish(const struct tt_spool *spool)
     atomic_store_explicit(&spool->counters->spool_bytes, spool->blocks * 4096, memory_order_relaxed);
 }
 
-static int add(struct tt_spool *spool, const struct entry *entry)
+/* Not counted yet. */
+static int append(struct tt_spool *spool, const struct entry *entry)
 {
     /* Moved seldom enough to be cheap. */
     if (spool->entries && spool->first && spool->first >= spool->count / 2) {
@@ -102,8 +103,6 @@ static int add(struct tt_spool *spool, const struct entry *entry)
     }
     spool->entries[spool->count++] = *entry;
     spool->blocks += entry->blocks;
-    tt_sink_add(&spool->counters->spooled, entry->items);
-    publish(spool);
     return 0;
 }
 
@@ -116,6 +115,7 @@ static void drop_oldest(struct tt_spool *spool)
     name_of(entry, name);
     /* One that cannot be removed would be sent again after the next start, and no worse. */
     unlinkat(spool->dir, name, 0);
+    free(TAKE_PTR(spool->body));
     spool->blocks -= entry->blocks;
     atomic_fetch_sub_explicit(&spool->counters->spooled, entry->items, memory_order_relaxed);
     spool->first++;
@@ -126,7 +126,6 @@ void tt_spool_remove(struct tt_spool *spool)
 {
     if (oldest(spool))
         drop_oldest(spool);
-    free(TAKE_PTR(spool->body));
 }
 
 static void lose_oldest(struct tt_spool *spool, _Atomic uint64_t *counter, struct tt_ratelog *log,
@@ -163,8 +162,8 @@ static bool look_at(const struct tt_spool *spool, const char *file, struct entry
     char name[NAME_SIZE];
     struct stat st;
 
-    if (sscanf(file, FORMAT, &entry->number, &entry->items) != 2)
-        return false;
+    if (sscanf(file, FORMAT, &entry->number, &entry->items) != 2 || entry->number == UINT64_MAX)
+        return false; /* of that number: none could follow */
     name_of(entry, name);
     if (strcmp(name, file) != 0 || fstatat(spool->dir, file, &st, AT_SYMLINK_NOFOLLOW) ||
         !S_ISREG(st.st_mode) || st.st_size > (off_t)(BODY_MAX + sizeof(struct header)))
@@ -180,22 +179,25 @@ static int scan(struct tt_spool *spool)
     _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     const struct dirent *file;
     struct entry entry;
+    uint64_t items = 0;
     int error = 0;
 
     if (!dir)
         return -errno;
     (void)TAKE_FD(copy); /* the stream's now */
     while (!error && (file = readdir(dir)) && spool->count < ENTRIES_MAX)
-        if (look_at(spool, file->d_name, &entry))
-            error = add(spool, &entry);
-    if (error)
+        if (look_at(spool, file->d_name, &entry)) {
+            error = append(spool, &entry);
+            items += entry.items;
+        }
+    if (error) /* nothing is counted of what nobody will send */
         return error;
     if (spool->count)
         qsort(spool->entries, spool->count, sizeof(*spool->entries), by_number);
     spool->next = spool->count ? spool->entries[spool->count - 1].number + 1 : 1;
-    atomic_store_explicit(&spool->counters->carried,
-                          atomic_load_explicit(&spool->counters->spooled, memory_order_relaxed),
-                          memory_order_relaxed);
+    atomic_store_explicit(&spool->counters->carried, items, memory_order_relaxed);
+    atomic_store_explicit(&spool->counters->spooled, items, memory_order_relaxed);
+    publish(spool);
     return 0;
 }
 
@@ -235,7 +237,7 @@ static int open_files(struct tt_spool *spool, const char *directory_name, char *
                                                : strerror(-err));
         return err;
     }
-    unlinkat(spool->dir, TEMPORARY, 0); /* of an agent that was killed while it wrote */
+    tt_directory_tidy(spool->dir);
     err = scan(spool);
     if (err)
         *error = tt_format("%s: %s", spool->path, strerror(-err));
@@ -337,23 +339,12 @@ static int write_file(const struct tt_spool *spool, const struct tt_spool_batch 
                             .size = (uint32_t)batch->size,
                             .encoding = (uint8_t)batch->encoding,
                             .json = batch->json};
-    _cleanup_close_ int fd = -1;
+    const struct iovec parts[] = {{&header, sizeof(header)}, {(void *)batch->data, batch->size}};
     int err;
 
     header.crc = checksum(&header, batch->data);
-    fd = openat(spool->dir, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    err = tt_write_all(fd, &header, sizeof(header));
+    err = tt_directory_put(spool->dir, name, 0600, parts, TT_ARRAY_SIZE(parts));
     if (!err)
-        err = tt_write_all(fd, batch->data, batch->size);
-    if (!err && fsync(fd))
-        err = -errno;
-    if (!err && renameat(spool->dir, TEMPORARY, spool->dir, name))
-        err = -errno;
-    if (err)
-        unlinkat(spool->dir, TEMPORARY, 0);
-    else
         fsync(spool->dir); /* it is there; whether also after a crash the next one's sync will settle */
     return err;
 }
@@ -387,16 +378,20 @@ int tt_spool_put(struct tt_spool *spool, const struct tt_spool_batch *batch)
     if (err)
         return err;
     spool->next++;
-    err = add(spool, &entry);
-    if (err)
+    err = append(spool, &entry);
+    if (err) {
         unlinkat(spool->dir, name, 0);
-    return err;
+        return err;
+    }
+    tt_sink_add(&spool->counters->spooled, entry.items);
+    publish(spool);
+    return 0;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
-/* NULL, or what is wrong with the file. */
-static const char *read_file(struct tt_spool *spool, const struct entry *entry, struct tt_spool_batch *batch)
+/* Holds it. NULL, or what is wrong with the file. */
+static const char *read_file(struct tt_spool *spool, const struct entry *entry)
 {
     _cleanup_free_ char *data = NULL;
     char name[NAME_SIZE];
@@ -415,13 +410,12 @@ static const char *read_file(struct tt_spool *spool, const struct entry *entry, 
         checksum(&header, (const uint8_t *)data + sizeof(header)) != header.crc ||
         header.items != entry->items || header.encoding >= TT_ENCODINGS)
         return "a file is damaged";
-    free(spool->body);
     spool->body = (uint8_t *)TAKE_PTR(data);
-    *batch = (struct tt_spool_batch){.data = spool->body + sizeof(header),
-                                     .size = header.size,
-                                     .items = header.items,
-                                     .encoding = (enum tt_encoding)header.encoding,
-                                     .json = header.json};
+    spool->held = (struct tt_spool_batch){.data = spool->body + sizeof(header),
+                                          .size = header.size,
+                                          .items = header.items,
+                                          .encoding = (enum tt_encoding)header.encoding,
+                                          .json = header.json};
     return NULL;
 }
 
@@ -429,10 +423,12 @@ bool tt_spool_oldest(struct tt_spool *spool, struct tt_spool_batch *batch)
 {
     drop_aged(spool);
     while (oldest(spool)) {
-        const char *wrong = read_file(spool, oldest(spool), batch);
+        const char *wrong = spool->body ? NULL : read_file(spool, oldest(spool));
 
-        if (!wrong)
+        if (!wrong) {
+            *batch = spool->held;
             return true;
+        }
         lose_oldest(spool, &spool->counters->dropped_damaged, &spool->damaged, wrong);
     }
     return false;

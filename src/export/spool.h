@@ -45,7 +45,8 @@ void tt_spool_close(struct tt_spool **spool, bool clean);
 /* Stores a batch: counted as spooled. On failure a negative errno, and nothing is counted of it. */
 int tt_spool_put(struct tt_spool *spool, const struct tt_spool_batch *batch);
 
-/* The oldest batch; false: there is none. What is too old or damaged on the way is removed, and counted. */
+/* The oldest batch, read once however often it is asked for; false: there is none. What is too old or damaged
+ * on the way is removed, and counted. */
 bool tt_spool_oldest(struct tt_spool *spool, struct tt_spool_batch *batch);
 /* Removes it: it was sent. */
 void tt_spool_remove(struct tt_spool *spool);

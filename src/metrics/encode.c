@@ -212,33 +212,43 @@ static Tt__Otlp__NumberDataPoint *number_point(struct request *request, const st
     return point;
 }
 
+/* With explicit buckets, their values from `slot` on; without labels. */
+static Tt__Otlp__HistogramDataPoint *explicit_point(struct request *request, const struct change *change,
+                                                    unsigned slot, const uint64_t *bounds, unsigned count)
+{
+    Tt__Otlp__HistogramDataPoint *point = NEW(request, HistogramDataPoint, histogram_data_point);
+
+    if (!point)
+        return NULL;
+    point->start_time_unix_nano = change->start;
+    point->time_unix_nano = request->encoder->snapshot->time;
+    point->count = changed(change, slot + TT_SLOT_COUNT);
+    point->_sum_case = TT__OTLP__HISTOGRAM_DATA_POINT___SUM_SUM;
+    point->sum = (double)changed(change, slot + TT_SLOT_SUM) / 1e9;
+    point->bucket_counts = get(request, (count + 1) * sizeof(uint64_t));
+    point->explicit_bounds = get(request, count * sizeof(double));
+    if (!point->bucket_counts || !point->explicit_bounds)
+        return NULL;
+    point->n_bucket_counts = count + 1;
+    point->n_explicit_bounds = count;
+    for (unsigned i = 0; i <= count; i++)
+        point->bucket_counts[i] = changed(change, slot + TT_SLOT_BUCKETS + i);
+    for (unsigned i = 0; i < count; i++)
+        point->explicit_bounds[i] = (double)bounds[i] / 1e9;
+    return point;
+}
+
 static Tt__Otlp__HistogramDataPoint *histogram_point(struct request *request, struct tt_series *series,
                                                      const struct tt_instrument *instrument, bool delta)
 {
     struct change change = change_of(request->encoder, series, delta);
     Tt__Otlp__HistogramDataPoint *point;
-    unsigned bounds = instrument->bound_count;
 
     if (delta && !changed(&change, instrument->slot + TT_SLOT_COUNT))
         return NULL;
-    point = NEW(request, HistogramDataPoint, histogram_data_point);
+    point = explicit_point(request, &change, instrument->slot, instrument->bounds, instrument->bound_count);
     if (!point)
         return NULL;
-    point->start_time_unix_nano = change.start;
-    point->time_unix_nano = request->encoder->snapshot->time;
-    point->count = changed(&change, instrument->slot + TT_SLOT_COUNT);
-    point->_sum_case = TT__OTLP__HISTOGRAM_DATA_POINT___SUM_SUM;
-    point->sum = (double)changed(&change, instrument->slot + TT_SLOT_SUM) / 1e9;
-    point->bucket_counts = get(request, (bounds + 1) * sizeof(uint64_t));
-    point->explicit_bounds = get(request, bounds * sizeof(double));
-    if (!point->bucket_counts || !point->explicit_bounds)
-        return NULL;
-    point->n_bucket_counts = bounds + 1;
-    point->n_explicit_bounds = bounds;
-    for (unsigned i = 0; i <= bounds; i++)
-        point->bucket_counts[i] = changed(&change, instrument->slot + TT_SLOT_BUCKETS + i);
-    for (unsigned i = 0; i < bounds; i++)
-        point->explicit_bounds[i] = (double)instrument->bounds[i] / 1e9;
     point->attributes = labels_of(request, series, &point->n_attributes);
     point->exemplars = exemplars_of(request, series, instrument->histogram, delta ? change.start : 0,
                                     &point->n_exemplars);
@@ -328,10 +338,10 @@ static void set_numbers(struct request *request, Tt__Otlp__Metric *metric, enum 
     }
 }
 
-static void set_histograms(struct request *request, Tt__Otlp__Metric *metric, bool delta, void **points,
-                           size_t count)
+static void set_histograms(struct request *request, Tt__Otlp__Metric *metric, bool exponential, bool delta,
+                           void **points, size_t count)
 {
-    if (request->encoder->exponential) {
+    if (exponential) {
         Tt__Otlp__ExponentialHistogram *data = NEW(request, ExponentialHistogram, exponential_histogram);
 
         if (!data)
@@ -395,7 +405,7 @@ static void add_instrument(struct request *request, const struct tt_instrument *
     if (!metric)
         return;
     if (instrument->type == TT_METRIC_HISTOGRAM)
-        set_histograms(request, metric, delta, points, count);
+        set_histograms(request, metric, encoder->exponential, delta, points, count);
     else
         set_numbers(request, metric, instrument->type, delta, (Tt__Otlp__NumberDataPoint **)points, count);
     request->metrics[request->count++] = metric;
@@ -430,21 +440,39 @@ static const struct tt_metric_figure *figure_before(const struct tt_metrics_enco
     return NULL;
 }
 
-static Tt__Otlp__NumberDataPoint *figure_point(struct request *request, size_t at, bool delta)
+static Tt__Otlp__KeyValue **figure_labels(struct request *request, const struct tt_metric_figure *figure,
+                                          size_t *count)
+{
+    Tt__Otlp__KeyValue **pairs = get(request, TT_FIGURE_LABELS * sizeof(struct Tt__Otlp__KeyValue *));
+
+    for (size_t i = 0; pairs && i < TT_FIGURE_LABELS && figure->labels[i].key; i++)
+        add_text(request, pairs, count, figure->labels[i].key, figure->labels[i].value);
+    return pairs;
+}
+
+static void *figure_point(struct request *request, size_t at, bool delta)
 {
     const struct tt_snapshot *snapshot = request->encoder->snapshot;
     const struct tt_metric_figure *figure = &snapshot->figures[at];
     const struct tt_metric_figure *last = delta ? figure_before(request->encoder, at) : NULL;
-    Tt__Otlp__NumberDataPoint *point = NEW(request, NumberDataPoint, number_data_point);
+    uint64_t start = last ? request->encoder->previous->time : snapshot->start;
+    Tt__Otlp__NumberDataPoint *point;
 
+    if (figure->durations) {
+        const struct change change = {start, figure->durations->slots, last ? last->durations->slots : NULL};
+        Tt__Otlp__HistogramDataPoint *histogram = explicit_point(request, &change, 0, tt_duration_bounds,
+                                                                 TT_DURATION_BOUNDS);
+
+        if (histogram)
+            histogram->attributes = figure_labels(request, figure, &histogram->n_attributes);
+        return histogram;
+    }
+    point = NEW(request, NumberDataPoint, number_data_point);
     if (!point)
         return NULL;
-    point->attributes = get(request, TT_FIGURE_LABELS * sizeof(struct Tt__Otlp__KeyValue *));
-    for (size_t i = 0; point->attributes && i < TT_FIGURE_LABELS && figure->labels[i].key; i++)
-        add_text(request, point->attributes, &point->n_attributes, figure->labels[i].key,
-                 figure->labels[i].value);
+    point->attributes = figure_labels(request, figure, &point->n_attributes);
     if (figure->type != TT_METRIC_GAUGE)
-        point->start_time_unix_nano = last ? request->encoder->previous->time : snapshot->start;
+        point->start_time_unix_nano = start;
     point->time_unix_nano = snapshot->time;
     if (figure->is_real) {
         point->value_case = TT__OTLP__NUMBER_DATA_POINT__VALUE_AS_DOUBLE;
@@ -464,18 +492,21 @@ static void add_figures(struct request *request)
     const struct tt_metric_figure *first = &snapshot->figures[encoder->figure];
     bool delta = is_delta(encoder, first->type) && encoder->temporality == TT_TEMPORALITY_DELTA;
     Tt__Otlp__Metric *metric = make_metric(request, first->name, first->unit, first->help);
-    Tt__Otlp__NumberDataPoint **points;
+    void **points;
     size_t end = encoder->figure, count = 0;
 
     while (end < snapshot->figure_count && !strcmp(snapshot->figures[end].name, first->name))
         end++;
-    points = get(request, (end - encoder->figure) * sizeof(struct Tt__Otlp__NumberDataPoint *));
+    points = get(request, (end - encoder->figure) * sizeof(*points));
     for (; points && encoder->figure < end; encoder->figure++)
         points[count++] = figure_point(request, encoder->figure, delta);
     encoder->figure = end;
     if (request->failed || !metric)
         return;
-    set_numbers(request, metric, first->type, delta, points, count);
+    if (first->type == TT_METRIC_HISTOGRAM)
+        set_histograms(request, metric, false, delta, points, count);
+    else
+        set_numbers(request, metric, first->type, delta, (Tt__Otlp__NumberDataPoint **)points, count);
     request->metrics[request->count++] = metric;
     request->points += (long)count;
 }

@@ -141,13 +141,21 @@ static void add_label(struct tt_text *out, bool *any, const char *key, const cha
     tt_text_puts(out, "\"");
 }
 
-static void add_labels(struct tt_text *out, const struct tt_series *series, const char *le)
+/* Of a point: a series, or a figure. */
+struct labelled {
+    const struct tt_series *series; /* NULL: a figure */
+    const struct tt_metric_figure *figure;
+};
+
+static void add_labels(struct tt_text *out, struct labelled point, const char *le)
 {
-    const struct tt_label *labels = tt_families[tt_series_family(series)].labels;
+    const struct tt_label *labels = point.series ? tt_families[tt_series_family(point.series)].labels : NULL;
     bool any = false;
 
-    for (unsigned i = 0; labels[i].key; i++)
-        add_label(out, &any, labels[i].key, tt_series_label(series, i));
+    for (unsigned i = 0; labels && labels[i].key; i++)
+        add_label(out, &any, labels[i].key, tt_series_label(point.series, i));
+    for (unsigned i = 0; point.figure && i < TT_FIGURE_LABELS && point.figure->labels[i].key; i++)
+        add_label(out, &any, point.figure->labels[i].key, point.figure->labels[i].value);
     if (le)
         add_label(out, &any, "le", le);
     if (any)
@@ -182,36 +190,41 @@ static void format_bound(char *text, size_t size, uint64_t ns, bool open)
         strncat(text, ".0", size - strlen(text) - 1);
 }
 
-static void add_histogram(const struct tt_expose *expose, struct tt_series *series,
-                          const struct tt_instrument *instrument, struct tt_text *out)
+struct histogram {
+    const uint64_t *bounds, *values; /* values: TT_SLOT_* */
+    unsigned bound_count;
+    const struct tt_exemplar *exemplar; /* NULL: there is none */
+};
+
+static void add_histogram(const struct tt_expose *expose, const struct histogram *h, struct labelled point,
+                          struct tt_text *out)
 {
     bool open = expose->format == TT_EXPOSE_OPENMETRICS;
-    const uint64_t *values = tt_series_get(series) + instrument->slot;
-    const struct tt_exemplar *exemplar = tt_series_exemplar(series, instrument->histogram);
+    const uint64_t *values = h->values;
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i <= instrument->bound_count; i++) {
-        bool last = i == instrument->bound_count;
+    for (unsigned i = 0; i <= h->bound_count; i++) {
+        bool last = i == h->bound_count;
         char bound[32] = "+Inf";
 
         if (!last)
-            format_bound(bound, sizeof(bound), instrument->bounds[i], open);
+            format_bound(bound, sizeof(bound), h->bounds[i], open);
         sum += values[TT_SLOT_BUCKETS + i];
         add_name(out, expose, "_bucket");
-        add_labels(out, series, bound);
+        add_labels(out, point, bound);
         tt_text_printf(out, " %" PRIu64, sum);
-        if (open && exemplar->time && (last || exemplar->value <= instrument->bounds[i]) &&
-            (!i || exemplar->value > instrument->bounds[i - 1]))
-            add_exemplar(out, exemplar);
+        if (open && h->exemplar && h->exemplar->time && (last || h->exemplar->value <= h->bounds[i]) &&
+            (!i || h->exemplar->value > h->bounds[i - 1]))
+            add_exemplar(out, h->exemplar);
         tt_text_puts(out, "\n");
     }
     add_name(out, expose, "_sum");
-    add_labels(out, series, NULL);
+    add_labels(out, point, NULL);
     tt_text_puts(out, " ");
     add_seconds(out, values[TT_SLOT_SUM]);
     tt_text_puts(out, "\n");
     add_name(out, expose, "_count");
-    add_labels(out, series, NULL);
+    add_labels(out, point, NULL);
     tt_text_printf(out, " %" PRIu64 "\n", values[TT_SLOT_COUNT]);
 }
 
@@ -221,24 +234,32 @@ static void add_series(const struct tt_expose *expose, struct tt_series *series,
     if (!tt_snapshot_has(series, instrument))
         return;
     if (instrument->type == TT_METRIC_HISTOGRAM) {
-        add_histogram(expose, series, instrument, out);
+        const struct histogram histogram = {instrument->bounds, tt_series_get(series) + instrument->slot,
+                                            instrument->bound_count,
+                                            tt_series_exemplar(series, instrument->histogram)};
+
+        add_histogram(expose, &histogram, (struct labelled){.series = series}, out);
         return;
     }
     add_name(out, expose, instrument->type == TT_METRIC_COUNTER ? "_total" : "");
-    add_labels(out, series, NULL);
+    add_labels(out, (struct labelled){.series = series}, NULL);
     tt_text_printf(out, " %" PRIu64 "\n", tt_series_get(series)[instrument->slot]);
 }
 
 static void add_figure(const struct tt_expose *expose, const struct tt_metric_figure *figure,
                        struct tt_text *out)
 {
-    bool any = false;
+    const struct labelled point = {.figure = figure};
 
+    if (figure->durations) {
+        const struct histogram histogram = {tt_duration_bounds, figure->durations->slots, TT_DURATION_BOUNDS,
+                                            NULL};
+
+        add_histogram(expose, &histogram, point, out);
+        return;
+    }
     add_name(out, expose, figure->type == TT_METRIC_COUNTER ? "_total" : "");
-    for (size_t i = 0; i < TT_FIGURE_LABELS && figure->labels[i].key; i++)
-        add_label(out, &any, figure->labels[i].key, figure->labels[i].value);
-    if (any)
-        tt_text_puts(out, "}");
+    add_labels(out, point, NULL);
     if (figure->is_real)
         tt_text_printf(out, " %.9g\n", figure->real);
     else

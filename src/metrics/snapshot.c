@@ -60,6 +60,20 @@ void tt_snapshot_free(struct tt_snapshot **snapshot)
     free(s);
 }
 
+/* Room for one more behind the last of that name, or at the end. */
+static struct tt_metric_figure *place(struct tt_snapshot *snapshot, const char *name)
+{
+    size_t at = snapshot->figure_count++;
+
+    while (at && strcmp(snapshot->figures[at - 1].name, name) != 0)
+        at--;
+    if (!at)
+        at = snapshot->figure_count - 1;
+    memmove(&snapshot->figures[at + 1], &snapshot->figures[at],
+            (snapshot->figure_count - 1 - at) * sizeof(struct tt_metric_figure));
+    return &snapshot->figures[at];
+}
+
 void tt_snapshot_add(struct tt_snapshot *snapshot, const struct tt_metric_figure *figure)
 {
     struct tt_metric_figure *added;
@@ -75,18 +89,22 @@ void tt_snapshot_add(struct tt_snapshot *snapshot, const struct tt_metric_figure
         snapshot->figures = grown;
         snapshot->figure_capacity = capacity;
     }
-    added = &snapshot->figures[snapshot->figure_count];
+    added = place(snapshot, figure->name);
     *added = *figure;
+    if (figure->durations) {
+        struct tt_duration_counts *copy = tt_arena_alloc(&snapshot->arena, sizeof(*copy));
+
+        if (copy)
+            *copy = *figure->durations;
+        added->durations = copy;
+        snapshot->failed |= !copy;
+    }
     for (size_t i = 0; i < TT_FIGURE_LABELS && added->labels[i].key; i++) {
         const char *value = figure->labels[i].value ? figure->labels[i].value : "";
 
         added->labels[i].value = tt_arena_copy(&snapshot->arena, value, strlen(value));
-        if (!added->labels[i].value) {
-            snapshot->failed = true;
-            return;
-        }
+        snapshot->failed |= !added->labels[i].value;
     }
-    snapshot->figure_count++;
 }
 
 bool tt_snapshot_has(const struct tt_series *series, const struct tt_instrument *instrument)

@@ -44,19 +44,25 @@ struct option {
     uint64_t min, max; /* of numbers; max 0: no limit but the type's */
     enum option_type type;
     enum option_scope scope;
-    unsigned commands; /* enum tt_command, or-ed */
-    char letter;       /* short option or 0 */
+    unsigned commands;    /* enum tt_command, or-ed */
+    unsigned affects;     /* enum tt_affected, or-ed; 0: it is of one invocation */
+    const char *inherits; /* the option of which it takes the value where it has none; NULL: of none */
+    char letter;          /* short option or 0 */
     bool secret;
     bool pairs;        /* elements of the list are written "key=value; key=value", or as mappings in a file */
     bool strict;       /* a bad value is an error from standard variables, too */
     bool may_be_empty; /* OPTION_TEXT */
-    bool fixed;        /* stays what it is while the agent runs */
     bool power;        /* OPTION_SIZE: rounded up to a power of two */
 };
 
-extern const struct option tt_option_table[];
-extern const char *const tt_command_names[]; /* by bit of enum tt_command; ended by NULL */
+extern const struct option tt_option_table[]; /* table.c, and rows_*.h */
+extern const char *const tt_command_names[];  /* by bit of enum tt_command; ended by NULL */
 extern const size_t tt_option_count;
+
+bool tt_option_is_list(const struct option *option);
+/* Takes the text over, also on failure; NULL is -ENOMEM. */
+int tt_list_add(struct tt_list *list, char *text);
+void tt_list_free(struct tt_list *list);
 
 const struct option *tt_option_find(const char *name, size_t length);
 /* TANGOTRACE_RING_SIZE; `buffer` of 64 bytes. */

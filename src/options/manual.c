@@ -85,7 +85,7 @@ static void put_option(struct tt_text *out, const struct option *option, bool fi
     if (option->choices)
         put_choices(out, option);
     put_default(out, option);
-    if (option->fixed)
+    if (option->affects & TT_AFFECTS_RESTART)
         tt_text_puts(out, "A reload (SIGHUP) does not change it.\n");
     if (file)
         return;

@@ -58,23 +58,10 @@ static const struct option *list_head(const struct option *option)
     return option->type == OPTION_EXCLUDE ? tt_option_find("select", 6) : option;
 }
 
-static bool is_list(const struct option *option)
-{
-    return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
-}
-
-static void free_list(struct tt_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free(list->items[i]);
-    free(list->items);
-    *list = (struct tt_list){0};
-}
-
 static int empty_list(struct tt_options *options, const struct option *option)
 {
     if (option->type == OPTION_LIST) {
-        free_list((struct tt_list *)((char *)options + option->offset));
+        tt_list_free((struct tt_list *)((char *)options + option->offset));
         return 0;
     }
     tt_selection_free(&options->selection);
@@ -93,7 +80,7 @@ static int apply(struct tt_options *options, const struct assignments *list, cha
         char *origin;
         int err = 0;
 
-        if (is_list(a->option) && !emptied[index])
+        if (tt_option_is_list(a->option) && !emptied[index])
             err = empty_list(options, a->option);
         emptied[index] = true;
         if (!err)
@@ -149,7 +136,7 @@ static const char *variable(char *const environment[], const char *name)
 static int assign_variable(struct assignments *list, const struct option *option, const char *name,
                            const char *value, bool lenient)
 {
-    if (!is_list(option))
+    if (!tt_option_is_list(option))
         return tt_assign(list, option, value, strlen(value), lenient, "%s", name);
     while (*value) {
         size_t length = strcspn(value, ",");
@@ -416,20 +403,6 @@ static char *default_control(enum tt_command command, char *const environment[])
     return path;
 }
 
-static int add_to_list(struct tt_list *list, char *text)
-{
-    char **items = text ? reallocarray(list->items, list->count + 2, sizeof(*items)) : NULL;
-
-    if (!items) {
-        free(text);
-        return -ENOMEM;
-    }
-    list->items = items;
-    items[list->count++] = text;
-    items[list->count] = NULL;
-    return 0;
-}
-
 /* What "otlp" without a URL stands for. */
 static char *otlp_target(const struct tt_options *options)
 {
@@ -466,7 +439,7 @@ static int complete_metrics(struct tt_options *options)
     int err = 0;
 
     if (!list->count && options->otlp_of[TT_OTLP_METRICS].endpoint)
-        err = add_to_list(list, strdup("otlp"));
+        err = tt_list_add(list, strdup("otlp"));
     if (list->count)
         drop_none(list);
     for (size_t i = 0; i < list->count && !err; i++) {
@@ -495,11 +468,10 @@ static int add_details(struct tt_options *options)
     return err;
 }
 
-/* What was not given for the option `name` is what was given, or is the default, of `other`. */
-static int inherit(struct tt_options *options, const char *name, const char *other)
+/* What was not given is what was given, or is the default, of the other. */
+static int inherit(struct tt_options *options, const struct option *to)
 {
-    const struct option *to = tt_option_find(name, strlen(name)),
-                        *from = tt_option_find(other, strlen(other));
+    const struct option *from = tt_option_find(to->inherits, strlen(to->inherits));
     char **origin = &options->origin[to - tt_option_table], *given = options->origin[from - tt_option_table];
     void *value = (char *)options + to->offset;
     const void *source = (const char *)options + from->offset;
@@ -516,24 +488,11 @@ static int inherit(struct tt_options *options, const char *name, const char *oth
 
 static int inherit_all(struct tt_options *options)
 {
-    static const char *const signals[] = {"traces", "logs", "metrics"};
-    static const char *const settings[] = {
-        "headers", "timeout", "compression", "protocol", "certificate", "client-certificate", "client-key"};
-    static const char *const queues[] = {"queue-size", "batch-size", "batch-delay"};
-    char name[64], other[64];
     int err = 0;
 
-    for (size_t i = 0; i < TT_ARRAY_SIZE(signals) * TT_ARRAY_SIZE(settings) && !err; i++) {
-        const char *setting = settings[i % TT_ARRAY_SIZE(settings)];
-
-        snprintf(name, sizeof(name), "otlp-%s-%s", signals[i / TT_ARRAY_SIZE(settings)], setting);
-        snprintf(other, sizeof(other), "otlp-%s", setting);
-        err = inherit(options, name, other);
-    }
-    for (size_t i = 0; i < TT_ARRAY_SIZE(queues) && !err; i++) {
-        snprintf(name, sizeof(name), "log-%s", queues[i]);
-        err = inherit(options, name, queues[i]);
-    }
+    for (size_t i = 0; i < tt_option_count && !err; i++)
+        if (tt_option_table[i].inherits)
+            err = inherit(options, &tt_option_table[i]);
     return err;
 }
 
@@ -551,9 +510,9 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
     if (!options->control)
         return -ENOMEM;
     if (!options->exports.count) {
-        err = add_to_list(&options->exports, strdup("console"));
+        err = tt_list_add(&options->exports, strdup("console"));
         if (!err && (options->otlp_endpoint || options->otlp_of[TT_OTLP_TRACES].endpoint))
-            err = add_to_list(&options->exports, strdup("otlp"));
+            err = tt_list_add(&options->exports, strdup("otlp"));
     }
     if (!err)
         drop_none(&options->exports);
@@ -603,7 +562,7 @@ void tt_options_free(struct tt_options *options)
         if (option->type == OPTION_TEXT)
             free(*(char **)((char *)options + option->offset));
         else if (option->type == OPTION_LIST)
-            free_list((struct tt_list *)((char *)options + option->offset));
+            tt_list_free((struct tt_list *)((char *)options + option->offset));
         free(options->origin[i]);
     }
     free(options->arguments);

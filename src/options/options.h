@@ -2,8 +2,8 @@
 /*
  * options.h: the one table of options, and the values it fills. The table makes the command line, the
  * environment (TANGOTRACE_*, and OTEL_* with their standard meaning), the YAML file, --help, --print-config
- * and docs/options.md. Precedence: defaults < file < environment < command line. A new option is a row in
- * table.c and a field here.
+ * and docs/options.md. Precedence: defaults < file < environment < command line. A new option is a row in a
+ * file of rows and a field here.
  */
 #pragma once
 
@@ -56,15 +56,23 @@ struct tt_list {
 
 #define TT_OPTIONS_MAX 128 /* rows of the table */
 
-/* Headings of the table. */
-#define TT_GROUP_SELECT  "Which processes"
-#define TT_GROUP_EXPORT  "Where spans go"
-#define TT_GROUP_SAMPLE  "Sampling"
-#define TT_GROUP_OTLP    "OTLP"
-#define TT_GROUP_METRICS "Metrics"
-#define TT_GROUP_CONSOLE "Console"
-#define TT_GROUP_AGENT   "The agent"
-#define TT_GROUP_CALL    "This invocation"
+/* What another value of an option changes in the running agent. */
+enum tt_affected {
+    TT_AFFECTS_VALUE = 1,        /* it is looked at where it is used; nothing is made anew */
+    TT_AFFECTS_OTHERS = 2,       /* once parsed it is part of other options, and does what those do */
+    TT_AFFECTS_RESTART = 4,      /* nothing before a restart */
+    TT_AFFECTS_EXPORTS = 8,      /* which exporters there are .. */
+    TT_AFFECTS_EXPORTERS = 0x10, /* .. what all are made with .. */
+    TT_AFFECTS_CONSOLE = 0x20,   /* .. what the console is .. */
+    TT_AFFECTS_OTLP = 0x40,      /* .. and those that speak OTLP */
+    TT_AFFECTS_SAMPLER = 0x80,
+    TT_AFFECTS_RESOURCES = 0x100,
+    TT_AFFECTS_METRICS = 0x200,  /* series */
+    TT_AFFECTS_POINTS = 0x400,   /* what the ways of metrics by OTLP and to files are made with */
+    TT_AFFECTS_LISTENER = 0x800, /* the HTTP server */
+    TT_AFFECTS_PLANS = 0x1000,   /* the plans on disk */
+    TT_AFFECTS_CONTROL = 0x2000, /* the agent's socket */
+};
 
 struct tt_options {
     /* Which processes. */
@@ -177,8 +185,8 @@ int tt_options_reload(const struct tt_options *old, struct tt_options *options, 
 /* The same as `record` means them: events go to `path`, and nothing is exported unless asked for. 0 or
  * -ENOMEM. */
 int tt_options_record(struct tt_options *options, const char *path);
-/* Do they differ in that option, or in any of that group? */
-bool tt_options_differ(const struct tt_options *a, const struct tt_options *b, const char *name_or_group);
+/* What the options in which they differ affect: enum tt_affected, or-ed. */
+unsigned tt_options_affected(const struct tt_options *a, const struct tt_options *b);
 
 /* Was the option of that name given by the user, anywhere? */
 bool tt_options_given(const struct tt_options *options, const char *name);

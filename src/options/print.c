@@ -250,7 +250,7 @@ static void reference_one(const struct option *option, struct tt_text *out)
             tt_text_printf(out, ", `%s`", option->standard[i]);
         tt_text_puts(out, "\n");
     }
-    if (option->fixed)
+    if (option->affects & TT_AFFECTS_RESTART)
         tt_text_puts(out, "* a reload (SIGHUP) does not change it\n");
     tt_text_puts(out, "* commands:");
     for (size_t i = 0; tt_command_names[i]; i++) {

@@ -59,31 +59,30 @@ static bool same_value(const struct tt_options *a, const struct tt_options *b, c
     }
 }
 
-bool tt_options_differ(const struct tt_options *a, const struct tt_options *b, const char *name_or_group)
+unsigned tt_options_affected(const struct tt_options *a, const struct tt_options *b)
 {
-    for (size_t i = 0; i < tt_option_count; i++) {
-        const struct option *option = &tt_option_table[i];
+    unsigned affected = 0;
 
-        if ((!strcmp(option->name, name_or_group) || !strcmp(option->group, name_or_group)) &&
-            !same_value(a, b, option))
-            return true;
-    }
-    return false;
+    for (size_t i = 0; i < tt_option_count; i++)
+        if (!same_value(a, b, &tt_option_table[i]))
+            affected |= tt_option_table[i].affects;
+    return affected;
 }
 
-/* Numbers only: none of the others has to stay. */
+/* Texts and lists are not kept: nobody looks at those after the start. */
 static void keep_fixed(const struct tt_options *old, struct tt_options *options)
 {
+    static const size_t sizes[] = {[OPTION_BOOL] = sizeof(bool),       [OPTION_SIZE] = sizeof(uint64_t),
+                                   [OPTION_COUNT] = sizeof(unsigned),  [OPTION_DURATION] = sizeof(unsigned),
+                                   [OPTION_CHOICE] = sizeof(unsigned), [OPTION_LIST] = 0};
+
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];
 
-        if (!option->fixed || same_value(old, options, option))
+        if (!(option->affects & TT_AFFECTS_RESTART) || same_value(old, options, option))
             continue;
         tt_warn("%s cannot change while the agent runs: it stays what it is until a restart", option->name);
-        memcpy((char *)options + option->offset, field_of(old, option),
-               option->type == OPTION_SIZE   ? sizeof(uint64_t)
-               : option->type == OPTION_BOOL ? sizeof(bool)
-                                             : sizeof(unsigned));
+        memcpy((char *)options + option->offset, field_of(old, option), sizes[option->type]);
     }
 }
 

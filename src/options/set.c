@@ -147,27 +147,41 @@ static int set_choice(void *field, const struct assignment *a, char **error)
     return refuse(a, error, "\"%s\" is none of: %s", a->value, all.data ? all.data : "");
 }
 
+bool tt_option_is_list(const struct option *option)
+{
+    return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
+}
+
+int tt_list_add(struct tt_list *list, char *text)
+{
+    char **items = text ? reallocarray(list->items, list->count + 2, sizeof(*items)) : NULL;
+
+    if (!items) {
+        free(text);
+        return -ENOMEM;
+    }
+    list->items = items;
+    items[list->count++] = text;
+    items[list->count] = NULL;
+    return 0;
+}
+
+void tt_list_free(struct tt_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct tt_list){0};
+}
+
 static int set_list(void *field, const struct assignment *a, char **error)
 {
-    struct tt_list *list = field;
-    char **items, *copy;
     int err;
 
     if (!*a->value)
         return refuse(a, error, "the value is empty");
     err = check_value(a, error);
-    if (err)
-        return err;
-    items = reallocarray(list->items, list->count + 2, sizeof(*items));
-    if (!items)
-        return -ENOMEM;
-    list->items = items;
-    copy = strdup(a->value);
-    if (!copy)
-        return -ENOMEM;
-    items[list->count++] = copy;
-    items[list->count] = NULL;
-    return 0;
+    return err ? err : tt_list_add(field, strdup(a->value));
 }
 
 static int set_rule(void *field, const struct assignment *a, char **error)

@@ -35,11 +35,6 @@ fail_at(struct reader *reader, size_t line, const char *format, ...)
     return -EINVAL;
 }
 
-static bool is_list(const struct option *option)
-{
-    return option->type == OPTION_LIST || option->type == OPTION_SELECT || option->type == OPTION_EXCLUDE;
-}
-
 static int read_scalar(struct reader *reader, const struct option *option, const yaml_node_t *node)
 {
     const char *value = (const char *)node->data.scalar.value;
@@ -79,7 +74,7 @@ static int read_pairs(struct reader *reader, const struct option *option, const 
 
 static int read_sequence(struct reader *reader, const struct option *option, const yaml_node_t *node)
 {
-    if (!is_list(option))
+    if (!tt_option_is_list(option))
         return FAIL(reader, node, "%s takes one value, not a list", option->name);
     for (const yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
          i++) {
@@ -169,7 +164,7 @@ static int read_pair(struct reader *reader, const yaml_node_pair_t *pair, const 
         return read_sequence(reader, option, value);
     if (value->type != YAML_SCALAR_NODE)
         return FAIL(reader, value, "%s takes %s, not a mapping", option->name,
-                    is_list(option) ? "a list" : "a value");
+                    tt_option_is_list(option) ? "a list" : "a value");
     return read_scalar(reader, option, value);
 }
 

@@ -21,7 +21,6 @@
 #define MAGIC     "TTPLAN01"
 #define ENTRY_MAX (4u << 20)
 #define SUFFIX    ".plan"
-#define TEMPORARY "new.tmp" /* one name is enough: who stores holds the lock of the directory */
 #define NAME_SIZE (2 * TT_BUILD_ID_MAX + 1 + 16 + sizeof(SUFFIX))
 
 struct header {
@@ -193,28 +192,6 @@ int tt_plan_cache_load(struct tt_plan_cache *cache, int fd, const char *path, st
 
 /* ---- storing ---- */
 
-/* A file of that name with all of it, or none. */
-static int write_entry(int dir, const char *name, const struct header *header, const struct tt_text *body)
-{
-    _cleanup_close_ int fd = -1;
-    int err;
-
-    unlinkat(dir, TEMPORARY, 0); /* of an agent that was killed here */
-    fd = openat(dir, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return -errno;
-    err = tt_write_all(fd, header, sizeof(*header));
-    if (!err)
-        err = tt_write_all(fd, body->data, body->size);
-    if (!err && fdatasync(fd))
-        err = -errno;
-    if (!err && renameat(dir, TEMPORARY, dir, name))
-        err = -errno;
-    if (err)
-        unlinkat(dir, TEMPORARY, 0);
-    return err;
-}
-
 struct kept {
     char name[NAME_SIZE];
     struct timespec used;
@@ -287,6 +264,7 @@ int tt_plan_cache_store(struct tt_plan_cache *cache, const struct tt_plan *plan)
 {
     _cleanup_(tt_text_free) struct tt_text body = {0};
     struct header header = {.magic = MAGIC};
+    struct iovec parts[] = {{&header, sizeof(header)}, {0}};
     char name[NAME_SIZE];
     int err;
 
@@ -303,7 +281,8 @@ int tt_plan_cache_store(struct tt_plan_cache *cache, const struct tt_plan *plan)
     name_of(plan->build_id, plan->build_id_size, plan->source.file_size, name);
     if (flock(cache->dir, LOCK_EX | LOCK_NB))
         return errno == EWOULDBLOCK ? -EBUSY : -errno;
-    err = write_entry(cache->dir, name, &header, &body);
+    parts[1] = (struct iovec){body.data, body.size};
+    err = tt_directory_put(cache->dir, name, 0644, parts, TT_ARRAY_SIZE(parts));
     if (!err)
         make_room(cache->dir);
     flock(cache->dir, LOCK_UN);

@@ -239,7 +239,14 @@ def test_itself(bed):
     between("tangotrace_requests_joined_total", "correlate", "joined")
     between("tangotrace_requests_unmatched_total", "correlate", "client_unmatched", side="client")
     between("tangotrace_exits_unpaired_total", "assemble", "early_exits", reason="early")
-    between("otel_sdk_processor_span_processed_total", "exporters", 0, "figures", "queued", error_type="")
+    between("otel_sdk_processor_span_processed_total", "exporters", 0, "figures", "processed", error_type="")
+    between("otel_sdk_processor_span_queue_capacity", "exporters", 0, "figures", "capacity")
+    between("otel_sdk_processor_log_queue_capacity", "exporters", 0, "logs", "capacity")
+    between("otel_sdk_exporter_operation_duration_seconds_count", "exporters", 0, "figures", "operations",
+            otel_component_type="otlp_json_file_span_exporter")
+    between("otel_sdk_log_created_total", "logs", "made")
+    for name in ("otel_sdk_exporter_span_inflight", "otel_sdk_processor_span_queue_size"):
+        check(0 <= metrics.sum(name) <= metrics.sum("otel_sdk_processor_span_queue_capacity"), name, metrics.sum(name))
     between("otel_sdk_exporter_span_exported_total", "exporters", 0, "figures", "exported", error_type="")
     check(0 < metrics.sum("tangotrace_ring_peak_bytes") <= metrics.sum("tangotrace_ring_size_bytes"), "use of the ring buffer")
     check(metrics.sum("tangotrace_ring_used_bytes") <= metrics.sum("tangotrace_ring_peak_bytes"), "use of the ring buffer now")

@@ -9,7 +9,8 @@
 #include "agent/measure.h"
 #include "agent/pipeline.h"
 #include "agent/publish.h"
-#include "options/options.h"
+#include "export/points.h"
+#include "options/internal.h"
 
 static const struct tt_row *no_row(void *context, uint32_t point)
 {
@@ -177,6 +178,226 @@ static void test_kept(void **state)
     teardown(&b);
 }
 
+/* ---- what each option affects ---- */
+
+#define MADE_EXPORTERS (TT_AFFECTS_EXPORTERS | TT_AFFECTS_CONSOLE | TT_AFFECTS_OTLP)
+
+/* All that is made of the options, without what only points to somewhere else after another parsing. */
+struct made {
+    struct tt_export_config exporters;
+    struct tt_sampler_config sampler;
+    struct tt_metrics_config metrics;
+    struct tt_points_config points;
+    struct {
+        const char *name, *attributes;
+    } own;
+};
+
+static void make_all(struct made *made, const struct tt_options *options)
+{
+    const struct tt_pipeline_config config = config_of(options);
+
+    memset(made, 0, sizeof(*made));
+    made->exporters = tt_pipeline_export_config(&config);
+    made->sampler = tt_pipeline_sampler_config(&config);
+    made->metrics = tt_pipeline_metrics_config(options);
+    made->points = tt_publisher_points_config(options);
+    made->own.name = options->service_name;
+    made->own.attributes = options->resource_attributes;
+}
+
+static unsigned differences(const struct made *a, const struct made *b)
+{
+    return (memcmp(&a->exporters, &b->exporters, sizeof(a->exporters)) ? MADE_EXPORTERS : 0) |
+           (memcmp(&a->sampler, &b->sampler, sizeof(a->sampler)) ? TT_AFFECTS_SAMPLER : 0) |
+           (memcmp(&a->metrics, &b->metrics, sizeof(a->metrics)) || memcmp(&a->own, &b->own, sizeof(a->own))
+                ? TT_AFFECTS_METRICS
+                : 0) |
+           (memcmp(&a->points, &b->points, sizeof(a->points)) ? TT_AFFECTS_POINTS : 0);
+}
+
+/* A value that the row takes, and is not the default. */
+static char *another_text(const struct option *option)
+{
+    static const char *const candidates[] = {"0.5",          "2s",  "http://other:4318", "name=value", "{ }",
+                                             "9999",         "rpc", "device=x; ratio=1", "null",       "otlp",
+                                             "function=X::y"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(candidates); i++) {
+        char *error = NULL;
+        bool good = !option->check || !option->check(candidates[i], &error);
+
+        free(error);
+        if (good)
+            return (char *)candidates[i];
+    }
+    fail_msg("no value known for %s", option->name);
+    return NULL;
+}
+
+/* What is made otherwise when this option alone has any other value. The copies share all else. */
+static unsigned affects_in_fact(const struct tt_options *base, const struct option *option)
+{
+    struct tt_options other = *base;
+    void *field = (char *)&other + option->offset;
+    char *items[] = {another_text(option), NULL};
+    unsigned found = 0, was;
+    struct made a, b;
+
+    make_all(&a, base);
+    switch (option->type) {
+    case OPTION_BOOL:
+        *(bool *)field = !*(bool *)field;
+        break;
+    case OPTION_TEXT:
+        *(char **)field = items[0];
+        break;
+    case OPTION_LIST:
+        *(struct tt_list *)field = (struct tt_list){items, 1};
+        break;
+    case OPTION_SIZE:
+        *(uint64_t *)field += 1;
+        break;
+    case OPTION_CHOICE: /* one of them may mean the default */
+        was = *(unsigned *)field;
+        for (*(unsigned *)field = 0; option->choices[*(unsigned *)field]; ++*(unsigned *)field) {
+            make_all(&b, &other);
+            found |= *(unsigned *)field == was ? 0 : differences(&a, &b);
+        }
+        return found;
+    case OPTION_COUNT:
+    case OPTION_DURATION:
+        *(unsigned *)field += 1;
+        break;
+    default: /* selections: nothing is made of them */
+        return 0;
+    }
+    make_all(&b, &other);
+    return differences(&a, &b);
+}
+
+/* Every row says what it affects, and all of it: what is made of the options is compared. */
+static void test_affected(void **state)
+{
+    struct tt_options base = parse(ARGS("--export", "null"));
+    const unsigned masks[] = {MADE_EXPORTERS, TT_AFFECTS_SAMPLER, TT_AFFECTS_METRICS, TT_AFFECTS_POINTS};
+    unsigned rows = 0;
+
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+        unsigned found;
+
+        if (option->scope != SCOPE_EVERYWHERE || !(option->commands & TT_COMMAND_RUN))
+            continue;
+        rows++;
+        found = affects_in_fact(&base, option);
+        if (!option->affects)
+            fail_msg("%s does not say what it affects", option->name);
+        if ((option->affects & TT_AFFECTS_RESTART) && (option->affects != TT_AFFECTS_RESTART || found))
+            fail_msg("%s affects something without a restart, too", option->name);
+        for (size_t m = 0; m < TT_ARRAY_SIZE(masks); m++)
+            if (!(option->affects & masks[m]) != !(found & masks[m]) &&
+                !(option->affects & TT_AFFECTS_OTHERS))
+                fail_msg("%s says it affects %#x, and does affect %#x", option->name, option->affects, found);
+    }
+    assert_true(rows > 90);
+    tt_options_free(&base);
+}
+
+/* What is given for all signals, or as a part of other options, reaches those. */
+static void test_affects_others(void **state)
+{
+    unsigned rows = 0;
+
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *option = &tt_option_table[i];
+        struct tt_options base, other;
+        unsigned affected;
+        char name[64];
+
+        if (!(option->affects & TT_AFFECTS_OTHERS))
+            continue;
+        rows++;
+        snprintf(name, sizeof(name), "--%s", option->name);
+        base = parse(ARGS("--export", "otlp", "--metrics-export", "otlp"));
+        other = parse(ARGS("--export", "otlp", "--metrics-export", "otlp", name,
+                           option->choices                   ? (char *)option->choices[0]
+                           : option->type == OPTION_DURATION ? "7s"
+                                                             : another_text(option)));
+        if (option->choices && !(tt_options_affected(&base, &other) & TT_AFFECTS_OTHERS)) {
+            tt_options_free(&other);
+            other = parse(
+                ARGS("--export", "otlp", "--metrics-export", "otlp", name, (char *)option->choices[1]));
+        }
+        affected = tt_options_affected(&base, &other);
+        if (!(affected & TT_AFFECTS_OTHERS) || affected == TT_AFFECTS_OTHERS)
+            fail_msg("%s affects nothing: %#x", option->name, affected);
+        tt_options_free(&base);
+        tt_options_free(&other);
+    }
+    assert_true(rows >= 10);
+}
+
+#define THREE "--export", "null", "--export", "otlp:http://127.0.0.1:1", "--export", "console"
+
+/* Which of the three are others after this option is given besides: a bit for each. */
+static unsigned others_by(char *option, char *value)
+{
+    struct tt_exporter *before[3];
+    struct bench b = {0};
+    unsigned found = 0;
+
+    setup(&b, ARGS(THREE));
+    memcpy(before, b.pipeline->exporters, sizeof(before));
+    assert_int_equal(change(&b, ARGS(THREE, option, value)), 0);
+    assert_int_equal(b.pipeline->exporter_count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        found |= (unsigned)(b.pipeline->exporters[i] != before[i]) << i;
+    tt_pipeline_retire(b.pipeline, 1000);
+    teardown(&b);
+    return found;
+}
+
+/* Only those exporters are made anew that would be others. */
+static void test_only_those(void **state)
+{
+    assert_int_equal(others_by("--log-rate", "5"), 0);
+    assert_int_equal(others_by("--attribute-length", "50"), 0);
+    assert_int_equal(others_by("--calls-open", "5s"), 0);
+    assert_int_equal(others_by("--sampling-rate", "5"), 0);
+    assert_int_equal(others_by("--otlp-metrics-headers", "a=b"), 0);
+    assert_int_equal(others_by("--batch-size", "5"), 7);
+    assert_int_equal(others_by("--otlp-headers", "a=b"), 2);
+    assert_int_equal(others_by("--otlp-logs-timeout", "5s"), 2);
+    assert_int_equal(others_by("--otlp-logs-endpoint", "http://127.0.0.1:2/logs"), 2);
+    assert_int_equal(others_by("--join-wait", "5s"), 2);
+    assert_int_equal(others_by("--sampling-wait", "5s"), 2);
+    assert_int_equal(others_by("--console-rate", "5"), 4);
+}
+
+/* Log records go where the first destination's do: which that is may change, too. */
+static void test_logs_of_the_first(void **state)
+{
+    char one[] = "otlp:http://127.0.0.1:1", two[] = "otlp:http://127.0.0.1:2",
+         logs[] = "http://127.0.0.1:3/logs";
+    struct tt_exporter *first, *second;
+    struct bench b = {0};
+
+    setup(&b, ARGS("--export", one, "--export", two, "--otlp-logs-endpoint", logs));
+    first = b.pipeline->exporters[0];
+    second = b.pipeline->exporters[1];
+    assert_int_equal(
+        change(&b, ARGS("--export", one, "--export", "null", "--export", two, "--otlp-logs-endpoint", logs)),
+        0);
+    assert_ptr_equal(b.pipeline->exporters[0], first);
+    assert_ptr_equal(b.pipeline->exporters[2], second);
+    assert_int_equal(change(&b, ARGS("--export", two, "--export", one, "--otlp-logs-endpoint", logs)), 0);
+    assert_ptr_not_equal(b.pipeline->exporters[0], second);
+    assert_ptr_not_equal(b.pipeline->exporters[1], first);
+    tt_pipeline_retire(b.pipeline, 1000);
+    teardown(&b);
+}
+
 /* One exporter of several that cannot be had: nothing has changed, nothing is left behind. */
 static void test_refused(void **state)
 {
@@ -328,8 +549,11 @@ static void test_publisher(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exporters), cmocka_unit_test(test_kept),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_metrics), cmocka_unit_test(test_publisher),
+        cmocka_unit_test(test_exporters),         cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_refused),           cmocka_unit_test(test_affected),
+        cmocka_unit_test(test_affects_others),    cmocka_unit_test(test_only_those),
+        cmocka_unit_test(test_logs_of_the_first), cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_metrics),           cmocka_unit_test(test_publisher),
     };
 
     return cmocka_run_group_tests_name("change", tests, NULL, NULL);

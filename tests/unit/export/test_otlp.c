@@ -63,6 +63,15 @@ static void end(struct bed *bed)
     tt_otel_resource_put(&bed->resource);
 }
 
+/* At the end: how many exports ended that way, and no other. */
+static void check_operations(const struct bed *bed, enum tt_operation how, uint64_t count)
+{
+    assert_int_equal(bed->stats.operations, count);
+    assert_int_equal(bed->stats.durations[how].slots[TT_SLOT_COUNT], count);
+    assert_int_equal(bed->stats.processed, bed->stats.queued);
+    assert_int_equal(bed->stats.in_queue + bed->stats.inflight, 0);
+}
+
 static void test_accepted(void **state)
 {
     static const struct step steps[] = {
@@ -159,6 +168,8 @@ static void test_retried(void **state)
     assert_true(bed.stats.retries >= 3); /* libcurl itself repeats what a kept-alive connection lost */
     assert_true(bed.server.times[1] - bed.server.times[0] >= 100);
     end(&bed);
+    check_operations(&bed, TT_OPERATION_DONE, 2);
+    assert_true(bed.stats.durations[TT_OPERATION_DONE].slots[TT_SLOT_SUM] >= 100000000);
 }
 
 static void test_retry_after(void **state)
@@ -246,6 +257,7 @@ static void test_slow(void **state)
     assert_int_equal(bed.stats.dropped_timeout, 10);
     assert_true(server_ms() - begin >= 300 && server_ms() - begin < 2000);
     end(&bed);
+    check_operations(&bed, TT_OPERATION_TIMEOUT, 1);
 }
 
 /* "200" arrived: the spans have been taken, whatever happens to the rest of the answer. */
@@ -319,6 +331,7 @@ static void test_partial_success(void **state)
     assert_int_equal(bed.stats.dropped_refused, 3);
     assert_int_equal(bed.server.requests, 1);
     end(&bed);
+    check_operations(&bed, TT_OPERATION_REJECTED, 1);
 }
 
 /* The same in JSON, and JSON that is none of ours: 2xx is what counts. */

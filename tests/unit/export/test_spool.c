@@ -255,6 +255,31 @@ static void test_removed(void **state)
     assert_int_equal(place->counters.dropped_damaged, 3);
 }
 
+/* A destination that is away for long is no reason to read the disk at every try; and the batch that waits
+ * makes room, as any other. */
+static void test_read_once(void **state)
+{
+    struct place *place = *state;
+    struct tt_spool_batch batch, again;
+    _cleanup_free_ char *path = NULL;
+
+    assert_int_equal(open_spool(place, 2 * 4096, DAY), 0);
+    assert_int_equal(put(place, "first", 3), 0);
+    assert_int_equal(put(place, "second", 4), 0);
+    assert_true(tt_spool_oldest(place->spool, &batch));
+    path = file_of(place, ".batch", 0);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_true(tt_spool_oldest(place->spool, &again));
+    assert_ptr_equal(again.data, batch.data);
+    check_next(place, "first", 3);
+    assert_true(tt_spool_oldest(place->spool, &batch));
+    assert_int_equal(put(place, "third", 5), 0);
+    assert_int_equal(put(place, "fourth", 6), 0);
+    assert_int_equal(place->counters.dropped_spool, 4);
+    check_next(place, "third", 5);
+    check_next(place, "fourth", 6);
+}
+
 static void test_others_could_write(void **state)
 {
     struct place *place = *state;
@@ -402,6 +427,11 @@ static void test_answers(void **state)
     settle(&bed, 50, 0);
     assert_true(bed.server.times[3] - bed.server.times[2] >= 1000);
     stop(&bed);
+    assert_int_equal(bed.stats.durations[TT_OPERATION_STORED].slots[TT_SLOT_COUNT], 2);
+    assert_int_equal(bed.stats.durations[TT_OPERATION_REJECTED].slots[TT_SLOT_COUNT], 1);
+    assert_true(bed.stats.durations[TT_OPERATION_DONE].slots[TT_SLOT_COUNT] >=
+                1); /* what is new waits, or not */
+    assert_int_equal(bed.stats.durations[TT_OPERATION_TIMEOUT].slots[TT_SLOT_COUNT], 0);
     server_end(&bed.server);
     tt_otel_resource_put(&bed.resource);
 }
@@ -507,6 +537,7 @@ int main(void)
         TEST(test_age),
         TEST(test_damage),
         TEST(test_removed),
+        TEST(test_read_once),
         TEST(test_others_could_write),
         TEST(test_gap),
         TEST(test_outage),

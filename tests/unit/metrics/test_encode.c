@@ -273,27 +273,45 @@ static void test_delta_figures(void **state)
     struct tt_snapshot *shots[2];
 
     for (unsigned i = 0; i < 2; i++) {
+        const struct tt_duration_counts durations = {{[TT_SLOT_COUNT] = 3 + i,
+                                                      [TT_SLOT_SUM] = 4000000000 + 1000000000 * i,
+                                                      [TT_SLOT_BUCKETS] = 2,
+                                                      [TT_SLOT_BUCKETS + TT_DURATION_BOUNDS] = 1 + i}};
         const struct tt_metric_figure figures[] = {
             {.name = "c", .unit = "", .help = "", .type = TT_METRIC_COUNTER, .integer = 10 + 5 * i},
             {.name = "u", .unit = "", .help = "", .type = TT_METRIC_UPDOWN, .integer = 10 - 5 * i},
+            {.name = "d", .unit = "s", .help = "", .type = TT_METRIC_HISTOGRAM, .durations = &durations},
         };
 
         shots[i] = tt_metrics_snapshot(metrics, START + i);
         tt_snapshot_add(shots[i], &figures[0]);
         tt_snapshot_add(shots[i], &figures[1]);
+        tt_snapshot_add(shots[i], &figures[2]);
     }
     for (int low = 0; low < 2; low++) {
+        const Tt__Otlp__HistogramDataPoint *point;
         Tt__Otlp__MetricsRequest *request;
         size_t count;
 
         assert_int_equal(encode(shots[1], shots[0], low ? TT_TEMPORALITY_LOWMEMORY : TT_TEMPORALITY_DELTA,
-                                false, &request, 1, &count),
-                         2);
+                                true, &request, 1, &count),
+                         3);
         assert_int_equal(find(request, "c")->sum->data_points[0]->as_int, low ? 15 : 5);
         assert_int_equal(find(request, "c")->sum->aggregation_temporality, low ? 2 : 1);
         assert_int_equal(find(request, "u")->sum->data_points[0]->as_int, 5);
         assert_int_equal(find(request, "u")->sum->aggregation_temporality, 2);
         assert_false(find(request, "u")->sum->is_monotonic);
+        /* Buckets that are the same for ever, whatever those of spans are. */
+        assert_int_equal(find(request, "d")->data_case, TT__OTLP__METRIC__DATA_HISTOGRAM);
+        assert_int_equal(find(request, "d")->histogram->aggregation_temporality, low ? 2 : 1);
+        point = find(request, "d")->histogram->data_points[0];
+        assert_int_equal(point->count, low ? 4 : 1);
+        assert_true(point->sum == (low ? 5 : 1));
+        assert_int_equal(point->n_explicit_bounds, TT_DURATION_BOUNDS);
+        assert_int_equal(point->n_bucket_counts, TT_DURATION_BOUNDS + 1);
+        assert_true(point->explicit_bounds[0] == 0.005);
+        assert_int_equal(point->bucket_counts[0], low ? 2 : 0);
+        assert_int_equal(point->bucket_counts[TT_DURATION_BOUNDS], low ? 2 : 1);
         tt__otlp__metrics_request__free_unpacked(request, NULL);
     }
     tt_snapshot_free(&shots[0]);

@@ -11,6 +11,8 @@
 
 static void add_figures(struct tt_snapshot *snapshot)
 {
+    static struct tt_durations durations;
+    struct tt_duration_counts counts;
     const struct tt_metric_figure figures[] = {
         {.name = "otel.sdk.exporter.span.exported",
          .unit = "{span}",
@@ -42,7 +44,27 @@ static void add_figures(struct tt_snapshot *snapshot)
          .type = TT_METRIC_GAUGE,
          .is_real = true,
          .real = 0.5},
+        {.name = "otel.sdk.exporter.operation.duration",
+         .unit = "s",
+         .help = "Exports",
+         .type = TT_METRIC_HISTOGRAM,
+         .labels = {{"otel.component.name", "null"}, {"error.type", ""}},
+         .durations = &counts},
+        /* In its place beside the others of its name. */
+        {.name = "process.cpu.time",
+         .unit = "s",
+         .help = "CPU time",
+         .type = TT_METRIC_COUNTER,
+         .labels = {{"cpu.mode", "system"}},
+         .is_real = true,
+         .real = 0.5},
     };
+
+    memset(&durations, 0, sizeof(durations));
+    tt_durations_add(&durations, 5000000);
+    tt_durations_add(&durations, 5000001);
+    tt_durations_add(&durations, 10000000001);
+    tt_durations_get(&durations, &counts);
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(figures); i++)
         tt_snapshot_add(snapshot, &figures[i]);

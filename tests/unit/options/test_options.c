@@ -559,12 +559,10 @@ static void test_reload(void **state)
     assert_int_equal(fresh.batch_size, 7);    /* the command line stands */
     assert_int_equal(fresh.batch_delay, 300); /* so does the environment */
     assert_int_equal(fresh.ring_size, 1 << 20);
-    assert_true(tt_options_differ(&old, &fresh, "queue-size"));
-    assert_true(tt_options_differ(&old, &fresh, TT_GROUP_EXPORT));
-    assert_true(tt_options_differ(&old, &fresh, "select"));
-    assert_false(tt_options_differ(&old, &fresh, "ring-size"));
-    assert_false(tt_options_differ(&old, &fresh, "batch-delay"));
-    assert_false(tt_options_differ(&old, &fresh, TT_GROUP_OTLP));
+    /* queue-size and select; what is inherited counts as well, ring-size stays. */
+    assert_int_equal(tt_options_affected(&old, &fresh), TT_AFFECTS_EXPORTERS | TT_AFFECTS_VALUE);
+    assert_int_equal(fresh.log_queue_size, 200);
+    assert_int_equal(tt_options_affected(&fresh, &fresh), 0);
     tt_options_free(&fresh);
 
     file = fopen(path, "w");
@@ -574,6 +572,39 @@ static void test_reload(void **state)
     assert_non_null(strstr(error, ":2: unknown key"));
     unlink(path);
     tt_options_free(&old);
+}
+
+/* What a row inherits is of its own kind, comes from the command line, the file or the default alike, and
+ * what is given for the row itself goes before. */
+static void test_inherits(void **state)
+{
+    struct tt_options options = parse(
+        ARGS("--otlp-timeout", "7s", "--otlp-logs-timeout", "3s", "--otlp-headers", "a=b"),
+        ARGS("OTEL_BSP_MAX_QUEUE_SIZE=55"));
+    unsigned rows = 0;
+
+    for (size_t i = 0; i < tt_option_count; i++) {
+        const struct option *to = &tt_option_table[i], *from;
+
+        if (!to->inherits)
+            continue;
+        rows++;
+        from = tt_option_find(to->inherits, strlen(to->inherits));
+        assert_non_null(from);
+        assert_int_equal(from->type, to->type);
+        assert_null(from->inherits); /* one step is all that is made */
+        assert_null(to->initial);
+        assert_true(to->type == OPTION_TEXT || to->type == OPTION_COUNT || to->type == OPTION_DURATION ||
+                    to->type == OPTION_CHOICE);
+    }
+    assert_int_equal(rows, 3 * 7 + 3);
+    assert_int_equal(options.otlp_of[TT_OTLP_TRACES].timeout, 7000);
+    assert_int_equal(options.otlp_of[TT_OTLP_LOGS].timeout, 3000);
+    assert_string_equal(options.otlp_of[TT_OTLP_METRICS].headers, "a=b");
+    assert_int_equal(options.otlp_of[TT_OTLP_METRICS].compression, TT_COMPRESSION_GZIP);
+    assert_int_equal(options.log_queue_size, 55);
+    assert_int_equal(options.log_batch_size, 8192);
+    tt_options_free(&options);
 }
 
 /* Every option that can stand in the file has a place in the schema, by its own name and in its group. */
@@ -633,8 +664,8 @@ int main(void)
         cmocka_unit_test(test_errors),        cmocka_unit_test(test_yaml),
         cmocka_unit_test(test_deep_yaml),     cmocka_unit_test(test_print_config),
         cmocka_unit_test(test_reference),     cmocka_unit_test(test_help),
-        cmocka_unit_test(test_reload),        cmocka_unit_test(test_schema),
-        cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_reload),        cmocka_unit_test(test_inherits),
+        cmocka_unit_test(test_schema),        cmocka_unit_test(test_manual),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* rows_console.h: what people are shown. Part of the array in table.c. */
+#define GROUP "Console"
+
+{.name = "filter",
+ .letter = 'f',
+ .type = OPTION_TEXT,
+ FIELD(filter),
+ .value = "QUERY",
+ .group = GROUP,
+ .commands = SHOWING,
+ .affects = TT_AFFECTS_CONSOLE,
+ .initial_text = "everything",
+ .check = check_filter,
+ .help =
+     "Print traces in which a span matches: {resource.service.name = \"Basler\" && duration > 10ms}, a part of TraceQL "
+     "(docs/query.md); wherever they begin"},
+    {.name = "all-roots",
+     .type = OPTION_BOOL,
+     FIELD(all_roots),
+     .group = GROUP,
+     .commands = SHOWING,
+     .affects = TT_AFFECTS_CONSOLE,
+     .initial = "no",
+     .help = "Also print traces that do not begin with a client's call"},
+    {.name = "console-rate",
+     .type = OPTION_COUNT,
+     FIELD(console_rate),
+     .value = "TRACES",
+     .group = GROUP,
+     .commands = SHOWING,
+     .affects = TT_AFFECTS_CONSOLE,
+     .initial = "0",
+     .min = 0,
+     .max = 1000000,
+     .help = "Most traces printed per second; the others are counted. 0: 20, and all of them with COMMAND"},
+    {.name = "color",
+     .type = OPTION_CHOICE,
+     FIELD(color),
+     .value = "WHEN",
+     .group = GROUP,
+     .commands = SHOWING,
+     .affects = TT_AFFECTS_CONSOLE,
+     .initial = "auto",
+     .choices = colors,
+     .help = "Colours; auto: on a terminal"},
+
+#undef GROUP
