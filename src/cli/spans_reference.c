@@ -57,7 +57,15 @@ static const char status_text[] =
     "| another exception | its type: `std::runtime_error` |\n"
     "| an exception whose type could not be read | `exception of unknown type` |\n"
     "\n"
-    "Clients of cppTango see most CORBA exceptions as DevFailed, since the library turns one into the other.\n";
+    "Clients of cppTango see most CORBA exceptions as DevFailed, since the library turns one into the other.\n"
+    "\n"
+    "OTLP has no status for an outcome that is not known: a span with `end_unknown` in `tangotrace.incomplete` is Unset "
+    "too, and no success. That comes with programs that call before their exceptions are seen: those are caught in "
+    "libstdc++, which any C++ program may map, so that it is probed process by process, once the process has mapped it. "
+    "The kernel takes 10 to 20 ms for that, about the time that a program needs from there to its first call; what "
+    "starts many programs at once on a busy host is ahead of it. Nothing can be done for a process that is not there "
+    "yet: a probe for all that map the file would put breakpoints into programs that are none of ours. Successful "
+    "calls, and failed ones on the server's side, are not affected.\n";
 
 static const char event_text[] =
     "\n## Event `exception`\n"
