@@ -125,6 +125,7 @@ enum tt_value {
     TT_VALUE_WORK_PERIOD_MS,
     TT_VALUE_EVENT_COUNTER,  /* this = ZmqCallInfo: its ctr */
     TT_VALUE_U32_AT,         /* 32-bit scalar by reference */
+    TT_VALUE_EVENT_SIZE,     /* SuppliedEventData by reference: r_dim of its AttributeValue_5 */
     TT_VALUE_PY_TYPE,        /* Python object: its type */
     TT_VALUE_PY_VERSION,     /* Python object: tp_version_tag of its type */
     TT_VALUE_PY_SELF,        /* bound method: the object */

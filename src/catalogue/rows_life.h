@@ -67,6 +67,7 @@
         .argument = {{TT_FIELD_DEVICE, TT_VALUE_IMPL_NAME, 1},
                      {TT_FIELD_CLASS, TT_VALUE_IMPL_CLASS, 1},
                      {TT_FIELD_EVENT_TYPE, TT_VALUE_STRING, 2},
+                     {TT_FIELD_DIMENSIONS, TT_VALUE_EVENT_SIZE, 7},
                      {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 8},
                      {TT_FIELD_EVENT_ERROR, TT_VALUE_U64, 9}},
     },

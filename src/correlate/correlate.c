@@ -315,6 +315,7 @@ static bool event_received(struct tt_correlator *correlator, struct tt_span *spa
 static void event_pushed(void *context, struct tt_span *span, uint64_t time)
 {
     struct tt_correlator *correlator = context;
+    span->subscribers = tt_topics_audience(correlator->topics, span->topic);
     if (span->trace)
         tt_topics_push(correlator->topics, span, time);
 }

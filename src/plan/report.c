@@ -49,6 +49,7 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_VALUE] = "value",
         [TT_CAPTURE_U32] = "u32",
         [TT_CAPTURE_U64] = "u64",
+        [TT_CAPTURE_U64_IF] = "u64 if there is one",
         [TT_CAPTURE_CSTRING] = "char*",
         [TT_CAPTURE_STRING] = "std::string",
         [TT_CAPTURE_STRING_COW] = "std::string (old)",

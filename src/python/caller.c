@@ -163,7 +163,8 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
             break; /* what is beyond may not be the innermost */
         if (!found->user || is_shim(found))
             continue;
-        if (is_executor(found))
+        span->handed_over = is_executor(found);
+        if (span->handed_over)
             break;
         set_code(span,
                  !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__"

@@ -2,6 +2,8 @@
 /* What goes on in a server without being asked for: polling, events, start and stop. */
 #include "events.h"
 
+#include "base/cleanup.h"
+
 #define MS 1000000ull
 
 static void test_polling(void **state)
@@ -65,6 +67,26 @@ static void test_push(void **state)
     assert_int_equal(e.pushed, 1);
     assert_int_equal(stats(&e)->suspended, 0);
     assert_int_equal(stats(&e)->mismatched_exits, 0);
+    events_free(&e);
+}
+
+/* Of how many elements the value is; there may be none. */
+static void test_push_size(void **state)
+{
+    static const struct {
+        uint64_t dimensions, elements;
+    } samples[] = {
+        {1, 1}, {200, 200}, {3ull << 32 | 4, 12}, {0, 0}, {~0ull, (uint64_t)INT32_MAX * INT32_MAX}};
+    struct events e;
+    events_init(&e);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(samples); i++) {
+        struct draft *d = draft(&e, TT_EVENT_ENTER, 21, PUSH, 0x9000, 0x9000);
+        draft_u64(d, TT_FIELD_DIMENSIONS, samples[i].dimensions);
+        feed(&e, d);
+        leave(&e, 21, PUSH, 0x9000);
+        assert_int_equal(span_of(&e, PUSH, i)->elements, samples[i].elements);
+        assert_int_equal(span_of(&e, PUSH, i)->incomplete, 0);
+    }
     events_free(&e);
 }
 
@@ -134,8 +156,9 @@ static void test_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_polling),   cmocka_unit_test(test_polling_93), cmocka_unit_test(test_push),
-        cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_receive),    cmocka_unit_test(test_life),
+        cmocka_unit_test(test_polling), cmocka_unit_test(test_polling_93), cmocka_unit_test(test_push_size),
+        cmocka_unit_test(test_push),    cmocka_unit_test(test_heartbeat),  cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_life),
     };
 
     return cmocka_run_group_tests_name("causes", tests, NULL, NULL);

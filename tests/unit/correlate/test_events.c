@@ -88,6 +88,27 @@ static void test_ambiguous(void **state)
     events_free(&e);
 }
 
+/* Who has received events of the topic, when one is sent. */
+static void test_subscribers(void **state)
+{
+    struct events e;
+    events_init_correlated(&e, NULL);
+    for (uint32_t number = 1; number <= 4; number++) {
+        pushes(&e, 21, 0x8000, TOPIC_A, number);
+        gets(&e, 31, TOPIC_A, number);
+        gets(&e, 31, TOPIC_B, number);
+        if (number >= 2)
+            gets(&e, 41, TOPIC_A, number);
+        if (number == 3)
+            tt_correlator_forget(e.correlator, 30);
+    }
+    assert_int_equal(span_of(&e, PUSH, 0)->subscribers, 0);
+    assert_int_equal(span_of(&e, PUSH, 1)->subscribers, 1);
+    assert_int_equal(span_of(&e, PUSH, 2)->subscribers, 2);
+    assert_int_equal(span_of(&e, PUSH, 3)->subscribers, 1);
+    events_free(&e);
+}
+
 /* Numbers that are missing, by process and topic. */
 static void test_lost(void **state)
 {
@@ -187,10 +208,11 @@ static void test_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fan_out), cmocka_unit_test(test_waits_for_the_request),
-        cmocka_unit_test(test_unknown), cmocka_unit_test(test_ambiguous),
-        cmocka_unit_test(test_lost),    cmocka_unit_test(test_not_lost),
-        cmocka_unit_test(test_caps),    cmocka_unit_test(test_start),
+        cmocka_unit_test(test_fan_out),     cmocka_unit_test(test_waits_for_the_request),
+        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_lost),        cmocka_unit_test(test_not_lost),
+        cmocka_unit_test(test_caps),        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_subscribers),
     };
 
     return cmocka_run_group_tests_name("events", tests, NULL, NULL);
