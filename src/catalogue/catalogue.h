@@ -51,8 +51,9 @@ enum tt_role {
     TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
     TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
     TT_ROLE_WAIT,    /* waits for a monitor inside whatever is open on its thread: no span */
-    TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
-    TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
+    TT_ROLE_BIRTH,  /* makes a device: where Python code asked for it, that device's init_device comes next */
+    TT_ROLE_CALLER, /* code that calls a client function: no function of the catalogue, no points */
+    TT_ROLE_REPLY,  /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
 /* How much of a process is traced; each level has all of those before it. */
@@ -208,6 +209,8 @@ extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
 /* Of the span of the code that calls; none of tt_rows. */
 extern const struct tt_row tt_caller_row;
+/* Of the span of a PyTango device's init_device when the device is made; none of tt_rows. */
+extern const struct tt_row tt_init_row;
 
 /* A row of a file's own: like another one, with a name of its own. In one piece of memory (free); NULL when
  * out of it. */

@@ -127,6 +127,12 @@
         .seldom = true,       .signature = {"Tango::DServer::init_device()"},
         .argument = {DEVICE},
     },
+    /* All constructors of DeviceImpl end with it; name and class are set. */
+    {
+        METHODS(BIRTH),       .name = "Tango::DeviceImpl::real_ctor",
+        .seldom = true,       .signature = {"Tango::DeviceImpl::real_ctor()"},
+        .argument = {DEVICE},
+    },
     {
         METHODS(LIFE),
         .name = "Tango::DeviceClass::export_device",

@@ -51,7 +51,9 @@ enum {
     START_SERVER, /* the next one */
     EXPORT,       /* called by that */
     SUBSCRIBE,
-    WAIT, /* for a monitor */
+    WAIT,  /* for a monitor */
+    BIRTH, /* of a device */
+    INIT,  /* what follows that: no events of its own */
     ROWS,
 };
 
@@ -95,6 +97,8 @@ static const struct tt_row test_rows[ROWS] = {
                    .name = "Tango::DeviceProxy::subscribe_event",
                    .verb = "subscribe_event"},
     [WAIT] = {.role = TT_ROLE_WAIT, .name = "Tango::TangoMonitor::wait"},
+    [BIRTH] = {.role = TT_ROLE_BIRTH, .name = "Tango::DeviceImpl::real_ctor"},
+    [INIT] = {.role = TT_ROLE_METHOD, .name = "{class}.init_device"},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)
