@@ -30,7 +30,7 @@ enum tt_proof {
     TT_PROOF_REQUEST, /* same connection and GIOP request id */
     TT_PROOF_NATIVE,  /* the caller's native telemetry sent its own span with the request */
     TT_PROOF_EVENT,   /* same topic and number of an event */
-    TT_PROOF_PROCESS, /* a later part of the same process's start */
+    TT_PROOF_PROCESS, /* a later part of the same process's start or end */
 };
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */

@@ -205,7 +205,7 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
         "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
         "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
         "id), `native` (the caller's native telemetry sent its span with the request), `event` (same topic and "
-        "number), `process` (a later part of a server's start, on the same thread), `none` (no parent)"),
+        "number), `process` (a later part of a server's start or end, on the same thread), `none` (no parent)"),
     [TT_ATTR_PARENT_REASON] = SPAN(
         "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
         "no parent, although there is or may be one",

@@ -145,6 +145,12 @@
         METHODS(LIFE),  .name = "Tango::Util::unregister_server",          .verb = "stop server",
         .seldom = true, .signature = {"Tango::Util::unregister_server()"},
     },
+    {
+        METHODS(LIFE),        .name = "Tango::DServer::delete_devices",
+        .foreign = true,      .verb = "stop devices",
+        .seldom = true,       .signature = {"Tango::DServer::delete_devices()"},
+        .argument = {DEVICE},
+    },
 
 #undef METHODS
 #undef WORK

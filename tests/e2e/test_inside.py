@@ -14,6 +14,7 @@ PUSHER = os.path.join(HERE, "servers", "pusher.py")
 SUBSCRIBER = os.path.join(HERE, "clients", "subscriber.py")
 DEVICE = "test/pusher/1"
 EVENTS = scaled("TT_EVENTS", 1000)
+LOST = scaled("TT_EVENTS_LOST", 5000)  # pushed while the subscriber is stopped
 DEBIAN = "debian"
 SEVERITY = {"FATAL": 21, "ERROR": 17, "WARN": 13, "INFO": 9, "DEBUG": 5}
 
@@ -274,7 +275,10 @@ def events(server_build, builds):
         for s in sent:
             check(s.parent in whole, "a push without its cause", s)
             equal((s.device, s.operation, s.attrs["tango.event.type"]), (DEVICE, "push change number", "change"), "push")
-            equal(s.attrs["messaging.system"], "tango", "messaging.system")
+            equal((s.attrs["messaging.system"], s.attrs.get("tango.event.size")), ("tango", 1), "messaging.system and size")
+        # who listens is known once the first event has come
+        later = sorted(sent, key=lambda s: s.start)[EVENTS // 2:]
+        equal({s.attrs.get("tango.event.subscribers") for s in later}, {len(procs)}, "subscribers")
         for proc, count in zip(procs, before):
             got = [s for s in spans if s.kind == otlp.CONSUMER and s.pid == proc.pid]
             twice = [s for s in got if s.attrs.get("tango.event.again")]
@@ -303,13 +307,13 @@ def test_events_lost(bed):
     call(bed, build, url, "d.command_inout('PushSlowly', 5)")
     wait_for(lambda: len(lines(proc, "event")) >= 5, 30, "events before")
     proc.signal(signal.SIGSTOP)
-    call(bed, build, url, "[d.command_inout('PushBlocks', 500) for i in range(10)]")
+    call(bed, build, url, "[d.command_inout('PushBlocks', 500) for i in range(%d)]" % (LOST // 500))
     proc.signal(signal.SIGCONT)
 
     def whole_again():
         call(bed, build, url, "d.command_inout('PushSlowly', 5)")
         got = lines(proc, "event")
-        return len(got) > 2 and got[-1] - got[-2] == 1 and got[-1] > 5000
+        return len(got) > 2 and got[-1] - got[-2] == 1 and got[-1] > LOST
     wait_for(whole_again, 60, "the subscriber to be up to date")
     wait_for(lambda: "API_MissedEvents" in proc.stdout, 10, "cppTango's own word")
     agent.stop()
@@ -318,10 +322,34 @@ def test_events_lost(bed):
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
     figure("%d received, %d missed" % (len(numbers), missing))
     check(missing > 100, "nothing was lost")
+    sizes = collections.Counter(s.attrs.get("tango.event.size") for s in agent.spans() if s.kind == otlp.PRODUCER and s.pid == server.pid)
+    check(set(sizes) == {1, 200} and sizes[200] == LOST, "sizes of what was pushed", sizes)
     equal(sum(s.attrs.get("tango.event.lost", 0) for s in consumed), missing, "events lost")
 
 
 # ---- start and stop
+
+def check_devices(mine, start, names, devices, class_name, python):
+    """Each device is initialised in the trace of its server's start, and deleted in that of its end."""
+    by = by_id(mine)
+    inits = [s for s in start if s.name == class_name + ".init_device"]
+    equal(sorted(s.device for s in inits), sorted(devices), "devices initialised, of %s" % names)
+    for s in inits:
+        equal((s.kind, s.resource.get("service.instance.id"), s.resource.get("service.name")), (otlp.INTERNAL, s.device, class_name), "init_device")
+        equal(s.scope["name"], "tango.python.server" if python else "tango.cpp", "scope")
+        check(s.parent in by and by[s.parent].start <= s.start <= s.end <= by[s.parent].end, "inside its parent", s, by.get(s.parent))
+        equal("end_unknown" in s.attrs.get("tangotrace.incomplete", ()), python, "its end is a bound")
+        exported = next(e for e in start if e.name == "Tango::DeviceClass::export_device" and e.device == s.device)
+        check(s.end <= exported.start, "initialised, then exported", s, exported)
+    deleted = [s for s in mine if s.name == class_name + ".delete_device"]
+    # which one it is Python does not tell at that time
+    equal(sorted(s.device for s in deleted), [""] * len(devices) if python else sorted(devices), "devices deleted")
+    for s in deleted:
+        equal((by[s.parent].name, by[s.parent].attrs.get("tango.trigger")), ("Tango::DServer::delete_devices", "shutdown"), "what deletes")
+        unregistered = by[by[s.parent].parent]
+        equal((unregistered.name, unregistered.parent, by[s.parent].attrs["tangotrace.parent.proof"]),
+              ("Tango::Util::unregister_server", otlp.NO_PARENT, "process"), "one trace of the end")
+
 
 def life(build):
     def test(bed):
@@ -349,6 +377,7 @@ def life(build):
         check(devices <= exported, "exported devices", exported)
         asked = [s for s in start if s.kind == otlp.CLIENT]
         check(any(s.attrs.get("peer.service") == "DataBase" for s in asked), "the database's part", names)
+        check_devices(mine, start, names, devices, "TangoTest" if build == DEBIAN else "Pusher", build != DEBIAN)
         stop = [s for s in mine if s.attrs.get("tango.trigger") == "shutdown"]
         check(stop, "the end of the server", [s.name for s in mine])
         figure("%d spans of the start, %d of them to the database" % (len(start), len(asked)))
