@@ -16,6 +16,8 @@ DEVICE = "test/pusher/1"
 EVENTS = scaled("TT_EVENTS", 1000)
 LOST = scaled("TT_EVENTS_LOST", 5000)  # pushed while the subscriber is stopped
 DEBIAN = "debian"
+CPP = "cpp"  # Debian's, too
+LONG = bool(os.environ.get("TT_LONG"))
 SEVERITY = {"FATAL": 21, "ERROR": 17, "WARN": 13, "INFO": 9, "DEBUG": 5}
 
 
@@ -316,6 +318,7 @@ def test_events_lost(bed):
         return len(got) > 2 and got[-1] - got[-2] == 1 and got[-1] > LOST
     wait_for(whole_again, 60, "the subscriber to be up to date")
     wait_for(lambda: "API_MissedEvents" in proc.stdout, 10, "cppTango's own word")
+    wait_for(lambda: agent.status()["assemble"]["heartbeats"], 15, "a heartbeat, which is no span")
     agent.stop()
     consumed = [s for s in agent.spans() if s.kind == otlp.CONSUMER and s.pid == proc.pid]
     numbers = lines(proc, "event")[-len(consumed):]
@@ -341,6 +344,8 @@ def check_devices(mine, start, names, devices, class_name, python):
         equal("end_unknown" in s.attrs.get("tangotrace.incomplete", ()), python, "its end is a bound")
         exported = next(e for e in start if e.name == "Tango::DeviceClass::export_device" and e.device == s.device)
         check(s.end <= exported.start, "initialised, then exported", s, exported)
+    inits.sort(key=lambda s: s.start)
+    check(all(a.end <= b.start for a, b in zip(inits, inits[1:])), "one after the other", inits)
     deleted = [s for s in mine if s.name == class_name + ".delete_device"]
     # which one it is Python does not tell at that time
     equal(sorted(s.device for s in deleted), [""] * len(devices) if python else sorted(devices), "devices deleted")
@@ -355,15 +360,16 @@ def life(build):
     def test(bed):
         need_agent()
         database = parts.Database(bed)
-        if build == DEBIAN:  # so that the library is known to the agent
+        if build == CPP:  # so that the library is known to the agent
             parts.tangotest(bed, instance="other", devices=("sys/tg_test/9",))
         else:
             parts.start_server(bed, [python_of(build), PUSHER], "other", ["Pusher::test/other/1"])
         agent = Agent(bed)
-        if build == DEBIAN:
+        if build == CPP:
             server, devices = parts.tangotest(bed, database), {"sys/tg_test/1"}
         else:
-            server, devices = pusher(bed, build, database=database), {DEVICE}
+            devices = {"test/pusher/1", "test/pusher/2"}
+            server = parts.start_server(bed, [python_of(build), PUSHER], "p", ["Pusher::" + d for d in sorted(devices)], database)
         server.proc.stop()
         agent.stop()
         mine = [s for s in agent.spans() if s.pid == server.pid]
@@ -377,7 +383,7 @@ def life(build):
         check(devices <= exported, "exported devices", exported)
         asked = [s for s in start if s.kind == otlp.CLIENT]
         check(any(s.attrs.get("peer.service") == "DataBase" for s in asked), "the database's part", names)
-        check_devices(mine, start, names, devices, "TangoTest" if build == DEBIAN else "Pusher", build != DEBIAN)
+        check_devices(mine, start, names, devices, "TangoTest" if build == CPP else "Pusher", build != CPP)
         stop = [s for s in mine if s.attrs.get("tango.trigger") == "shutdown"]
         check(stop, "the end of the server", [s.name for s in mine])
         figure("%d spans of the start, %d of them to the database" % (len(start), len(asked)))
@@ -388,6 +394,6 @@ for key, function in (
         [("logs_of_python_" + b, logs_of_python(b)) for b in (DEBIAN, "9.5.1", "10.3.1")] +
         [("polling_" + b, polling(b)) for b in (DEBIAN, "10.3.1")] +
         [("events_" + b, events(b, others)) for b, others in ((DEBIAN, (DEBIAN, "10.3.1")), ("10.3.1", ("10.3.1", DEBIAN)))] +
-        [("life_" + b, life(b)) for b in (DEBIAN, "10.3.1")]):
+        [("life_" + b, life(b)) for b in [CPP, DEBIAN, "10.0.4", "10.3.1"] + ["9.5.1"] * LONG]):
     function.__module__ = __name__
     globals()["test_" + key.replace(".", "_")] = function
