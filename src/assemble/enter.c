@@ -333,8 +333,7 @@ static struct tt_span *span_begin(struct thread *thread, const struct tt_event_v
         span->after_gap = thread->gap;
         thread->gap = false;
     }
-    /* which device a server deletes its Python does not tell */
-    if (birth->parent && !(tt_row_is_python(row) && birth->parent->row->role == TT_ROLE_LIFE))
+    if (birth->parent)
         inherit_owner(span, birth->parent);
     if (birth->call) { /* the function that hands the reply over is not told what it is of */
         tt_span_copy_names(span, birth->call->span);

@@ -146,10 +146,13 @@
         .seldom = true, .signature = {"Tango::Util::unregister_server()"},
     },
     {
-        METHODS(LIFE),        .name = "Tango::DServer::delete_devices",
-        .foreign = true,      .verb = "stop devices",
-        .seldom = true,       .signature = {"Tango::DServer::delete_devices()"},
-        .argument = {DEVICE},
+        METHODS(LIFE),
+        .name = "Tango::DeviceClass::delete_dev",
+        .foreign = true,
+        .verb = "stop device",
+        .seldom = true,
+        .signature = {"Tango::DeviceClass::delete_dev(long, Tango::Util*, PortableServer::POA*)"},
+        .argument = {{TT_FIELD_CLASS, TT_VALUE_CLASS_NAME, 0}},
     },
 
 #undef METHODS

@@ -350,7 +350,7 @@ def check_devices(mine, start, names, devices, class_name, python):
     # which one it is Python does not tell at that time
     equal(sorted(s.device for s in deleted), [""] * len(devices) if python else sorted(devices), "devices deleted")
     for s in deleted:
-        equal((by[s.parent].name, by[s.parent].attrs.get("tango.trigger")), ("Tango::DServer::delete_devices", "shutdown"), "what deletes")
+        equal((by[s.parent].name, by[s.parent].attrs.get("tango.trigger")), ("Tango::DeviceClass::delete_dev", "shutdown"), "what deletes")
         unregistered = by[by[s.parent].parent]
         equal((unregistered.name, unregistered.parent, by[s.parent].attrs["tangotrace.parent.proof"]),
               ("Tango::Util::unregister_server", otlp.NO_PARENT, "process"), "one trace of the end")

@@ -51,7 +51,7 @@ enum {
     START_SERVER, /* the next one */
     EXPORT,       /* called by that */
     STOP_SERVER,  /* the first part of its end */
-    STOP_DEVICES, /* the next one */
+    STOP_DEVICE,  /* the next one */
     SUBSCRIBE,
     WAIT,  /* for a monitor */
     BIRTH, /* of a device */
@@ -96,7 +96,7 @@ static const struct tt_row test_rows[ROWS] = {
     [START_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::server_init", .verb = "start server"},
     [EXPORT] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::export_device", .verb = "export"},
     [STOP_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::unregister_server", .verb = "stop server"},
-    [STOP_DEVICES] = {.role = TT_ROLE_LIFE, .name = "Tango::DServer::delete_devices", .verb = "stop devices"},
+    [STOP_DEVICE] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::delete_dev", .verb = "stop device"},
     [SUBSCRIBE] = {.role = TT_ROLE_MANY,
                    .name = "Tango::DeviceProxy::subscribe_event",
                    .verb = "subscribe_event"},

@@ -210,24 +210,24 @@ static void test_stop(void **state)
 {
     struct events e;
     events_init_correlated(&e, NULL);
-    start(&e, 21, STOP_DEVICES); /* without a database nothing is unregistered */
+    start(&e, 21, STOP_DEVICE); /* without a database nothing is unregistered */
     start(&e, 31, START);
-    start(&e, 31, STOP_DEVICES);
+    start(&e, 31, STOP_DEVICE);
     start(&e, 31, STOP_SERVER);
-    start(&e, 32, STOP_DEVICES); /* of another thread */
+    start(&e, 32, STOP_DEVICE);  /* of another thread */
     start(&e, 31, START_SERVER); /* of another part of its life */
-    start(&e, 31, STOP_DEVICES);
-    const struct tt_span *first = span_of(&e, STOP_SERVER, 0), *second = span_of(&e, STOP_DEVICES, 3);
+    start(&e, 31, STOP_DEVICE);
+    const struct tt_span *first = span_of(&e, STOP_SERVER, 0), *second = span_of(&e, STOP_DEVICE, 3);
     assert_true(is_root(first));
     assert_int_equal(first->trigger, TT_TRIGGER_SHUTDOWN);
     for (size_t i = 0; i < 3; i++)
-        assert_true(is_root(span_of(&e, STOP_DEVICES, i)));
+        assert_true(is_root(span_of(&e, STOP_DEVICE, i)));
     assert_true(is_root(span_of(&e, START_SERVER, 0)));
     assert_true(is_root(second)); /* the start has taken the place of the end */
     start(&e, 31, STOP_SERVER);
-    start(&e, 31, STOP_DEVICES);
+    start(&e, 31, STOP_DEVICE);
     first = span_of(&e, STOP_SERVER, 1);
-    second = span_of(&e, STOP_DEVICES, 4);
+    second = span_of(&e, STOP_DEVICE, 4);
     assert_parent(second, first);
     assert_int_equal(second->proof, TT_PROOF_PROCESS);
     assert_int_equal(second->trigger, TT_TRIGGER_SHUTDOWN);
