@@ -34,7 +34,7 @@ static const char introduction[] =
     "decorated one, the function inside. A call of a Python program says by `code.*` which of its functions calls; a call "
     "that would be the root of its trace gets an INTERNAL span of that function as parent, scope `tango.python.client`. "
     "While a server starts, `init_device` is called by Python itself, which no probe sees: its span (`Basler.init_device`, "
-    "without place) lasts from the end of the device's construction to what the server does next, the next device or "
+    "with a place if it makes calls, of the database, say) lasts from the end of the device's construction to what the server does next, the next device or "
     "the export of all, and says `end_unknown` unless an exception left it.\n"
     "* **Parent.** Only where it is proven, and the span says how (`tangotrace.parent.proof`). No proof, no parent.\n"
     "* **Probes.** A function that the user names (`probes`) is an INTERNAL span of that name (`MyDevice::compute`), below "

@@ -8,7 +8,8 @@ import bed as beds
 import parts
 import spans as otlp
 from agent import Agent, command, need_agent
-from harness import HERE, check, check_all, equal, figure, scaled, wait_for
+from harness import HERE, check, equal, figure, scaled, wait_for
+from test_python import code_of, functions_of
 
 PUSHER = os.path.join(HERE, "servers", "pusher.py")
 SUBSCRIBER = os.path.join(HERE, "clients", "subscriber.py")
@@ -340,6 +341,8 @@ def check_devices(mine, start, names, devices, class_name, python):
     for s in inits:
         equal((s.kind, s.resource.get("service.instance.id"), s.resource.get("service.name")), (otlp.INTERNAL, s.device, class_name), "init_device")
         equal(s.scope["name"], "tango.python.server" if python else "tango.cpp", "scope")
+        if python:  # it has its properties read
+            equal(code_of(s), (class_name + ".init_device",) + functions_of(PUSHER)["init_device"][1:], "place of init_device")
         check(s.parent in by and by[s.parent].start <= s.start <= s.end <= by[s.parent].end, "inside its parent", s, by.get(s.parent))
         equal("end_unknown" in s.attrs.get("tangotrace.incomplete", ()), python, "its end is a bound")
         exported = next(e for e in start if e.name == "Tango::DeviceClass::export_device" and e.device == s.device)
