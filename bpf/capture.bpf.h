@@ -395,6 +395,8 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         field_status(t, c->field, 0, TT_STATUS_FAULT);
         return 0;
     }
+    if (c->kind == TT_CAPTURE_U64_IF && !address)
+        return 0;
     address += c->off[c->derefs > 2 ? 2 : c->derefs];
 
     switch (c->kind) {
@@ -406,6 +408,7 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
         field_u64(t, c->field, address, ok ? TT_STATUS_OK : TT_STATUS_FAULT);
         break;
     case TT_CAPTURE_U64:
+    case TT_CAPTURE_U64_IF:
         address = user_u64(address, &ok);
         field_u64(t, c->field, address, ok ? TT_STATUS_OK : TT_STATUS_FAULT);
         break;

@@ -98,6 +98,7 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
     TT_CAPTURE_STRING_LONG, /* STRING, of up to TT_LONG_MAX bytes */
     TT_CAPTURE_STRING_LONG_COW,
+    TT_CAPTURE_U64_IF, /* u64 at address; no field where the last pointer on the way is NULL */
     TT_CAPTURE_KINDS,
 };
 
@@ -273,6 +274,8 @@ enum tt_field {
     TT_FIELD_ARGUMENT_2,
     TT_FIELD_ARGUMENT_3,
     TT_FIELD_ARGUMENT_4,
+    TT_FIELD_DIMENSIONS, /* u64: Tango::AttributeDim of the value that an event carries: dim_x, and dim_y
+                            above it */
     TT_FIELDS,
 };
 

@@ -104,7 +104,7 @@ static void judge_cause(struct thread *thread, const struct tt_event *event, con
                                                     : TT_TRIGGER_UNKNOWN;
     if (proven) {
         birth->parent = thread->top->owner;
-        if (row->role == TT_ROLE_LIFE && thread->top->row->role == TT_ROLE_LIFE)
+        if (row->role == TT_ROLE_LIFE && birth->parent->row->role == TT_ROLE_LIFE)
             birth->trigger = birth->parent->trigger;
         return;
     }
@@ -452,11 +452,17 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
         tt_event_counter(assembler, thread, view);
         return;
     }
+    if (row->role == TT_ROLE_BIRTH) {
+        tt_event_birth(assembler, thread, view, row);
+        return;
+    }
     if (is_round(assembler, thread, event, row)) {
         thread->last = thread->top;
         return;
     }
     make_room(assembler, thread, event, row, &birth);
+    if (row->role == TT_ROLE_LIFE)
+        tt_birth_over(assembler, thread, event->time);
     if (thread->dropped > event->frame) {
         drop(assembler, thread, event->frame);
         return;

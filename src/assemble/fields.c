@@ -188,6 +188,9 @@ static void decode_number(struct tt_span *span, const struct tt_field_header *he
         span->counter = (uint32_t)value;
         span->has_counter = span->counter != 0; /* cppTango 9.3 without a database numbers no events */
         break;
+    case TT_FIELD_DIMENSIONS: /* dim_y is 0 where there is only one */
+        span->elements = (value & INT32_MAX) * ((value >> 32 & INT32_MAX) ?: 1);
+        break;
     }
 }
 
@@ -281,6 +284,7 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
     case TT_FIELD_PERIOD_MS:
     case TT_FIELD_EVENT_ERROR:
     case TT_FIELD_COUNTER:
+    case TT_FIELD_DIMENSIONS:
         decode_number(span, header, data);
         return;
     case TT_FIELD_TRACE_PARENT:

@@ -99,6 +99,7 @@ void tt_frame_finish(struct tt_assembler *assembler, struct thread *thread, stru
     struct tt_span *span = frame->span, *caller = TAKE_PTR(frame->caller);
     if (frame->clocks.time)
         tt_frame_account(thread, frame, end);
+    tt_span_free(&frame->birth);
     if (thread->last == frame)
         thread->last = NULL;
     if (frame->further)
@@ -162,6 +163,10 @@ static void bury_oldest(struct tt_assembler *assembler, struct thread *thread, u
 
 void tt_frame_park_top(struct tt_assembler *assembler, struct thread *thread, uint64_t now)
 {
+    if (thread->top->born) {
+        tt_birth_over(assembler, thread, now);
+        return;
+    }
     struct frame *frame = tt_frame_pop(assembler, thread);
     if (frame->doubtful && !thread->switching) {
         /* Its exit is among the lost events. */

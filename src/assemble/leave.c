@@ -65,6 +65,7 @@ static void close_open(struct tt_assembler *assembler, struct thread *thread,
 {
     uint64_t address = view->header.frame;
     bool more = true;
+    tt_birth_leave(assembler, thread, view);
     while (thread->top && thread->top->address < address)
         tt_frame_park_top(assembler, thread, view->header.time);
     while (more && thread->top && thread->top->address == address) {
@@ -117,6 +118,10 @@ void tt_event_exit(struct tt_assembler *assembler, struct thread *thread, const 
     const struct tt_event *event = &view->header;
     if (row->role == TT_ROLE_TOPIC) {
         tt_event_topic(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_BIRTH) {
+        tt_event_born(assembler, thread, view, row);
         return;
     }
     thread->last = NULL;

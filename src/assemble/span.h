@@ -30,7 +30,7 @@ enum tt_proof {
     TT_PROOF_REQUEST, /* same connection and GIOP request id */
     TT_PROOF_NATIVE,  /* the caller's native telemetry sent its own span with the request */
     TT_PROOF_EVENT,   /* same topic and number of an event */
-    TT_PROOF_PROCESS, /* a later part of the same process's start */
+    TT_PROOF_PROCESS, /* a later part of the same process's start or end */
 };
 
 /* What is uncertain about a span (attribute tangotrace.incomplete). */
@@ -147,6 +147,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     bool has_counter, event_error;
     bool after_gap; /* events of the thread were lost since the last one that it received */
     uint32_t counter;
+    uint64_t elements;    /* PRODUCER: of the attribute's value; 0: it carries none, or not known */
+    unsigned subscribers; /* PRODUCER, set by correlate: processes that have received events of the topic */
     uint64_t pushed;      /* set by correlate: when it was sent, CLOCK_MONOTONIC ns; 0 unknown */
     uint32_t events_lost; /* set by correlate: events of the topic that should have come before it */
     bool event_again;     /* set by correlate: the process has received it already */
@@ -167,6 +169,7 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
 
     struct tt_span_python python;
     struct tt_span_code code; /* methods: of the function; calls: of the caller */
+    bool handed_over; /* another thread had this one make the call: who asked for it is not on its stack */
     struct tt_span_argument arguments[TT_PROBE_ARGUMENTS];
 
     bool failed;                /* an exception left it, or an attribute failed */

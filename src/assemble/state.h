@@ -92,6 +92,8 @@ struct frame {
     struct tt_span *further; /* of its latest request, if that is no part of its own span; or NULL */
     struct tt_span *caller;  /* of the code that called, where the call would be a root; or NULL */
     uint64_t answers;        /* REPLY: call descriptor of the call, or 0 */
+    struct tt_span *birth;   /* BIRTH: of the device that is being made; begins when that is done */
+    bool born;               /* stands for the init_device that follows: see birth.c */
     struct tt_clocks clocks; /* when it was entered; time 0: not known */
 };
 
@@ -263,6 +265,17 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
 void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
+
+/* ---- birth.c ---- */
+
+void tt_event_birth(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                    const struct tt_row *row);
+void tt_event_born(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                   const struct tt_row *row);
+/* What the thread does now is no part of the init_device that was the innermost, if that was one. */
+void tt_birth_over(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
+/* The call of Python code that the event ends had an init_device in it: it has failed if the call has. */
+void tt_birth_leave(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 
 /* ---- waits.c ---- */
 

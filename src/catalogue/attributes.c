@@ -177,6 +177,13 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                    "number of the event in its topic"),
     [TT_ATTR_EVENT_ERROR] = SPAN("tango.event.error", BOOL, OURS, STABLE, EVENTS,
                                  "the event carries an error instead of a value", "`true`"),
+    [TT_ATTR_EVENT_SIZE] = SPAN(
+        "tango.event.size", INT, OURS, STABLE, "PRODUCER", "it carries the value of an attribute, by IDL 5",
+        "number of elements of the value that is read: 1 for a scalar, x times y for an image"),
+    [TT_ATTR_EVENT_SUBSCRIBERS] = SPAN(
+        "tango.event.subscribers", INT, OURS, STABLE, "PRODUCER", "at least one is known",
+        "processes seen to receive events of the topic before: those that are traced here. "
+        "cppTango itself does not count its subscribers"),
     [TT_ATTR_EVENT_LATENCY] = SPAN("tango.event.latency_us", INT, OURS, STABLE, "CONSUMER",
                                    "its sending was seen", "from sending to the receiver's function"),
     [TT_ATTR_EVENT_LOST] = SPAN("tango.event.lost", INT, OURS, STABLE, "CONSUMER",
@@ -198,14 +205,15 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
         "tangotrace.parent.proof", STRING, OURS, STABLE, ANY, "always",
         "how the parent is known: `nesting` (same thread, enclosing call), `request` (same connection and request "
         "id), `native` (the caller's native telemetry sent its span with the request), `event` (same topic and "
-        "number), `process` (a later part of a server's start, on the same thread), `none` (no parent)"),
+        "number), `process` (a later part of a server's start or end, on the same thread), `none` (no parent)"),
     [TT_ATTR_PARENT_REASON] = SPAN(
         "tangotrace.parent.reason", STRING, OURS, DEVELOPMENT, ANY,
         "no parent, although there is or may be one",
         "`client_unseen` (SERVER: the caller is not traced here), `publisher_unseen` (CONSUMER: the same of the "
         "sender, or several fit), `trace_split` (see `tangotrace.split`), "
         "`stack_switched` (nesting proves nothing: "
-        "the stack was switched, or a frame was lost)"),
+        "the stack was switched, or a frame was lost), `other_thread` (a thread of Python's or gevent's pool makes "
+        "the call for another one, as in PyTango's green modes: nothing on its stack tells for which)"),
     [TT_ATTR_SPLIT] = SPAN("tangotrace.split", STRING, OURS, STABLE, ANY,
                            "a new trace began here because the one before reached a cap (age, depth, spans)",
                            "trace id and span id of what would have been the parent, in hex, joined by `-`"),

@@ -51,8 +51,9 @@ enum tt_role {
     TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
     TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
     TT_ROLE_WAIT,    /* waits for a monitor inside whatever is open on its thread: no span */
-    TT_ROLE_CALLER,  /* code that calls a client function: no function of the catalogue, no points */
-    TT_ROLE_REPLY,   /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
+    TT_ROLE_BIRTH,  /* makes a device: where Python code asked for it, that device's init_device comes next */
+    TT_ROLE_CALLER, /* code that calls a client function: no function of the catalogue, no points */
+    TT_ROLE_REPLY,  /* hands the reply of an asynchronous call to its caller: INTERNAL, linked to the call */
 };
 
 /* How much of a process is traced; each level has all of those before it. */
@@ -125,6 +126,7 @@ enum tt_value {
     TT_VALUE_WORK_PERIOD_MS,
     TT_VALUE_EVENT_COUNTER,  /* this = ZmqCallInfo: its ctr */
     TT_VALUE_U32_AT,         /* 32-bit scalar by reference */
+    TT_VALUE_EVENT_SIZE,     /* SuppliedEventData by reference: r_dim of its AttributeValue_5 */
     TT_VALUE_PY_TYPE,        /* Python object: its type */
     TT_VALUE_PY_VERSION,     /* Python object: tp_version_tag of its type */
     TT_VALUE_PY_SELF,        /* bound method: the object */
@@ -216,6 +218,8 @@ extern const struct tt_row tt_rows[];
 extern const size_t tt_row_count;
 /* Of the span of the code that calls; none of tt_rows. */
 extern const struct tt_row tt_caller_row;
+/* Of the span of a PyTango device's init_device when the device is made; none of tt_rows. */
+extern const struct tt_row tt_init_row;
 
 /* A row of a file's own: like another one, with a name of its own. In one piece of memory (free); NULL when
  * out of it. */

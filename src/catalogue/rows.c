@@ -19,6 +19,14 @@ const struct tt_row tt_rows[] = {
 
 const struct tt_row tt_caller_row = {.library = TT_LIBRARY_PYTHON, .role = TT_ROLE_CALLER, .name = "caller"};
 
+const struct tt_row tt_init_row = {
+    .library = TT_LIBRARY_PYTANGO,
+    .role = TT_ROLE_METHOD,
+    .detail = TT_DETAIL_METHODS,
+    .foreign = true,
+    .name = "{class}.init_device",
+};
+
 const size_t tt_row_count = TT_ARRAY_SIZE(tt_rows);
 
 const char *const tt_detail_names[TT_DETAILS] = {

@@ -67,6 +67,7 @@
         .argument = {{TT_FIELD_DEVICE, TT_VALUE_IMPL_NAME, 1},
                      {TT_FIELD_CLASS, TT_VALUE_IMPL_CLASS, 1},
                      {TT_FIELD_EVENT_TYPE, TT_VALUE_STRING, 2},
+                     {TT_FIELD_DIMENSIONS, TT_VALUE_EVENT_SIZE, 7},
                      {TT_FIELD_ATTRIBUTE, TT_VALUE_STRING, 8},
                      {TT_FIELD_EVENT_ERROR, TT_VALUE_U64, 9}},
     },
@@ -126,6 +127,12 @@
         .seldom = true,       .signature = {"Tango::DServer::init_device()"},
         .argument = {DEVICE},
     },
+    /* All constructors of DeviceImpl end with it; name and class are set. */
+    {
+        METHODS(BIRTH),       .name = "Tango::DeviceImpl::real_ctor",
+        .seldom = true,       .signature = {"Tango::DeviceImpl::real_ctor()"},
+        .argument = {DEVICE},
+    },
     {
         METHODS(LIFE),
         .name = "Tango::DeviceClass::export_device",
@@ -137,6 +144,15 @@
     {
         METHODS(LIFE),  .name = "Tango::Util::unregister_server",          .verb = "stop server",
         .seldom = true, .signature = {"Tango::Util::unregister_server()"},
+    },
+    {
+        METHODS(LIFE),
+        .name = "Tango::DeviceClass::delete_dev",
+        .foreign = true,
+        .verb = "stop device",
+        .seldom = true,
+        .signature = {"Tango::DeviceClass::delete_dev(long, Tango::Util*, PortableServer::POA*)"},
+        .argument = {{TT_FIELD_CLASS, TT_VALUE_CLASS_NAME, 0}},
     },
 
 #undef METHODS

@@ -315,16 +315,24 @@ static bool event_received(struct tt_correlator *correlator, struct tt_span *spa
 static void event_pushed(void *context, struct tt_span *span, uint64_t time)
 {
     struct tt_correlator *correlator = context;
+    span->subscribers = tt_topics_audience(correlator->topics, span->topic);
     if (span->trace)
         tt_topics_push(correlator->topics, span, time);
 }
 
-/* A part of a server's start that nothing encloses. True: it is below the first part. */
+static bool is_life(const struct tt_span *span)
+{
+    return span->row->role == TT_ROLE_LIFE &&
+           (span->trigger == TT_TRIGGER_STARTUP || span->trigger == TT_TRIGGER_SHUTDOWN);
+}
+
+/* A part of a server's start or end that nothing encloses. True: it is below the first part. */
 static bool start_goes_on(struct tt_correlator *correlator, struct tt_span *span)
 {
     const struct tt_start *start = tt_starts_find(correlator->starts, span->tgid);
+    bool first = !strcmp(span->row->verb, "start") || !strcmp(span->row->verb, "stop server");
     if (!start || start->tid != span->tid || start->thread_start != span->thread_start ||
-        !strcmp(span->row->verb, "start")) /* another life of that pid; the first part itself */
+        start->trigger != span->trigger || first) /* another life of that pid; the first part itself */
         return false;
     place_below(correlator, span, start->trace, start->depth, start->span_id, TT_PROOF_PROCESS);
     return true;
@@ -338,8 +346,7 @@ static bool placed_by_cause(struct tt_correlator *correlator, struct tt_span *sp
         return event_received(correlator, span);
     if (row->role == TT_ROLE_MANY && row->verb && !strcmp(row->verb, "subscribe_event"))
         tt_topics_forget(correlator->topics, span->tgid);
-    return row->role == TT_ROLE_LIFE && !span->parent && span->trigger == TT_TRIGGER_STARTUP &&
-           start_goes_on(correlator, span);
+    return !span->parent && is_life(span) && start_goes_on(correlator, span);
 }
 
 static void span_open(void *context, struct tt_span *span)
@@ -360,7 +367,7 @@ static void span_open(void *context, struct tt_span *span)
         begin_trace(correlator, span);
         if (span->trace && span->kind == TT_SPAN_SERVER && !span->collocated)
             server_request(correlator, span);
-        if (span->trace && span->row->role == TT_ROLE_LIFE && span->trigger == TT_TRIGGER_STARTUP)
+        if (span->trace && is_life(span))
             tt_starts_add(correlator->starts, span);
         return;
     }

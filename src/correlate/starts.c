@@ -68,6 +68,7 @@ void tt_starts_add(struct tt_starts *starts, const struct tt_span *span)
     entry->tgid = span->tgid;
     entry->it.tid = span->tid;
     entry->it.thread_start = span->thread_start;
+    entry->it.trigger = span->trigger;
     entry->it.trace = tt_trace_get(span->trace);
     memcpy(entry->it.span_id, span->span_id, sizeof(entry->it.span_id));
     entry->it.depth = span->depth;

@@ -30,10 +30,18 @@ struct last {
     char key[];
 };
 
+/* How many receivers a topic has in `lasts`. */
+struct audience {
+    unsigned count;
+    UT_hash_handle hh;
+    char topic[];
+};
+
 struct tt_topics {
     struct tt_traces *traces;
     struct push *pushes;
     struct last *lasts;
+    struct audience *audiences;
 };
 
 struct tt_topics *tt_topics_new(struct tt_traces *traces)
@@ -51,8 +59,53 @@ static void drop_push(struct tt_topics *topics, struct push *push)
     free(push);
 }
 
+static struct audience *find_audience(const struct tt_topics *topics, const char *topic, unsigned length)
+{
+    struct audience *audience;
+    HASH_FIND(hh, topics->audiences, topic, length, audience);
+    return audience;
+}
+
+/* The topic of a key, not ended by NUL. */
+static const char *topic_of(const struct last *last, unsigned *length)
+{
+    *length = last->hh.keylen - (unsigned)offsetof(struct key, topic);
+    return last->key + offsetof(struct key, topic);
+}
+
+static void join_audience(struct tt_topics *topics, const struct last *last)
+{
+    unsigned length;
+    const char *topic = topic_of(last, &length);
+    struct audience *audience = find_audience(topics, topic, length);
+    if (!audience) {
+        audience = calloc(1, sizeof(*audience) + length);
+        if (!audience)
+            return;
+        memcpy(audience->topic, topic, length);
+        HASH_ADD_KEYPTR(hh, topics->audiences, audience->topic, length, audience);
+        if (!audience->hh.tbl) {
+            free(audience);
+            return;
+        }
+    }
+    audience->count++;
+}
+
+static void leave_audience(struct tt_topics *topics, const struct last *last)
+{
+    unsigned length;
+    const char *topic = topic_of(last, &length);
+    struct audience *audience = find_audience(topics, topic, length);
+    if (!audience || --audience->count)
+        return;
+    HASH_DEL(topics->audiences, audience);
+    free(audience);
+}
+
 static void drop_last(struct tt_topics *topics, struct last *last)
 {
+    leave_audience(topics, last);
     HASH_DEL(topics->lasts, last);
     free(last);
 }
@@ -134,6 +187,12 @@ const struct tt_push *tt_topics_find(const struct tt_topics *topics, const char 
     return push && !push->ambiguous ? &push->it : NULL;
 }
 
+unsigned tt_topics_audience(const struct tt_topics *topics, const char *topic)
+{
+    const struct audience *audience = find_audience(topics, topic, (unsigned)strnlen(topic, TT_STRING_MAX));
+    return audience ? audience->count : 0;
+}
+
 static struct last *new_last(struct tt_topics *topics, const struct key *key, unsigned size)
 {
     struct last *last;
@@ -150,6 +209,7 @@ static struct last *new_last(struct tt_topics *topics, const struct key *key, un
         free(last);
         return NULL;
     }
+    join_audience(topics, last);
     return last;
 }
 

@@ -33,6 +33,9 @@ void tt_topics_free(struct tt_topics **topics);
  * beginning) cannot be told apart by their receivers. */
 void tt_topics_push(struct tt_topics *topics, const struct tt_span *span, uint64_t time);
 
+/* Processes that have received events of the topic and were not forgotten since. */
+unsigned tt_topics_audience(const struct tt_topics *topics, const char *topic);
+
 /* The event with that topic and number; NULL: none, or several (*ambiguous). */
 const struct tt_push *tt_topics_find(const struct tt_topics *topics, const char *topic, uint32_t counter,
                                      bool *ambiguous);

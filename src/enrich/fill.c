@@ -378,6 +378,8 @@ static const char *parent_reason(const struct tt_span *span)
         return "trace_split";
     if (span->incomplete & TT_INCOMPLETE_PARENT)
         return "stack_switched";
+    if (span->handed_over)
+        return "other_thread";
     if (span->kind == TT_SPAN_SERVER && !span->collocated && !span->has_peer)
         return "client_unseen";
     if (span->kind == TT_SPAN_CONSUMER)

@@ -101,6 +101,10 @@ void tt_fill_event(struct tt_build *build, const struct tt_span *span)
     }
     if (span->event_error)
         tt_build_true(build, TT_ATTR_EVENT_ERROR);
+    if (sends && span->elements)
+        tt_build_int(build, TT_ATTR_EVENT_SIZE, (int64_t)span->elements);
+    if (sends && span->subscribers)
+        tt_build_int(build, TT_ATTR_EVENT_SUBSCRIBERS, span->subscribers);
     if (span->pushed && span->start >= span->pushed)
         tt_build_int(build, TT_ATTR_EVENT_LATENCY, (int64_t)((span->start - span->pushed) / 1000));
     if (span->event_again)

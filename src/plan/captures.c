@@ -84,6 +84,9 @@ static const struct recipe recipes[] = {
     [TT_VALUE_WORK_PERIOD_MS] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .at = TT_LAYOUT_POLL_PERIOD_MS},
     [TT_VALUE_EVENT_COUNTER] = {TT_CAPTURE_U32, TT_CAPTURE_U32, .plus = 4},
     [TT_VALUE_U32_AT] = {TT_CAPTURE_U32, TT_CAPTURE_U32},
+    /* SuppliedEventData {AttributeValue *; AttributeValue_3 *; _4 *; _5 *; ..}: eventsupplier.h of 9.3.4
+       to 10.3.3; AttributeValue_5 {..; char *name @56; AttributeDim r_dim; ..}: tango.idl */
+    [TT_VALUE_EVENT_SIZE] = {TT_CAPTURE_U64_IF, TT_CAPTURE_U64_IF, .plus = 24, .pointer = true, .after = 64},
     [TT_VALUE_RETURNED_STRING] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true},
     [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
     [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
@@ -132,6 +135,7 @@ const char *tt_capture_field_name(unsigned field)
         [TT_FIELD_ARGUMENT_2] = "argument 2",
         [TT_FIELD_ARGUMENT_3] = "argument 3",
         [TT_FIELD_ARGUMENT_4] = "argument 4",
+        [TT_FIELD_DIMENSIONS] = "dimensions",
     };
 
     return field < TT_FIELDS && names[field] ? names[field] : "?";

@@ -37,7 +37,7 @@ static const char *role_name(enum tt_role role)
         [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_LOG] = "log",
         [TT_ROLE_POLL] = "poll",           [TT_ROLE_PUSH] = "push",       [TT_ROLE_TOPIC] = "topic",
         [TT_ROLE_COUNTER] = "counter",     [TT_ROLE_RECEIVE] = "receive", [TT_ROLE_LIFE] = "life",
-        [TT_ROLE_WAIT] = "wait",
+        [TT_ROLE_WAIT] = "wait",           [TT_ROLE_BIRTH] = "birth",
     };
 
     return names[role];
@@ -49,6 +49,7 @@ static const char *capture_kind_name(unsigned kind)
         [TT_CAPTURE_VALUE] = "value",
         [TT_CAPTURE_U32] = "u32",
         [TT_CAPTURE_U64] = "u64",
+        [TT_CAPTURE_U64_IF] = "u64 if there is one",
         [TT_CAPTURE_CSTRING] = "char*",
         [TT_CAPTURE_STRING] = "std::string",
         [TT_CAPTURE_STRING_COW] = "std::string (old)",

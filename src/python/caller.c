@@ -147,6 +147,27 @@ static void set_code(struct tt_span *span, const char *name, const char *file, u
     span->code.line = line;
 }
 
+/* The name's last part, behind class and dot. */
+static bool is_called(const char *name, const char *what)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && !strcmp(dot + 1, what);
+}
+
+/* A call that an init_device makes tells where that stands, the outermost if it calls that of its base class.
+ */
+static void find_init(struct tt_pythons *pythons, struct tt_python_process *p,
+                      const struct tt_span_python *python, struct tt_span *init)
+{
+    for (unsigned i = python->frame_count; i-- > 0 && !init->code.name;) {
+        const struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+
+        if (found && found->user && found->name && found->file && is_called(found->name, "init_device"))
+            set_code(init, found->name, found->file, (unsigned)python->frames[i].line);
+    }
+}
+
 bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
 {
     const struct tt_span_python *python = &span->python;
@@ -156,6 +177,8 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
         return false;
     pthread_mutex_lock(&pythons->lock);
     p = tt_pythons_find(pythons, span->tgid);
+    if (p && p->readable && span->parent && span->parent->row == &tt_init_row && !span->parent->code.name)
+        find_init(pythons, p, python, span->parent);
     for (unsigned i = 0; p && p->readable && i < python->frame_count; i++) {
         struct tt_python_found *found = find(pythons, p, &python->frames[i]);
 
@@ -163,7 +186,8 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
             break; /* what is beyond may not be the innermost */
         if (!found->user || is_shim(found))
             continue;
-        if (is_executor(found))
+        span->handed_over = is_executor(found);
+        if (span->handed_over)
             break;
         set_code(span,
                  !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__"

@@ -34,7 +34,7 @@ void tt_pythons_remove(struct tt_pythons *pythons, pid_t pid);
 bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span);
 
 /* The Python code outside PyTango that led to the span, if the event says: name, file and line into the span.
- */
+ * If it is a call of an init_device, those of that into the span's parent. */
 bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span);
 
 /* The version of the Python in a mapped file: 3.minor (0: not known). True: it can be read. */

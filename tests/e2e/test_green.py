@@ -56,8 +56,12 @@ def check_method(server, below, place, fails):
 def check_inner(span, by_id):
     """A call that a device makes: its device's, or a root that says why."""
     above = by_id.get(span.parent)
-    if span.parent == otlp.NO_PARENT or (above is not None and above.is_caller):
-        return "root"
+    if span.parent == otlp.NO_PARENT:
+        reason = span.attrs.get("tangotrace.parent.reason")
+        check(reason in ("other_thread", "stack_switched"), "why it is a root", span)
+        return "none: " + reason
+    if above is not None and above.is_caller:
+        return "none: " + above.name
     check(above is not None, "its parent is there", span)
     number = span.device.split("/")[-1]
     equal(above.resource.get("service.instance.id"), "test/green/" + number, "whose call of %s it is" % span.device)

@@ -147,15 +147,21 @@ def fails(call):
     return (operation, name, kind, argument) in rows
 
 
-def one_cycle(bed, dice, kill, procs, slowest):
+def one_cycle(bed, dice, kill, procs, slowest, args=(), guests=None):
     """Attach, let it trace for a moment, and go: by SIGINT, or by SIGKILL at any time, even in mid-attach. After half of
-    the kills the next agent comes at once, while the kernel still cleans up."""
-    agent = Agent(bed, ready=False)
+    the kills the next agent comes at once, while the kernel still cleans up. `guests`: servers that start then; they stop
+    before the agent does, or after it."""
+    if guests:
+        guests.arrive()
+    agent = Agent(bed, *args, ready=False)
     if kill and dice.random() < 0.5:
         time.sleep(dice.random() * 0.8)  # a random moment of starting is the point: nothing to wait for
         agent.kill()
     else:
         agent.wait_ready(60)
+        if guests and dice.random() < 0.5:
+            guests.leave()
+            guests = None
         time.sleep(dice.random() * 0.4)
         if kill:
             agent.kill()
@@ -163,13 +169,16 @@ def one_cycle(bed, dice, kill, procs, slowest):
             agent.stop(seconds=30)
             slowest.append((agent.ready_seconds, agent.stop_seconds))
             os.unlink(agent.file)  # spans of the harm test fill disks
+    if guests:
+        guests.leave()
     check_alive(procs)
     if not kill or dice.random() < 0.5:
         check_gone(bed, procs)
 
 
-def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
-    """Agents come and go by the dozen under load: every answer as without any, nobody dies, all code is as it was."""
+def attach_detach_kill(bed, servers, kinds, calls, attach, kill, args=(), guests=None):
+    """Agents come and go by the dozen under load: every answer as without any, nobody dies, all code is as it was. `args`:
+    of the agent; `guests`: see one_cycle."""
     need_kernel_log(bed)
     load = loaded(bed, servers, kinds)
     bystander = bed.start("bystander", [beds.test_program("bystander")])
@@ -180,7 +189,7 @@ def attach_detach_kill(bed, servers, kinds, calls, attach, kill):
     dice.shuffle(order)
     begin = time.monotonic()
     for number, killed in enumerate(order):
-        one_cycle(bed, dice, killed, procs, slowest)
+        one_cycle(bed, dice, killed, procs, slowest, args, guests)
         check(not procmem.differing_bytes(bystander.pid), "the bystander's code is its own, cycle %d" % number)
     wait_for(lambda: load.calls() >= calls or not all(p.alive() for p in load.procs), 900, "%d calls" % calls, 0.2)
     check_alive(procs)

@@ -8,13 +8,17 @@ import bed as beds
 import parts
 import spans as otlp
 from agent import Agent, command, need_agent
-from harness import HERE, check, check_all, equal, figure, scaled, wait_for
+from harness import HERE, check, equal, figure, scaled, wait_for
+from test_python import code_of, functions_of
 
 PUSHER = os.path.join(HERE, "servers", "pusher.py")
 SUBSCRIBER = os.path.join(HERE, "clients", "subscriber.py")
 DEVICE = "test/pusher/1"
 EVENTS = scaled("TT_EVENTS", 1000)
+LOST = scaled("TT_EVENTS_LOST", 5000)  # pushed while the subscriber is stopped
 DEBIAN = "debian"
+CPP = "cpp"  # Debian's, too
+LONG = bool(os.environ.get("TT_LONG"))
 SEVERITY = {"FATAL": 21, "ERROR": 17, "WARN": 13, "INFO": 9, "DEBUG": 5}
 
 
@@ -274,7 +278,10 @@ def events(server_build, builds):
         for s in sent:
             check(s.parent in whole, "a push without its cause", s)
             equal((s.device, s.operation, s.attrs["tango.event.type"]), (DEVICE, "push change number", "change"), "push")
-            equal(s.attrs["messaging.system"], "tango", "messaging.system")
+            equal((s.attrs["messaging.system"], s.attrs.get("tango.event.size")), ("tango", 1), "messaging.system and size")
+        # who listens is known once the first event has come
+        later = sorted(sent, key=lambda s: s.start)[EVENTS // 2:]
+        equal({s.attrs.get("tango.event.subscribers") for s in later}, {len(procs)}, "subscribers")
         for proc, count in zip(procs, before):
             got = [s for s in spans if s.kind == otlp.CONSUMER and s.pid == proc.pid]
             twice = [s for s in got if s.attrs.get("tango.event.again")]
@@ -303,39 +310,72 @@ def test_events_lost(bed):
     call(bed, build, url, "d.command_inout('PushSlowly', 5)")
     wait_for(lambda: len(lines(proc, "event")) >= 5, 30, "events before")
     proc.signal(signal.SIGSTOP)
-    call(bed, build, url, "[d.command_inout('PushBlocks', 500) for i in range(10)]")
+    call(bed, build, url, "[d.command_inout('PushBlocks', 500) for i in range(%d)]" % (LOST // 500))
     proc.signal(signal.SIGCONT)
 
     def whole_again():
         call(bed, build, url, "d.command_inout('PushSlowly', 5)")
         got = lines(proc, "event")
-        return len(got) > 2 and got[-1] - got[-2] == 1 and got[-1] > 5000
+        return len(got) > 2 and got[-1] - got[-2] == 1 and got[-1] > LOST
     wait_for(whole_again, 60, "the subscriber to be up to date")
     wait_for(lambda: "API_MissedEvents" in proc.stdout, 10, "cppTango's own word")
+    wait_for(lambda: agent.status()["assemble"]["heartbeats"], 15, "a heartbeat, which is no span")
     agent.stop()
     consumed = [s for s in agent.spans() if s.kind == otlp.CONSUMER and s.pid == proc.pid]
     numbers = lines(proc, "event")[-len(consumed):]
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
     figure("%d received, %d missed" % (len(numbers), missing))
     check(missing > 100, "nothing was lost")
+    sizes = collections.Counter(s.attrs.get("tango.event.size") for s in agent.spans() if s.kind == otlp.PRODUCER and s.pid == server.pid)
+    check(set(sizes) == {1, 200} and sizes[200] == LOST, "sizes of what was pushed", sizes)
     equal(sum(s.attrs.get("tango.event.lost", 0) for s in consumed), missing, "events lost")
 
 
 # ---- start and stop
 
+def check_devices(mine, start, names, devices, class_name, python):
+    """Each device is initialised in the trace of its server's start, and deleted in that of its end."""
+    by = by_id(mine)
+    inits = [s for s in start if s.name == class_name + ".init_device"]
+    equal(sorted(s.device for s in inits), sorted(devices), "devices initialised, of %s" % names)
+    for s in inits:
+        equal((s.kind, s.resource.get("service.instance.id"), s.resource.get("service.name")), (otlp.INTERNAL, s.device, class_name), "init_device")
+        equal(s.scope["name"], "tango.python.server" if python else "tango.cpp", "scope")
+        if python:  # it has its properties read
+            equal(code_of(s), (class_name + ".init_device",) + functions_of(PUSHER)["init_device"][1:], "place of init_device")
+        check(s.parent in by and by[s.parent].start <= s.start <= s.end <= by[s.parent].end, "inside its parent", s, by.get(s.parent))
+        equal("end_unknown" in s.attrs.get("tangotrace.incomplete", ()), python, "its end is a bound")
+        exported = next(e for e in start if e.name == "Tango::DeviceClass::export_device" and e.device == s.device)
+        check(s.end <= exported.start, "initialised, then exported", s, exported)
+    inits.sort(key=lambda s: s.start)
+    check(all(a.end <= b.start for a, b in zip(inits, inits[1:])), "one after the other", inits)
+    deleted = [s for s in mine if s.name == class_name + ".delete_device"]
+    # which one it is Python does not tell at that time
+    equal(sorted(s.device for s in deleted), [""] * len(devices) if python else sorted(devices), "devices deleted")
+    for s in deleted:
+        equal((by[s.parent].name, by[s.parent].attrs.get("tango.trigger")), ("Tango::DeviceClass::delete_dev", "shutdown"), "what deletes")
+        unregistered = by[by[s.parent].parent]
+        equal((unregistered.name, unregistered.parent, by[s.parent].attrs["tangotrace.parent.proof"]),
+              ("Tango::Util::unregister_server", otlp.NO_PARENT, "process"), "one trace of the end")
+
+
 def life(build):
     def test(bed):
         need_agent()
         database = parts.Database(bed)
-        if build == DEBIAN:  # so that the library is known to the agent
+        if build == CPP:  # so that the library is known to the agent
             parts.tangotest(bed, instance="other", devices=("sys/tg_test/9",))
         else:
             parts.start_server(bed, [python_of(build), PUSHER], "other", ["Pusher::test/other/1"])
         agent = Agent(bed)
-        if build == DEBIAN:
+        if build == CPP:
             server, devices = parts.tangotest(bed, database), {"sys/tg_test/1"}
         else:
-            server, devices = pusher(bed, build, database=database), {DEVICE}
+            devices = {"test/pusher/1", "test/pusher/2"}
+            server = parts.start_server(bed, [python_of(build), PUSHER], "p", ["Pusher::" + d for d in sorted(devices)], database)
+        if build in ("9.5.1", "10.0.4"):  # a signal ends these at once
+            call(bed, build, "dserver/pusher/p", "d.command_inout('Kill')")
+            server.proc.wait(20)
         server.proc.stop()
         agent.stop()
         mine = [s for s in agent.spans() if s.pid == server.pid]
@@ -349,6 +389,7 @@ def life(build):
         check(devices <= exported, "exported devices", exported)
         asked = [s for s in start if s.kind == otlp.CLIENT]
         check(any(s.attrs.get("peer.service") == "DataBase" for s in asked), "the database's part", names)
+        check_devices(mine, start, names, devices, "TangoTest" if build == CPP else "Pusher", build != CPP)
         stop = [s for s in mine if s.attrs.get("tango.trigger") == "shutdown"]
         check(stop, "the end of the server", [s.name for s in mine])
         figure("%d spans of the start, %d of them to the database" % (len(start), len(asked)))
@@ -359,6 +400,6 @@ for key, function in (
         [("logs_of_python_" + b, logs_of_python(b)) for b in (DEBIAN, "9.5.1", "10.3.1")] +
         [("polling_" + b, polling(b)) for b in (DEBIAN, "10.3.1")] +
         [("events_" + b, events(b, others)) for b, others in ((DEBIAN, (DEBIAN, "10.3.1")), ("10.3.1", ("10.3.1", DEBIAN)))] +
-        [("life_" + b, life(b)) for b in (DEBIAN, "10.3.1")]):
+        [("life_" + b, life(b)) for b in [CPP, DEBIAN, "10.0.4", "10.3.1"] + ["9.5.1"] * LONG]):
     function.__module__ = __name__
     globals()["test_" + key.replace(".", "_")] = function

@@ -18,6 +18,8 @@ from agent import Agent, command, need_agent
 from harness import check, check_all, equal, figure, scaled, wait_for
 
 CALLS = scaled("TT_METHOD_CALLS", 1000)
+# of Debian, in roots of their own; on sid the hand-written servers cannot be compiled (tests/e2e/chroot)
+SUITES = ["trixie"] if os.environ.get("TT_MATRIX") == "all" else []
 
 LAB = [
     ("read", "level", "", ""),
@@ -53,9 +55,14 @@ PLUG_FAIL = [("read", "spare", "", "")]
 FAILING = {"Lab.read_broken", "Lab.read_channel_7", "Lab.Fail", "Plug.read_spare"}
 
 
-def start_lab(bed, how):
-    return parts.start_server(bed, [beds.test_program("lab-%s/lab" % how)], "l", ["Lab::test/lab/1", "Plug::test/plug/1"],
-                              classes=True)
+def start_lab(bed, how, root=None, **kw):
+    """`root`: of another system, in which it runs, compiled there."""
+    program = "lab-%s/lab" % how
+    path = parts.ROOT_PROGRAMS + program
+    if root:
+        beds.need(root + path, "see %s%slab-%s.log" % (root, parts.ROOT_PROGRAMS, how))
+    return parts.start_server(bed, [path if root else beds.test_program(program)], "l", ["Lab::test/lab/1", "Plug::test/plug/1"],
+                              classes=True, root=root, **kw)
 
 
 def notes(bed, server, name):
@@ -121,9 +128,9 @@ def check_outcomes(spans, pid):
     equal(reasons.get("Plug.read_spare"), "Plug_Spare", "reason in the plug-in")
 
 
-def run_lab(bed, how):
+def run_lab(bed, how, root=None):
     need_agent()
-    server = start_lab(bed, how)
+    server = start_lab(bed, how, root)
     lab, plug = server.url("test/lab/1"), server.url("test/plug/1")
     plan = plans.mixed(plans.at(lab, LAB) * 2 + plans.at(plug, PLUG), plans.at(lab, LAB_FAIL) + plans.at(plug, PLUG_FAIL),
                        CALLS, 4, seed=11)
@@ -178,10 +185,10 @@ TANGOTEST_TREES = {
 TYPES = {"DevDouble": ("double", "2.5"), "double_scalar_w": ("double", "2.5"), "DevVoid": ("void", "")}
 
 
-def test_tangotest_trees(bed):
+def tangotest_trees(bed, root=None):
     """The tree of every call of a stripped Pogo server, compared node by node."""
     need_agent()
-    server = parts.tangotest(bed)
+    server = parts.tangotest(bed, root=root)
     calls = [(op, name) + TYPES.get(name, ("", "")) for op, name in TANGOTEST_TREES]
     plan = plans.mixed(plans.at(server.url("sys/tg_test/1"), calls), [], CALLS, 2, seed=3)
     client = parts.Client(bed, plan, gate=True)
@@ -213,6 +220,24 @@ def test_tangotest_trees(bed):
     figure("%d calls, %d spans" % (len(log), len(spans)))
     check_all(lambda: truth.check_certain(spans), lambda: truth.check_none_lost(final, agent),
               lambda: check_places(spans, server.pid))
+
+
+def test_tangotest_trees(bed):
+    tangotest_trees(bed)
+
+
+def in_suite(suite, how):
+    def test(bed):
+        root = beds.suite_root(suite)
+        run_lab(bed, how, root) if how else tangotest_trees(bed, root)
+    return test
+
+
+for _suite in SUITES:
+    for _name, _how in (("lab", "plain"), ("lab_static_runtime", "static"), ("tangotest_trees", None)):
+        _test = in_suite(_suite, _how)
+        _test.__module__ = __name__
+        globals()["test_%s_%s" % (_name, _suite)] = _test
 
 
 def test_later_server(bed):

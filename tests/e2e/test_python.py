@@ -172,6 +172,10 @@ def test_high_9_5_1(bed):
     scan(bed, python_of("9.5.1"), HIGH)
 
 
+def test_low_9_5_1(bed):
+    scan(bed, python_of("9.5.1"), LOW)
+
+
 def test_high_10_0_4(bed):
     scan(bed, python_of("10.0.4"), HIGH)
 

@@ -56,7 +56,8 @@ class Basler(Camera):
 
     @command
     def Arm(self):
-        pass
+        self.info_stream("arming")
+        self.debug_stream("armed, exposure %g", self._exposure)
 
     def is_Arm_allowed(self):
         return True

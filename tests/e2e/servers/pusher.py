@@ -14,6 +14,9 @@ class Pusher(Device):
         self.set_change_event("block", True, False)
         self.set_state(DevState.ON)
 
+    def delete_device(self):
+        self.info_stream("deleted")
+
     @attribute(dtype=int)
     def number(self):
         self.info_stream("number is read")

@@ -50,8 +50,12 @@ enum {
     START,        /* the first part of a server's start */
     START_SERVER, /* the next one */
     EXPORT,       /* called by that */
+    STOP_SERVER,  /* the first part of its end */
+    STOP_DEVICE,  /* the next one */
     SUBSCRIBE,
-    WAIT, /* for a monitor */
+    WAIT,  /* for a monitor */
+    BIRTH, /* of a device */
+    INIT,  /* what follows that: no events of its own */
     ROWS,
 };
 
@@ -91,10 +95,14 @@ static const struct tt_row test_rows[ROWS] = {
     [START] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::init", .verb = "start"},
     [START_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::server_init", .verb = "start server"},
     [EXPORT] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::export_device", .verb = "export"},
+    [STOP_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::unregister_server", .verb = "stop server"},
+    [STOP_DEVICE] = {.role = TT_ROLE_LIFE, .name = "Tango::DeviceClass::delete_dev", .verb = "stop device"},
     [SUBSCRIBE] = {.role = TT_ROLE_MANY,
                    .name = "Tango::DeviceProxy::subscribe_event",
                    .verb = "subscribe_event"},
     [WAIT] = {.role = TT_ROLE_WAIT, .name = "Tango::TangoMonitor::wait"},
+    [BIRTH] = {.role = TT_ROLE_BIRTH, .name = "Tango::DeviceImpl::real_ctor"},
+    [INIT] = {.role = TT_ROLE_METHOD, .name = "{class}.init_device"},
 };
 
 static inline const struct tt_row *test_row(void *context, uint32_t point)

@@ -2,6 +2,8 @@
 /* What goes on in a server without being asked for: polling, events, start and stop. */
 #include "events.h"
 
+#include "base/cleanup.h"
+
 #define MS 1000000ull
 
 static void test_polling(void **state)
@@ -68,6 +70,26 @@ static void test_push(void **state)
     events_free(&e);
 }
 
+/* Of how many elements the value is; there may be none. */
+static void test_push_size(void **state)
+{
+    static const struct {
+        uint64_t dimensions, elements;
+    } samples[] = {
+        {1, 1}, {200, 200}, {3ull << 32 | 4, 12}, {0, 0}, {~0ull, (uint64_t)INT32_MAX * INT32_MAX}};
+    struct events e;
+    events_init(&e);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(samples); i++) {
+        struct draft *d = draft(&e, TT_EVENT_ENTER, 21, PUSH, 0x9000, 0x9000);
+        draft_u64(d, TT_FIELD_DIMENSIONS, samples[i].dimensions);
+        feed(&e, d);
+        leave(&e, 21, PUSH, 0x9000);
+        assert_int_equal(span_of(&e, PUSH, i)->elements, samples[i].elements);
+        assert_int_equal(span_of(&e, PUSH, i)->incomplete, 0);
+    }
+    events_free(&e);
+}
+
 /* A heartbeat has a number and no event around it. */
 static void test_heartbeat(void **state)
 {
@@ -80,6 +102,9 @@ static void test_heartbeat(void **state)
     feed(&e, d);
     leave(&e, 21, READ_5, 0x9000);
     assert_int_equal(e.pushed, 0);
+    assert_int_equal(stats(&e)->heartbeats, 1);
+    pushes(&e, 21, 0x7000, "tango://h:1/a/b/c/x.change", 6);
+    assert_int_equal(stats(&e)->heartbeats, 1);
     assert_false(span_of(&e, READ_5, 0)->has_counter);
     assert_int_equal(stats(&e)->orphan_exits, 0);
     events_free(&e);
@@ -131,11 +156,126 @@ static void test_life(void **state)
     events_free(&e);
 }
 
+static void born(struct events *e, const char *device)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, 21, BIRTH, 0x6000, 0x6000);
+    draft_string(d, TT_FIELD_DEVICE, 0, device);
+    draft_string(d, TT_FIELD_CLASS, 0, "Basler");
+    feed(e, d);
+    leave(e, 21, BIRTH, 0x6000);
+}
+
+static void python_ends(struct events *e, uint64_t frame, uint64_t result)
+{
+    struct draft *d = draft(e, TT_EVENT_EXIT, 21, PYTHON, frame, frame - 64);
+    draft_u64(d, TT_FIELD_PY_RESULT, result);
+    feed(e, d);
+}
+
+static const struct tt_span *init_of(const struct events *e, size_t i, const char *device,
+                                     unsigned incomplete)
+{
+    const struct tt_span *init = span_of(e, INIT, i);
+    assert_string_equal(init->device, device);
+    assert_string_equal(init->class_name, "Basler");
+    assert_int_equal(init->kind, TT_SPAN_INTERNAL);
+    assert_int_equal(init->incomplete, incomplete);
+    assert_parent(init, span_of(e, START_SERVER, 0));
+    assert_int_equal(init->trigger, TT_TRIGGER_STARTUP);
+    return init;
+}
+
+/* From the end of a device's constructor to the next device, or to their export. */
+static void test_init_device(void **state)
+{
+    struct events e;
+    events_init(&e);
+    enter(&e, 21, START_SERVER, 0x9000);
+    enter(&e, 21, PYTHON, 0x8800);
+    born(&e, "a/b/1");
+    enter(&e, 21, COMMAND, 0x8000); /* Python calls from higher up, too */
+    leave(&e, 21, COMMAND, 0x8000);
+    catches(&e, 21, 0x8000); /* an exception that it handles */
+    enter(&e, 21, COMMAND, 0x5000);
+    leave(&e, 21, COMMAND, 0x5000);
+    born(&e, "a/b/2");
+    enter(&e, 21, EXPORT, 0x8000);
+    leave(&e, 21, EXPORT, 0x8000);
+    python_ends(&e, 0x8800, 0x1234);
+    leave(&e, 21, START_SERVER, 0x9000);
+    const struct tt_span *first = init_of(&e, 0, "a/b/1", TT_INCOMPLETE_END),
+                         *second = init_of(&e, 1, "a/b/2", TT_INCOMPLETE_END);
+    assert_parent(span_of(&e, COMMAND, 0), first);
+    assert_parent(span_of(&e, COMMAND, 1), first);
+    assert_string_equal(span_of(&e, COMMAND, 0)->owner_device, "a/b/1");
+    assert_true(first->start < first->end && first->end < second->start && second->start < second->end);
+    assert_parent(span_of(&e, EXPORT, 0), span_of(&e, START_SERVER, 0));
+    assert_int_equal(span_of(&e, EXPORT, 0)->trigger, TT_TRIGGER_STARTUP);
+    assert_true(span_of(&e, EXPORT, 0)->start >= second->end);
+    assert_false(first->failed || second->failed);
+    assert_int_equal(stats(&e)->buried, 0);
+    assert_int_equal(stats(&e)->suspended, 0);
+    assert_int_equal(stats(&e)->open, 0);
+    assert_int_equal(stats(&e)->orphan_exits + stats(&e)->mismatched_exits, 0);
+    events_free(&e);
+}
+
+/* The call ends: by a result, by an exception of Python's, by one of C++. */
+static void test_init_device_ends(void **state)
+{
+    struct events e;
+    events_init(&e);
+    enter(&e, 21, START_SERVER, 0x9000);
+    enter(&e, 21, PYTHON, 0x8800);
+    born(&e, "a/b/1");
+    python_ends(&e, 0x8800, 0x1234);
+    enter(&e, 21, PYTHON, 0x8800);
+    born(&e, "a/b/2");
+    python_ends(&e, 0x8800, 0);
+    enter(&e, 21, PYTHON, 0x8800);
+    born(&e, "a/b/3");
+    catches(&e, 21, 0x8900);
+    leave(&e, 21, START_SERVER, 0x9000);
+    assert_false(init_of(&e, 0, "a/b/1", TT_INCOMPLETE_END)->failed);
+    assert_true(init_of(&e, 1, "a/b/2", 0)->failed);
+    assert_string_equal(init_of(&e, 2, "a/b/3", 0)->exception_type, "N5Tango9DevFailedE");
+    assert_int_equal(stats(&e)->open, 0);
+    events_free(&e);
+}
+
+/* Devices that C++ code makes; one whose constructor fails; one of whose maker nothing is known. */
+static void test_no_init_device(void **state)
+{
+    struct events e;
+    events_init(&e);
+    born(&e, "a/b/1");
+    enter(&e, 21, START_SERVER, 0x9000);
+    born(&e, "a/b/2");
+    enter(&e, 21, PYTHON, 0x8800);
+    feed(&e, draft(&e, TT_EVENT_ENTER, 21, BIRTH, 0x6000, 0x6000));
+    catches(&e, 21, 0x6800);
+    python_ends(&e, 0x8800, 0);
+    leave(&e, 21, START_SERVER, 0x9000);
+    assert_int_equal(e.count, 1);
+    assert_false(span_of(&e, START_SERVER, 0)->failed);
+    assert_int_equal(stats(&e)->open, 0);
+    assert_int_equal(stats(&e)->orphan_exits + stats(&e)->mismatched_exits, 0);
+    events_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_polling),   cmocka_unit_test(test_polling_93), cmocka_unit_test(test_push),
-        cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_receive),    cmocka_unit_test(test_life),
+        cmocka_unit_test(test_polling),
+        cmocka_unit_test(test_polling_93),
+        cmocka_unit_test(test_push_size),
+        cmocka_unit_test(test_push),
+        cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_init_device),
+        cmocka_unit_test(test_init_device_ends),
+        cmocka_unit_test(test_no_init_device),
     };
 
     return cmocka_run_group_tests_name("causes", tests, NULL, NULL);

@@ -88,6 +88,27 @@ static void test_ambiguous(void **state)
     events_free(&e);
 }
 
+/* Who has received events of the topic, when one is sent. */
+static void test_subscribers(void **state)
+{
+    struct events e;
+    events_init_correlated(&e, NULL);
+    for (uint32_t number = 1; number <= 4; number++) {
+        pushes(&e, 21, 0x8000, TOPIC_A, number);
+        gets(&e, 31, TOPIC_A, number);
+        gets(&e, 31, TOPIC_B, number);
+        if (number >= 2)
+            gets(&e, 41, TOPIC_A, number);
+        if (number == 3)
+            tt_correlator_forget(e.correlator, 30);
+    }
+    assert_int_equal(span_of(&e, PUSH, 0)->subscribers, 0);
+    assert_int_equal(span_of(&e, PUSH, 1)->subscribers, 1);
+    assert_int_equal(span_of(&e, PUSH, 2)->subscribers, 2);
+    assert_int_equal(span_of(&e, PUSH, 3)->subscribers, 1);
+    events_free(&e);
+}
+
 /* Numbers that are missing, by process and topic. */
 static void test_lost(void **state)
 {
@@ -184,13 +205,43 @@ static void test_start(void **state)
     events_free(&e);
 }
 
+/* The end of a server: in a trace of its own. */
+static void test_stop(void **state)
+{
+    struct events e;
+    events_init_correlated(&e, NULL);
+    start(&e, 21, STOP_DEVICE); /* without a database nothing is unregistered */
+    start(&e, 31, START);
+    start(&e, 31, STOP_DEVICE);
+    start(&e, 31, STOP_SERVER);
+    start(&e, 32, STOP_DEVICE);  /* of another thread */
+    start(&e, 31, START_SERVER); /* of another part of its life */
+    start(&e, 31, STOP_DEVICE);
+    const struct tt_span *first = span_of(&e, STOP_SERVER, 0), *second = span_of(&e, STOP_DEVICE, 3);
+    assert_true(is_root(first));
+    assert_int_equal(first->trigger, TT_TRIGGER_SHUTDOWN);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is_root(span_of(&e, STOP_DEVICE, i)));
+    assert_true(is_root(span_of(&e, START_SERVER, 0)));
+    assert_true(is_root(second)); /* the start has taken the place of the end */
+    start(&e, 31, STOP_SERVER);
+    start(&e, 31, STOP_DEVICE);
+    first = span_of(&e, STOP_SERVER, 1);
+    second = span_of(&e, STOP_DEVICE, 4);
+    assert_parent(second, first);
+    assert_int_equal(second->proof, TT_PROOF_PROCESS);
+    assert_int_equal(second->trigger, TT_TRIGGER_SHUTDOWN);
+    events_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fan_out), cmocka_unit_test(test_waits_for_the_request),
-        cmocka_unit_test(test_unknown), cmocka_unit_test(test_ambiguous),
-        cmocka_unit_test(test_lost),    cmocka_unit_test(test_not_lost),
-        cmocka_unit_test(test_caps),    cmocka_unit_test(test_start),
+        cmocka_unit_test(test_fan_out),     cmocka_unit_test(test_waits_for_the_request),
+        cmocka_unit_test(test_unknown),     cmocka_unit_test(test_ambiguous),
+        cmocka_unit_test(test_lost),        cmocka_unit_test(test_not_lost),
+        cmocka_unit_test(test_caps),        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_subscribers), cmocka_unit_test(test_stop),
     };
 
     return cmocka_run_group_tests_name("events", tests, NULL, NULL);

@@ -106,7 +106,11 @@ static void test_event(void **state)
     span->event_type = tt_arena_copy(&span->arena, "idl5_change", 11);
     span->counter = 12;
     span->has_counter = span->event_error = true;
+    span->elements = 200;
+    span->subscribers = 3;
     out = enriched(enricher, span);
+    assert_int_equal(int_of(out->attributes, out->attribute_count, "tango.event.size"), 200);
+    assert_int_equal(int_of(out->attributes, out->attribute_count, "tango.event.subscribers"), 3);
     assert_string_equal(out->title, "push change ampli");
     assert_string_equal(string_of(out, "messaging.operation.type"), "send");
     assert_int_equal(int_of(out->attributes, out->attribute_count, "tango.event.counter"), 12);
