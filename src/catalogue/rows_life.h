@@ -127,10 +127,10 @@
         .seldom = true,       .signature = {"Tango::DServer::init_device()"},
         .argument = {DEVICE},
     },
-    /* All constructors of DeviceImpl end with it; name and class are set. */
+    /* The last part of all constructors that does anything; name and class are set. */
     {
-        METHODS(BIRTH),       .name = "Tango::DeviceImpl::real_ctor",
-        .seldom = true,       .signature = {"Tango::DeviceImpl::real_ctor()"},
+        METHODS(BIRTH),       .name = "Tango::Device_3Impl::real_ctor",
+        .seldom = true,       .signature = {"Tango::Device_3Impl::real_ctor()"},
         .argument = {DEVICE},
     },
     {

@@ -13,8 +13,8 @@ from test_methods import LAB, LAB_FAIL, PLUG, PLUG_FAIL, start_lab
 from test_python import HIGH
 
 CALLS = scaled("TT_HARM_FULL_CALLS", 20000)
-ATTACH = scaled("TT_HARM_FULL_ATTACH", 5)
-KILL = scaled("TT_HARM_FULL_KILL", 2)
+ATTACH = scaled("TT_HARM_FULL_ATTACH", 3)
+KILL = scaled("TT_HARM_FULL_KILL", 1)
 BASLER = [("read", "Gain", "", ""), ("command", "Double", "double", "1.5"), ("command", "Arm", "void", ""),
           ("command", "Refuse", "void", ""), ("read", "Broken", "", ""), ("reads", "Gain,Broken", "", "")]
 

@@ -3,13 +3,15 @@ import time
 
 import tango
 from tango import DevState
-from tango.server import Device, attribute, command, run
+from tango.server import Device, attribute, command, device_property, run
 
 
 class Pusher(Device):
+    start = device_property(dtype=int, default_value=0)
+
     def init_device(self):
         super().init_device()
-        self._number = 0
+        self._number = self.start
         self.set_change_event("number", True, False)
         self.set_change_event("block", True, False)
         self.set_state(DevState.ON)

@@ -101,7 +101,7 @@ static const struct tt_row test_rows[ROWS] = {
                    .name = "Tango::DeviceProxy::subscribe_event",
                    .verb = "subscribe_event"},
     [WAIT] = {.role = TT_ROLE_WAIT, .name = "Tango::TangoMonitor::wait"},
-    [BIRTH] = {.role = TT_ROLE_BIRTH, .name = "Tango::DeviceImpl::real_ctor"},
+    [BIRTH] = {.role = TT_ROLE_BIRTH, .name = "Tango::Device_3Impl::real_ctor"},
     [INIT] = {.role = TT_ROLE_METHOD, .name = "{class}.init_device"},
 };
 
