@@ -52,7 +52,6 @@ static const struct tt_figure assemble_figures[] = {
     TT_FIGURE(tt_assembler_stats, logs),
     TT_FIGURE(tt_assembler_stats, logs_bare),
     TT_FIGURE(tt_assembler_stats, waits),
-    TT_FIGURE(tt_assembler_stats, heartbeats),
     TT_FIGURE(tt_assembler_stats, spans),
     TT_FIGURE(tt_assembler_stats, open),
     TT_FIGURE(tt_assembler_stats, threads),

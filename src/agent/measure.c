@@ -130,8 +130,6 @@ static const struct tt_measure pipeline_rows[] = {
              "Requests and spans pushed out by the bounds of memory", TT_METRIC_COUNTER),
     PIPELINE(f.correlate.pending, "tangotrace.spans.pending", "{span}", "Spans that wait for their trace",
              TT_METRIC_UPDOWN),
-    PIPELINE(f.assemble.heartbeats, "tango.event.heartbeats", "{heartbeat}",
-             "Heartbeats that servers sent to those who listen to their events", TT_METRIC_COUNTER),
     PIPELINE(f.assemble.threads, "tangotrace.threads.traced", "{thread}", "Threads known now",
              TT_METRIC_UPDOWN),
     PIPELINE(metrics.series, "tangotrace.metrics.series", "{series}", "Series of metrics now",

@@ -63,7 +63,6 @@ struct tt_assembler_stats {
     uint64_t logs;             /* log messages */
     uint64_t logs_bare;        /* of these, outside any span */
     uint64_t waits;            /* for a monitor that another thread held */
-    uint64_t heartbeats;       /* that servers sent to those who listen to their events */
     uint64_t spans;            /* closed */
     uint64_t open;             /* frames open now */
     uint64_t threads;          /* known now */

@@ -2,14 +2,6 @@
 /* events.c: what is learnt of an event while the function that sends it runs. */
 #include "assemble/state.h"
 
-static bool is_pushing(const struct thread *thread)
-{
-    for (const struct frame *frame = thread->top; frame; frame = frame->next)
-        if (frame->row->role == TT_ROLE_PUSH)
-            return true;
-    return false;
-}
-
 /* The span of the function that sends an event and calls this one, or NULL. */
 static struct tt_span *sending(struct tt_assembler *assembler, struct thread *thread,
                                const struct tt_event *event)
@@ -31,10 +23,8 @@ void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const
 void tt_event_counter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view)
 {
     struct tt_span *span = sending(assembler, thread, &view->header);
-    if (!span) {
-        assembler->stats.heartbeats += !is_pushing(thread) && !thread->doubt && !thread->dropped;
+    if (!span)
         return;
-    }
     tt_fields_decode(view, span);
     if (span->topic && span->has_counter && assembler->ops.pushed)
         assembler->ops.pushed(assembler->ops.context, span, view->header.time);

@@ -102,9 +102,6 @@ static void test_heartbeat(void **state)
     feed(&e, d);
     leave(&e, 21, READ_5, 0x9000);
     assert_int_equal(e.pushed, 0);
-    assert_int_equal(stats(&e)->heartbeats, 1);
-    pushes(&e, 21, 0x7000, "tango://h:1/a/b/c/x.change", 6);
-    assert_int_equal(stats(&e)->heartbeats, 1);
     assert_false(span_of(&e, READ_5, 0)->has_counter);
     assert_int_equal(stats(&e)->orphan_exits, 0);
     events_free(&e);
