@@ -204,7 +204,7 @@ class Client:
     True for Debian's, or the path of another interpreter."""
 
     def __init__(self, bed, plan, python=False, flags=(), gate=False, env=None, witness=True, name="client",
-                 root=None):
+                 root=None, binary=None):
         self.bed = bed
         number = len(bed.procs)
         self.plan_path, self.log_path = bed.path("plan-%d.tsv" % number), bed.path("log-%d.tsv" % number)
@@ -213,7 +213,7 @@ class Client:
         if python:
             argv = [beds.PYTHON if python is True else python, visible(bed, MIX_PY, root)]
         else:
-            argv = [ROOT_PROGRAMS + "mix" if root else beds.test_program("mix")]
+            argv = [binary or (ROOT_PROGRAMS + "mix" if root else beds.test_program("mix"))]
         argv += [self.plan_path, self.log_path] + list(flags)
         self.fifo = None
         if gate:

@@ -1,5 +1,6 @@
 """Processes that come, go and fork while the agent runs; many of them at once."""
 import os
+import shutil
 import signal
 import time
 
@@ -14,6 +15,7 @@ from harness import check, equal, figure, scaled, wait_for
 
 SERVERS = scaled("TT_SERVERS", 50)
 FLEET = scaled("TT_FLEET", 12)  # servers of four devices each; 50 in make check-long
+SHORT = scaled("TT_SHORT", 24)  # clients of six calls
 
 
 def test_many_servers(bed):
@@ -179,6 +181,37 @@ def test_short_clients(bed):
         served = [s for s in spans if s.parent == calls[0].id and s.kind == otlp.SERVER]
         equal(len(served), 1, "its server span")
         equal(calls[0].resource.get("service.name"), "mix", "the name of a program that has ended")
+    check(final["lost"] == 0, "nothing lost", final)
+
+
+def test_short_clients_at_once(bed):
+    """Programs of a few calls that nobody has looked at before, four at once: each is known, and a failed call is never a
+    success, also where the program was faster than the probe that sees its exceptions."""
+    need_agent()
+    server = parts.tangotest(bed)
+    plan = [plans.at(server.url("sys/tg_test/1"), [("command", "DevDouble", "double", "2.5"),
+                                                   ("command", "NoSuchCommand", "void", "")] * 3)]
+    parts.Client(bed, plan, witness=False).finish()
+    programs = [shutil.copy(beds.test_program("mix"), bed.path("mix-%d" % i)) for i in range(SHORT)]
+    agent = Agent(bed)
+    clients = []
+    for i in range(0, SHORT, 4):
+        some = [parts.Client(bed, plan, witness=False, binary=program) for program in programs[i:i + 4]]
+        clients += [client.finish() and client for client in some]
+    final = agent.stop()
+    spans = agent.spans()
+    unknown = 0
+    for number, client in enumerate(clients):
+        calls = truth.client_calls(spans, client.pid)
+        marks = [s.attrs.get("tangotrace.incomplete", []) for s in calls]
+        check(not any("process_unknown" in m for m in marks), "every program is known", *calls[:3])
+        equal({s.resource.get("service.name") for s in calls}, {"mix-%d" % number}, "its name")
+        failed = [s for s in calls if s.operation == "NoSuchCommand"]
+        equal(len(failed), 3, "failed calls")
+        check(all(s.failed or "end_unknown" in s.attrs.get("tangotrace.incomplete", []) for s in failed),
+              "a failed call is no success", *failed)
+        unknown += sum(not s.failed for s in failed)
+    figure("%d of %d failed calls ended unknown" % (unknown, 3 * SHORT))
     check(final["lost"] == 0, "nothing lost", final)
 
 
