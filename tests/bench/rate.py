@@ -135,6 +135,13 @@ def measure(path, spans, lasts, compression, seconds):
             "bytes": counter.bytes / made, "cpu": (usage.ru_utime + usage.ru_stime) / took * 100, "mb": usage.ru_maxrss / 1024}
 
 
+def used(agent, seconds):
+    """% of a core that the agent takes while nobody calls: it looks at every process that others start on this host."""
+    cpu, begin = procmem.cpu_ns(agent.proc.pid), time.monotonic()
+    threading.Event().wait(seconds)
+    return (procmem.cpu_ns(agent.proc.pid) - cpu) / 1e7 / (time.monotonic() - begin)
+
+
 def live(bed, seconds, compression="gzip"):
     """An agent while a client makes RATE/2 calls a second, of two spans each."""
     from bench import MeasuredClient
@@ -143,6 +150,7 @@ def live(bed, seconds, compression="gzip"):
     client = MeasuredClient(bed, "cpp", server.url("sys/tg_test/1"), "read", "ampli", RATE // 20)
     agent = Agent(bed, "--detail", "rpc", "--otlp-compression", compression, export=["otlp:" + counter.url])
     client.round()
+    idle = used(agent, 3)
     cpu, begin = procmem.cpu_ns(agent.proc.pid), time.monotonic()
     rounds = 0
     while time.monotonic() - begin < seconds:
@@ -155,7 +163,7 @@ def live(bed, seconds, compression="gzip"):
     client.close()
     final = agent.stop(seconds=30)
     return {"case": "live, " + compression, "spans": final["spans"], "rate": final["spans"] / took, "requests": requests / took,
-            "bytes": counter.bytes / max(1, final["spans"]), "cpu": cpu / 1e7 / took, "mb": 0}
+            "bytes": counter.bytes / max(1, final["spans"]), "cpu": cpu / 1e7 / took, "idle": idle, "mb": 0}
 
 
 def within(work):
@@ -202,6 +210,8 @@ def main():
     for row, kind in rows:
         print("%-18s %9.0f %11.2f %11.1f %8.2f %%   %s" % (row["case"], row["rate"], row["requests"], row["bytes"], row["cpu"],
                                                        verdict(row, kind)))
+        if "idle" in row:
+            print("%-18s %9s %11s %11s %8.2f %%   of it for other processes that start and end here" % ("", "", "", "", row["idle"]))
     for name, requests, size, remark in OTHERS:
         print("%-18s %9s %11s %11s %10s   %s" % (name, "", requests.split(" ")[0], size, "", remark))
     print("%s written" % os.path.relpath(given.out, os.getcwd()))
