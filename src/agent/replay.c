@@ -139,8 +139,9 @@ static bool set_process(struct tt_replay *replay, struct tt_process *process)
 
 /* ---- speed ---- */
 
-/* A millisecond early is early enough: a sleep for each event would cost more than the event. */
-#define EARLY_NS 1000000u
+/* Early enough, and no more often than the running agent reads the ring buffer: a sleep for each event would
+ * cost more than the event. */
+#define EARLY_NS 10000000u
 
 static void wait_for(const struct tt_replay *replay, uint64_t time)
 {

@@ -73,6 +73,8 @@ struct tt_otel_span {
     const struct tt_otel_scope *scope;
     const uint8_t *packed; /* its OTLP message (Span), or NULL */
     size_t packed_size;
+    uint64_t like;       /* packed: those of about the same text have about the same number .. */
+    uint32_t like_whom;  /* .. and those of the same other side the same (export/encode.c) */
     const char *trigger; /* what set its trace off: "client", "polling", "event", "startup", "shutdown"
                             (static); NULL: not known, a fragment without its root */
     const char *name;

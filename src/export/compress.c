@@ -7,9 +7,11 @@
 
 #include "base/cleanup.h"
 
-/* Spans repeat themselves so much that the fastest levels already take off nine tenths. */
+/* Spans repeat themselves so much that the fastest levels already take off nine tenths. zstd's third takes
+ * off a further eighth for 0.5 us per span; gzip's second to fifth a twentieth for 2 us
+ * (tests/bench/rate.py's recording). */
 #define GZIP_LEVEL 1
-#define ZSTD_LEVEL 1
+#define ZSTD_LEVEL 3
 
 struct tt_compressor {
     enum tt_encoding encoding;

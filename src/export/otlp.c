@@ -74,7 +74,7 @@ static void post(struct stream *stream, void *const *items, size_t count)
 
 static void otlp_write(struct tt_sink *base, struct tt_otel_span **spans, size_t count)
 {
-    tt_encode_sort(spans, count);
+    tt_encode_sort_alike(spans, count);
     post(&((struct otlp_sink *)base)->streams[TT_SIGNAL_SPANS], (void *const *)spans, count);
 }
 

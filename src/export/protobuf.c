@@ -374,14 +374,16 @@ void tt_protobuf_span(struct tt_back *back, const struct tt_otel_span *span)
     put_events(back, span);
     put_number(back, SPAN_DROPPED_ATTRIBUTES, span->dropped_attributes);
     put_attributes(back, SPAN_ATTRIBUTES, span->attributes, span->attribute_count);
-    put_fixed64(back, SPAN_END, span->end);
-    put_fixed64(back, SPAN_START, span->start);
     put_number(back, SPAN_KIND, (uint64_t)span->kind);
     put_text(back, SPAN_NAME, span->name);
+    put_text(back, SPAN_TRACE_STATE, span->trace_state);
+    /* What no two spans share stands together, and all that repeats behind it: one long match instead of
+     * several. Fields may come in any order. */
     if (memcmp(span->parent_id, no_parent, sizeof(no_parent)) != 0)
         put_data(back, SPAN_PARENT_ID, span->parent_id, sizeof(span->parent_id));
-    put_text(back, SPAN_TRACE_STATE, span->trace_state);
     put_data(back, SPAN_ID, span->span_id, sizeof(span->span_id));
+    put_fixed64(back, SPAN_END, span->end);
+    put_fixed64(back, SPAN_START, span->start);
     put_data(back, SPAN_TRACE_ID, span->trace_id, sizeof(span->trace_id));
 }
 

@@ -3,7 +3,7 @@
  * protobuf.h: spans and log records as OTLP protobuf, written from the end to the beginning: a message's
  * length, which stands before it, is known when it is due, so that one pass does, without a tree of messages
  * in memory and without computing sizes first. protobuf-c, which wants both, takes four times as long for the
- * same bytes.
+ * same message.
  */
 #pragma once
 
