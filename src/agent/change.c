@@ -178,10 +178,14 @@ static void add_stats(struct tt_export_stats *sum, const struct tt_export_stats 
         offsetof(struct tt_export_stats, dropped_error),   offsetof(struct tt_export_stats, dropped_spool),
         offsetof(struct tt_export_stats, dropped_age),     offsetof(struct tt_export_stats, dropped_damaged),
         offsetof(struct tt_export_stats, operations),      offsetof(struct tt_export_stats, operation_us),
+        offsetof(struct tt_export_stats, processed),
     };
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(counted); i++)
         *(uint64_t *)((char *)sum + counted[i]) += *(const uint64_t *)((const char *)more + counted[i]);
+    for (enum tt_operation how = 0; how < TT_OPERATIONS; how++)
+        for (unsigned i = 0; i < TT_DURATION_SLOTS; i++)
+            sum->durations[how].slots[i] += more->durations[how].slots[i];
 }
 
 /* Its own, or the last one, which is then that of several. */

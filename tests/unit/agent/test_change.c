@@ -105,7 +105,7 @@ static int change(struct bench *b, char *const argv[])
 }
 
 struct sum {
-    uint64_t queued, exported;
+    uint64_t queued, exported, processed, operations, timed;
     unsigned live, gone;
 };
 
@@ -115,6 +115,12 @@ static void add(void *context, const struct tt_exporter_figures *figures)
 
     sum->queued += figures->spans.queued;
     sum->exported += figures->spans.exported;
+    if (figures->gone) {
+        sum->processed += figures->spans.processed;
+        sum->operations += figures->spans.operations;
+        for (unsigned i = 0; i < TT_OPERATIONS; i++)
+            sum->timed += figures->spans.durations[i].slots[TT_SLOT_COUNT];
+    }
     sum->live += !figures->gone;
     sum->gone += figures->gone;
 }
@@ -148,6 +154,9 @@ static void test_exporters(void **state)
     assert_int_equal(sum.gone, 1);
     assert_int_equal(sum.queued, 30);
     assert_true(sum.exported >= 10); /* all of the one that went */
+    assert_int_equal(sum.processed, 10);
+    assert_true(sum.operations > 0);
+    assert_int_equal(sum.timed, sum.operations);
 
     /* Once more, back to what was: its figures are found by name. */
     assert_int_equal(
