@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "cli/doctor.h"
-#include "options/options.h"
+#include "cli/reply.h"
 #include "control/control.h"
 #include "discover/read.h"
 #include "plan/plan.h"
@@ -187,19 +187,14 @@ static void say_shadow_stack(struct tt_doctor *doctor, int dir)
 
 static const char *rule_of(struct json_object *process)
 {
-    struct json_object *rule;
+    const char *rule = tt_reply_text(process, "rule");
 
-    return json_object_object_get_ex(process, "rule", &rule) && json_object_get_string(rule)
-               ? json_object_get_string(rule)
-               : "?";
+    return *rule ? rule : "?";
 }
 
 static unsigned long long number_of(struct json_object *process, const char *key)
 {
-    struct json_object *value;
-
-    return json_object_object_get_ex(process, key, &value) ? (unsigned long long)json_object_get_int64(value)
-                                                           : 0;
+    return (unsigned long long)json_object_get_int64(tt_reply_member(process, key));
 }
 
 static struct json_object *find_pid(struct json_object *processes, pid_t pid)
@@ -216,11 +211,10 @@ static struct json_object *find_pid(struct json_object *processes, pid_t pid)
 /* What the running agent says of it; false: it does not know the process. */
 static bool say_as_agent(struct tt_doctor *doctor, struct json_object *root, pid_t pid)
 {
-    struct json_object *processes, *process, *selected;
+    struct json_object *processes = tt_reply_member(root, "processes"), *process;
     unsigned long long points;
 
-    if (!json_object_object_get_ex(root, "processes", &processes) ||
-        !json_object_is_type(processes, json_type_array)) {
+    if (!json_object_is_type(processes, json_type_array)) {
         tt_doctor_say(doctor, TT_WARN, "running agent", "stop it and start this version",
                       "its reply is not understood; it is of another version");
         return false;
@@ -232,7 +226,7 @@ static bool say_as_agent(struct tt_doctor *doctor, struct json_object *root, pid
                       "does not know it (yet)");
         return false;
     }
-    if (!json_object_object_get_ex(process, "selected", &selected) || !json_object_get_boolean(selected)) {
+    if (!json_object_get_boolean(tt_reply_member(process, "selected"))) {
         tt_doctor_say(
             doctor, TT_FAIL, "selection",
             "start the agent with other --select and --exclude; 'tangotrace list --select ..' tries them out",

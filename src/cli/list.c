@@ -50,11 +50,9 @@ static const char *const titles[COLUMNS] = {"PID",       "SERVER OR SCRIPT", "US
 
 static const char *text_of(struct json_object *object, const char *key)
 {
-    struct json_object *value;
+    struct json_object *value = tt_reply_member(object, key);
 
-    if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_string))
-        return NULL;
-    return json_object_get_string(value);
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
 static void add_text(struct tt_text *cell, const char *text)
@@ -84,19 +82,18 @@ static void add_number(struct tt_text *cell, struct json_object *process, const 
 /* Of one CPU, since it is traced. */
 static void add_cost(struct tt_text *cell, struct json_object *process)
 {
-    struct json_object *value;
+    struct json_object *value = tt_reply_member(process, "cost_share");
 
-    if (json_object_object_get_ex(process, "cost_share", &value))
+    if (value)
         tt_text_printf(cell, "%.2f %%", json_object_get_double(value) * 100);
 }
 
 static void add_ago(struct tt_text *cell, struct json_object *process, bool selected)
 {
-    struct json_object *value;
+    struct json_object *value = tt_reply_member(process, "last_event_seconds");
     double seconds;
 
-    if (!json_object_object_get_ex(process, "last_event_seconds", &value) ||
-        json_object_is_type(value, json_type_null)) {
+    if (!value) {
         tt_text_puts(cell, selected ? "never" : "-");
         return;
     }
@@ -113,18 +110,18 @@ static void add_ago(struct tt_text *cell, struct json_object *process, bool sele
 static void add_detail(struct tt_text *cell, struct json_object *process)
 {
     const char *level = text_of(process, "detail");
-    struct json_object *traps, *count;
+    int64_t traps = level ? json_object_get_int64(
+                                tt_reply_member(tt_reply_member(process, "traps_of_a_read"), level))
+                          : 0;
 
     add_text(cell, level);
-    if (level && json_object_object_get_ex(process, "traps_of_a_read", &traps) &&
-        json_object_object_get_ex(traps, level, &count) && json_object_get_int64(count) > 0)
-        tt_text_printf(cell, ", %lld traps a read", (long long)json_object_get_int64(count));
+    if (traps > 0)
+        tt_text_printf(cell, ", %lld traps a read", (long long)traps);
 }
 
 static void fill_row(struct tt_text *row, struct json_object *process)
 {
-    struct json_object *selected;
-    bool yes = json_object_object_get_ex(process, "selected", &selected) && json_object_get_boolean(selected);
+    bool yes = json_object_get_boolean(tt_reply_member(process, "selected"));
 
     add_number(&row[PID], process, "pid");
     add_text(&row[NAME], text_of(process, "name"));

@@ -24,12 +24,9 @@ static struct json_object *value_at(struct json_object *root, const char *path)
 
     while (root && *path) {
         size_t length = strcspn(path, ".");
-        struct json_object *next = NULL;
 
         snprintf(key, sizeof(key), "%.*s", (int)length, path);
-        if (!json_object_is_type(root, json_type_object) || !json_object_object_get_ex(root, key, &next))
-            return NULL;
-        root = next;
+        root = tt_reply_member(root, key);
         path += length + (path[length] == '.');
     }
     return root;
