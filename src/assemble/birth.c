@@ -40,20 +40,6 @@ void tt_birth_leave(struct tt_assembler *assembler, struct thread *thread, const
     end(assembler, thread, 0, view->header.time);
 }
 
-static struct tt_span *make_span(const struct thread *thread, const struct tt_event_view *view)
-{
-    struct tt_span *span = tt_span_new();
-    if (!span)
-        return NULL;
-    span->row = &tt_init_row;
-    span->kind = TT_SPAN_INTERNAL;
-    span->tgid = thread->tgid;
-    span->tid = thread->tid;
-    span->thread_start = thread->start;
-    tt_fields_decode(view, span);
-    return span;
-}
-
 void tt_event_birth(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
                     const struct tt_row *row)
 {
@@ -70,7 +56,9 @@ void tt_event_birth(struct tt_assembler *assembler, struct thread *thread, const
         return;
     frame->row = row;
     frame->owner = above->owner;
-    frame->birth = make_span(thread, view);
+    frame->birth = tt_thread_span(thread, &tt_init_row, TT_SPAN_INTERNAL);
+    if (frame->birth)
+        tt_fields_decode(view, frame->birth);
 }
 
 void tt_event_born(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,

@@ -310,15 +310,10 @@ static struct tt_span *caller_begin(struct tt_assembler *assembler, const struct
 static struct tt_span *span_begin(struct thread *thread, const struct tt_event_view *view,
                                   const struct tt_row *row, const struct birth *birth)
 {
-    struct tt_span *span = tt_span_new();
+    struct tt_span *span = tt_thread_span(thread, row, birth->kind);
     if (!span)
         return NULL;
-    span->row = row;
-    span->kind = birth->kind;
     span->collocated = birth->collocated;
-    span->tgid = thread->tgid;
-    span->tid = thread->tid;
-    span->thread_start = thread->start;
     span->start = view->header.time;
     span->incomplete = birth->incomplete;
     span->trigger = birth->trigger;
@@ -538,17 +533,12 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
 static struct tt_span *further_request(struct tt_assembler *assembler, struct thread *thread,
                                        struct frame *frame)
 {
-    struct tt_span *owner = frame->owner, *span = tt_span_new();
+    struct tt_span *owner = frame->owner, *span = tt_thread_span(thread, owner->row, TT_SPAN_CLIENT);
     if (!span)
         return NULL;
     bool one = frame->row->role != TT_ROLE_MANY && frame->row->role != TT_ROLE_REPLY;
-    span->row = owner->row;
-    span->kind = TT_SPAN_CLIENT;
     span->further = true;
     span->retry = one ? owner->requests : 0;
-    span->tgid = thread->tgid;
-    span->tid = thread->tid;
-    span->thread_start = thread->start;
     span->start = thread->before > owner->start ? thread->before : owner->start;
     span->ledger.known = thread->clocks.time != 0;
     span->incomplete = TT_INCOMPLETE_START;

@@ -173,6 +173,8 @@ void tt_thread_remove(struct tt_assembler *assembler, struct thread *thread, uin
 void tt_thread_bury_all(struct tt_assembler *assembler, struct thread *thread, uint64_t now);
 /* Events were lost: what is open has become doubtful. */
 void tt_thread_taint(struct thread *thread);
+/* A span of that thread, not open yet; NULL when out of memory. */
+struct tt_span *tt_thread_span(const struct thread *thread, const struct tt_row *row, enum tt_span_kind kind);
 /* Nesting proves nothing on this thread. */
 bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread);
 /* The stack pointer left the upcall, or another one came: a request that no method took gets a span whose end

@@ -94,6 +94,19 @@ void tt_thread_taint(struct thread *thread)
     thread->gap = true;
 }
 
+struct tt_span *tt_thread_span(const struct thread *thread, const struct tt_row *row, enum tt_span_kind kind)
+{
+    struct tt_span *span = tt_span_new();
+    if (!span)
+        return NULL;
+    span->row = row;
+    span->kind = kind;
+    span->tgid = thread->tgid;
+    span->tid = thread->tid;
+    span->thread_start = thread->start;
+    return span;
+}
+
 bool tt_thread_switches(struct tt_assembler *assembler, struct thread *thread)
 {
     if (!thread->switching && assembler->switching)
@@ -122,15 +135,10 @@ static void count_bare(struct tt_assembler *assembler, const char *operation)
 static void bare_span(struct tt_assembler *assembler, const struct thread *thread, uint64_t last)
 {
     const struct marker *marker = &thread->marker;
-    struct tt_span *span = marker->row ? tt_span_new() : NULL;
+    struct tt_span *span = marker->row ? tt_thread_span(thread, marker->row, TT_SPAN_SERVER) : NULL;
     if (!span)
         return;
-    span->row = marker->row;
-    span->kind = TT_SPAN_SERVER;
     span->trigger = TT_TRIGGER_CLIENT;
-    span->tgid = thread->tgid;
-    span->tid = thread->tid;
-    span->thread_start = thread->start;
     span->start = marker->time;
     span->end = last > span->start ? last : span->start;
     span->incomplete = TT_INCOMPLETE_END;
