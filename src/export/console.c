@@ -122,7 +122,7 @@ static void say_trouble(struct console_sink *sink)
     uint64_t given_up = sink->options.filter ? tt_query_given_up(sink->options.filter) : 0;
     char line[160];
 
-    for (unsigned i = 0; sink->options.lost && i <= sink->options.lost_more; i++)
+    for (unsigned i = 0; i < sink->options.lost_count; i++)
         lost += atomic_load_explicit(&sink->options.lost[i], memory_order_relaxed);
     if (lost != sink->said_lost) {
         snprintf(line, sizeof(line), "%s %llu spans lost: the output is not read fast enough",

@@ -34,8 +34,8 @@ struct tt_console_options {
                                 sink's from here on, also on failure */
     bool json; /* a line of OTLP JSON for each trace, one more for its log records, instead of its tree;
                   notices too: {"notice":".."} */
-    const _Atomic uint64_t *lost; /* spans that did not get here because the sink was too slow; may be NULL */
-    unsigned lost_more;           /* counters of the same behind it */
+    const _Atomic uint64_t *lost; /* counters of spans that did not get here because the sink was too slow */
+    unsigned lost_count;
     void (*silence)(void *context, char *buffer, size_t size);
     void *silence_context;
     uint64_t (*now)(void); /* monotonic ns */

@@ -264,7 +264,7 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
         return -ENOMEM;
     }
     own.lost = new->lanes[TT_SIGNAL_SPANS].dropped;
-    own.lost_more = TT_RANKS - 1;
+    own.lost_count = TT_RANKS;
     err = tt_console_new(&own, new->counters, &new->sink);
     if (!err)
         err = start_threads(new);

@@ -74,7 +74,7 @@ static void keep_fixed(const struct tt_options *old, struct tt_options *options)
 {
     static const size_t sizes[] = {[OPTION_BOOL] = sizeof(bool),       [OPTION_SIZE] = sizeof(uint64_t),
                                    [OPTION_COUNT] = sizeof(unsigned),  [OPTION_DURATION] = sizeof(unsigned),
-                                   [OPTION_CHOICE] = sizeof(unsigned), [OPTION_LIST] = 0};
+                                   [OPTION_CHOICE] = sizeof(unsigned), [OPTION_EXCLUDE] = 0};
 
     for (size_t i = 0; i < tt_option_count; i++) {
         const struct option *option = &tt_option_table[i];

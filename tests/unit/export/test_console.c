@@ -473,7 +473,7 @@ static void test_sink_json(void **state)
     struct console c;
 
     console_setup(&c, false, 20);
-    replace_sink(&c, &(struct tt_console_options){.json = true, .lost = &lost});
+    replace_sink(&c, &(struct tt_console_options){.json = true, .lost = &lost, .lost_count = 1});
     for (unsigned i = 1; i <= 2; i++) {
         give(&c, fixture_span(c.client, i, 1, 0, 3, "read", "a/b/c", 0, 10));
         give(&c, fixture_span(c.server, i, 2, 1, 2, "read", "a/b/c", 1, 9));
