@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,40 +13,38 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "plan/cache.h"
+#include "seed.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 char *__cxa_demangle(const char *mangled, char *buffer, size_t *size, int *status);
 
-/* Into the directory TT_SEEDS, as tests/fuzz/run names it: the plan of that library, if it is there. */
-static void write_seed(const char *directory, const char *library)
+/* The plan of that library, if it is there. */
+static void write_plan(const char *library)
 {
-    _cleanup_close_ int fd = open(library, O_RDONLY | O_CLOEXEC), out = -1;
-    _cleanup_free_ char *path = NULL, *error = NULL;
+    _cleanup_close_ int fd = open(library, O_RDONLY | O_CLOEXEC);
+    _cleanup_free_ char *error = NULL;
     _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
     _cleanup_(tt_text_free) struct tt_text text = {0};
 
     if (fd < 0)
         return;
-    if (tt_plan_file(fd, library, &plan, &error) || asprintf(&path, "%s/%s", directory, plan->soname) < 0)
+    if (tt_plan_file(fd, library, &plan, &error))
         abort();
     tt_plan_encode(plan, &text);
-    out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (out < 0 || tt_write_all(out, text.data, text.size))
-        abort();
+    write_seed(plan->soname, &text);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    const char *directory = getenv("TT_SEEDS");
     Dl_info libstdcxx;
 
-    if (!directory)
+    if (!getenv("TT_SEEDS"))
         return 0;
     if (!dladdr((void *)__cxa_demangle, &libstdcxx))
         abort();
-    write_seed(directory, libstdcxx.dli_fname);
-    write_seed(directory, "/usr/lib/x86_64-linux-gnu/libomniORB4.so.2");
+    write_plan(libstdcxx.dli_fname);
+    write_plan("/usr/lib/x86_64-linux-gnu/libomniORB4.so.2");
     return 0;
 }
 

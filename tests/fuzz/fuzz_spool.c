@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "export/spool.h"
+#include "seed.h"
 
 #define FLAG_CHECKSUM  1 /* put the right checksum in: else few inputs came behind it */
 #define FLAG_DIRECTORY 2
@@ -98,17 +99,15 @@ static void add_file(const char *name, struct tt_text *out)
 }
 
 /* What an agent that was killed leaves: batches of every kind, and "alive". */
-static void write_seed(const char *directory)
+static void write_batches(void)
 {
     struct tt_sink_counters counters = {0};
     _cleanup_(tt_text_free) struct tt_text all = {0};
-    _cleanup_free_ char *seed = tt_format("%s/batches", directory);
-    _cleanup_close_ int out = seed ? open(seed, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
     struct tt_spool *spool = NULL;
     const struct dirent *entry;
     DIR *files;
 
-    if (out < 0 || open_spool(&counters, &spool))
+    if (open_spool(&counters, &spool))
         abort();
     for (uint32_t i = 0; i < 2 * TT_ENCODINGS; i++) {
         const struct tt_spool_batch batch = {(const uint8_t *)"some body", i, i + 1, i / 2, i % 2};
@@ -123,14 +122,11 @@ static void write_seed(const char *directory)
         if (*entry->d_name != '.')
             add_file(entry->d_name, &all);
     closedir(files);
-    if (all.failed || tt_write_all(out, all.data, all.size))
-        abort();
+    write_seed("batches", &all);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    const char *seeds = getenv("TT_SEEDS");
-
     tt_log_set_level(TT_LOG_ERROR); /* every damaged file is told */
     snprintf(place, sizeof(place), "%s/tangotrace-fuzz-XXXXXX",
              access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
@@ -138,8 +134,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         abort();
     find_directory();
     atexit(remove_place);
-    if (seeds)
-        write_seed(seeds);
+    if (getenv("TT_SEEDS"))
+        write_batches();
     return 0;
 }
 
