@@ -95,6 +95,10 @@ $(BUILD)/obj/%.o: %.c | $(PROTO_C) $(BPF_SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# The page's files are in the program as they are.
+WEB := $(wildcard src/view/web/*)
+$(BUILD)/obj/src/view/assets.o $(BUILD)/fuzz/obj/src/view/assets.o: $(WEB)
+
 $(LIB): $(LIB_OBJECTS)
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
