@@ -235,9 +235,9 @@ static bool read_number(const struct tt_record *record, void *value, size_t size
     return true;
 }
 
-#define TELL_NS 1000000000u
+#define TELL_NS 100000000u
 
-/* As the running agent does every second. */
+/* As the running agent does, more often: recordings are short. */
 static void tell_page(struct tt_replay *replay, bool last)
 {
     struct tt_usage_copy *copy;

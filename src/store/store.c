@@ -370,6 +370,16 @@ int tt_store_take(struct tt_store *store, uint32_t type, const void *data, size_
 
 /* ---- what there is ---- */
 
+/* When the trace of the oldest span began: its root, which ends last, comes last. */
+static uint64_t oldest(const struct tt_store *store)
+{
+    uint64_t first = tt_ring_first(&store->spans.ring);
+    const struct record *record = first == TT_RING_NONE ? NULL : tt_ring_at(&store->spans.ring, first, NULL);
+    const struct trace *trace = record ? trace_of(store, record) : NULL;
+
+    return trace ? trace->front.start : record ? front_at(store, first)->start : 0;
+}
+
 static uint64_t used(const struct tt_ring *ring)
 {
     return ring->head - ring->tail;
@@ -377,10 +387,9 @@ static uint64_t used(const struct tt_ring *ring)
 
 void tt_store_get_stats(struct tt_store *store, struct tt_store_stats *stats)
 {
-    uint64_t first, point;
+    uint64_t point;
 
     pthread_mutex_lock(&store->lock);
-    first = tt_ring_first(&store->spans.ring);
     point = tt_store_oldest_point(store);
     *stats = (struct tt_store_stats){
         .spans = store->spans.count,
@@ -398,7 +407,7 @@ void tt_store_get_stats(struct tt_store *store, struct tt_store_stats *stats)
         .refused = store->refused,
         .bytes = used(&store->spans.ring) + used(&store->logs.ring) + used(&store->points),
         .size = store->spans.ring.size + store->logs.ring.size + store->points.size,
-        .oldest = first == TT_RING_NONE ? 0 : front_at(store, first)->start,
+        .oldest = oldest(store),
         .newest = store->newest,
         .version = store->version,
     };

@@ -17,6 +17,8 @@ const struct tt_httpd_route tt_view_routes[] = {
     {"/api/traces", tt_view_search},
     {"/api/trace/*", tt_view_trace},
     {"/api/span/*", tt_view_span},
+    {"/jaeger/api/*", tt_view_jaeger},
+    {"/tempo/api/*", tt_view_tempo},
     {"*", tt_view_asset},
     {0},
 };
