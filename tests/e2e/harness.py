@@ -11,6 +11,8 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# Many agents, one after the other and side by side: none takes the page's port, unless its test asks for a page.
+os.environ.setdefault("TANGOTRACE_VIEW_LISTEN", "none")
 CI = os.environ.get("CI", "") not in ("", "0", "false")
 MODULES = ["test_baseline", "test_cli", "test_sampling", "test_calls", "test_methods", "test_probes", "test_forwarded", "test_ssl", "test_matrix", "test_errors",
            "test_async", "test_inside", "test_ledger", "test_python", "test_taurus", "test_green", "test_every", "test_otlp", "test_outage", "test_servers", "test_metrics", "test_top", "test_reload", "test_loss", "test_processes", "test_late",
