@@ -347,8 +347,7 @@ static int make_token(struct tt_page *page, const struct tt_options *options, co
 
 static int send_config(struct tt_page *page, const struct tt_options *options, const char *recording)
 {
-    const uint64_t numbers[] = {options->view_memory,
-                                recording ? 0 : options->view_age * TT_NS_PER_MS};
+    const uint64_t numbers[] = {options->view_memory, recording ? 0 : options->view_age * TT_NS_PER_MS};
     char host[HOST_NAME_MAX + 1] = "";
     struct tt_text text = {0};
     size_t place = tt_flat_begin(&text, TT_FLAT_CONFIG);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * httpd.h: a small HTTP server (libmicrohttpd): a table of paths, each answered by a function, on threads of
- * its own. GET and HEAD only. Clients, request size and waiting times are bounded. It knows nothing of what is
- * served.
+ * its own. GET and HEAD only. Clients, request size and waiting times are bounded. It knows nothing of what
+ * is served.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-#define TT_HTTPD_CLIENTS   32    /* connections at once, unless the config says otherwise; further ones wait */
+#define TT_HTTPD_CLIENTS   32 /* connections at once, unless the config says otherwise; further ones wait */
 #define TT_HTTPD_REQUEST   16384 /* bytes for request line and headers of a connection, and for the reply's */
 #define TT_HTTPD_TIMEOUT_S 5     /* without progress, then a connection is closed */
 #define TT_HTTPD_HEADERS   4     /* of one reply, besides those that all have */
@@ -39,9 +39,9 @@ struct tt_httpd_reply {
     bool (*more)(void *state, struct tt_text *piece);
     void (*done)(void *state);
     void *state;
-    bool waits;             /* `more` may have nothing to say yet: it is asked again after tt_httpd_wake() */
-    const char *cache;      /* Cache-Control; NULL: "no-store" */
-    const void *memory;     /* instead of `body`: bytes that outlive the server */
+    bool waits;         /* `more` may have nothing to say yet: it is asked again after tt_httpd_wake() */
+    const char *cache;  /* Cache-Control; NULL: "no-store" */
+    const void *memory; /* instead of `body`: bytes that outlive the server */
     size_t memory_size;
     struct {
         const char *name; /* static; NULL: no more */

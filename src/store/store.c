@@ -10,7 +10,7 @@
 
 #define DEFAULT_BYTES (48u << 20)
 #define LEAST_BYTES   (1u << 20)
-#define TRACE_BYTES   768  /* of spans, for each place in the table of traces */
+#define TRACE_BYTES   768 /* of spans, for each place in the table of traces */
 
 /* ---- life ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * store.h: what happened on this host in the last minutes: finished spans by trace, log records, and how often
- * each client asked each device for what; besides, what the agent says of itself. Bounded in bytes and in age:
- * the oldest makes room, at a cost that does not depend on how much is there.
+ * store.h: what happened on this host in the last minutes: finished spans by trace, log records, and how
+ * often each client asked each device for what; besides, what the agent says of itself. Bounded in bytes and
+ * in age: the oldest makes room, at a cost that does not depend on how much is there.
  *
  * It lies in the process that serves the page, not in the agent: who fills it never waits for a reader of the
  * agent's, and readers hold the lock for a bounded number of traces at a time.
@@ -28,8 +28,8 @@ struct tt_store_config {
 struct tt_store *tt_store_new(const struct tt_store_config *config);
 void tt_store_free(struct tt_store **store);
 
-/* One frame (flat.h) but TT_FLAT_CONFIG; `now`: CLOCK_MONOTONIC ns. 0; -EBADMSG: it makes no sense; -EFBIG: it
- * is larger than the store takes; -ENOMEM. All but 0 are counted, and change nothing. One thread. */
+/* One frame (flat.h) but TT_FLAT_CONFIG; `now`: CLOCK_MONOTONIC ns. 0; -EBADMSG: it makes no sense; -EFBIG:
+ * it is larger than the store takes; -ENOMEM. All but 0 are counted, and change nothing. One thread. */
 int tt_store_take(struct tt_store *store, uint32_t type, const void *data, size_t size, uint64_t now);
 
 struct tt_store_stats {
@@ -53,9 +53,9 @@ struct tt_store_trace {
     unsigned gone; /* spans that made room already */
 };
 
-/* Newest first. `wants` (NULL: all) judges by the front alone; `visit` gets the spans as well, which are valid
- * during the call only, with `root` the topmost (NULL: none there); false: that is enough. Both are called
- * with the store locked, which must not be asked for anything then. */
+/* Newest first. `wants` (NULL: all) judges by the front alone; `visit` gets the spans as well, which are
+ * valid during the call only, with `root` the topmost (NULL: none there); false: that is enough. Both are
+ * called with the store locked, which must not be asked for anything then. */
 struct tt_store_visitor {
     bool (*wants)(void *context, const struct tt_store_trace *trace);
     bool (*visit)(void *context, const struct tt_store_trace *trace, struct tt_otel_span *const *spans,

@@ -90,9 +90,9 @@ static bool visit_trace(const struct tt_store *store, const struct trace *trace,
 {
     _cleanup_(close_trace) struct opened opened = {0};
     size_t spans = trace->front.spans < TT_STORE_SPANS_MAX ? trace->front.spans : TT_STORE_SPANS_MAX;
-    size_t logs = !visitor->with_logs                        ? 0
+    size_t logs = !visitor->with_logs                      ? 0
                   : trace->front.logs < TT_STORE_SPANS_MAX ? trace->front.logs
-                                                             : TT_STORE_SPANS_MAX;
+                                                           : TT_STORE_SPANS_MAX;
     size_t scopes = 0;
 
     opened.spans = malloc((spans + 1) * sizeof(*opened.spans));

@@ -74,7 +74,7 @@ static bool is_token(const struct tt_view *view, const char *text, size_t size)
 /* Cookies know no ports: each server has one of its own name. */
 static void cookie_name(const struct tt_view *view, char name[64])
 {
-    const char *port = strrchr(tt_httpd_address(view->httpd), ':');
+    const char *port = strrchr(view->address, ':');
 
     snprintf(name, 64, "tangotrace-%.5s=", port ? port + 1 : "");
 }

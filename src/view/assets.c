@@ -50,22 +50,14 @@ struct asset {
     }
 
 static struct asset assets[] = {
-    ROW("/", HTML, index),
-    ROW("/style.css", CSS, style),
-    ROW("/app.js", JS, app),
-    ROW("/api.js", JS, api),
-    ROW("/dom.js", JS, dom),
-    ROW("/format.js", JS, format),
-    ROW("/chart.js", JS, chart),
-    ROW("/graph.js", JS, graph),
-    ROW("/live.js", JS, live),
-    ROW("/traces.js", JS, traces),
-    ROW("/trace.js", JS, trace),
-    ROW("/span.js", JS, span),
-    ROW("/series.js", JS, series),
-    ROW("/changes.js", JS, changes),
-    ROW("/agent.js", JS, agent),
-    ROW("/icon.svg", "image/svg+xml", icon),
+    ROW("/", HTML, index),         ROW("/style.css", CSS, style),
+    ROW("/app.js", JS, app),       ROW("/api.js", JS, api),
+    ROW("/dom.js", JS, dom),       ROW("/format.js", JS, format),
+    ROW("/chart.js", JS, chart),   ROW("/graph.js", JS, graph),
+    ROW("/live.js", JS, live),     ROW("/traces.js", JS, traces),
+    ROW("/trace.js", JS, trace),   ROW("/span.js", JS, span),
+    ROW("/series.js", JS, series), ROW("/changes.js", JS, changes),
+    ROW("/agent.js", JS, agent),   ROW("/icon.svg", "image/svg+xml", icon),
 };
 
 static void pack(struct asset *asset, struct libdeflate_compressor *compressor)
@@ -77,8 +69,8 @@ static void pack(struct asset *asset, struct libdeflate_compressor *compressor)
     tt_blake2b_begin(&state);
     tt_blake2b_add(&state, asset->begin, size);
     tt_blake2b_end(&state, hash);
-    snprintf(asset->tag, sizeof(asset->tag), "\"%02x%02x%02x%02x%02x%02x%02x%02x\"", hash[0], hash[1], hash[2],
-             hash[3], hash[4], hash[5], hash[6], hash[7]);
+    snprintf(asset->tag, sizeof(asset->tag), "\"%02x%02x%02x%02x%02x%02x%02x%02x\"", hash[0], hash[1],
+             hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
     asset->packed = malloc(size);
     if (asset->packed)
         asset->packed_size = libdeflate_gzip_compress(compressor, asset->begin, size, asset->packed, size);

@@ -20,13 +20,20 @@ static void put_figures(struct tt_json *json, const struct tt_store_stats *s)
         const char *name;
         uint64_t value;
     } figures[] = {
-        {"spans", s->spans},           {"logs", s->logs},
-        {"traces", s->traces},         {"series", s->series},
-        {"points", s->points},         {"resources", s->resources},
-        {"taken_spans", s->taken_spans}, {"taken_logs", s->taken_logs},
-        {"taken_points", s->taken_points}, {"left_spans", s->left_spans},
-        {"left_logs", s->left_logs},   {"left_points", s->left_points},
-        {"refused", s->refused},       {"bytes", s->bytes},
+        {"spans", s->spans},
+        {"logs", s->logs},
+        {"traces", s->traces},
+        {"series", s->series},
+        {"points", s->points},
+        {"resources", s->resources},
+        {"taken_spans", s->taken_spans},
+        {"taken_logs", s->taken_logs},
+        {"taken_points", s->taken_points},
+        {"left_spans", s->left_spans},
+        {"left_logs", s->left_logs},
+        {"left_points", s->left_points},
+        {"refused", s->refused},
+        {"bytes", s->bytes},
         {"size", s->size},
     };
 
@@ -58,14 +65,27 @@ void tt_view_info(void *context, const struct tt_httpd_request *request, struct 
     tt_view_json(reply, &json);
 }
 
+/* What the agent tells; "null" until it does, and of a recording. */
+static bool is_state(const char *name)
+{
+    static const char *const names[] = {"status", "calls", "processes"};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
 void tt_view_state(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
 {
     struct tt_view *view = context;
     char *state = tt_store_state(view->store, request->rest, NULL);
 
     tt_view_look(view);
+    if (!state && is_state(request->rest))
+        state = strdup("null");
     if (!state) {
-        tt_view_refuse(reply, 404, "the agent has not told that (yet); a recording does not", -1);
+        tt_view_refuse(reply, 404, "there is status, calls and processes", -1);
         return;
     }
     reply->content_type = "application/json";

@@ -12,16 +12,17 @@
 #include "query/query.h"
 #include "store/store.h"
 
-#define TT_VIEW_CLIENTS  160 /* connections at once */
-#define TT_VIEW_STREAMS  32  /* of these, that go on */
-#define TT_VIEW_RATE     200 /* requests per second; more, for a moment, by as many as a second's */
-#define TT_VIEW_SEARCHES 4   /* at once: each may use a thread for TT_VIEW_SEARCH_NS */
+#define TT_VIEW_CLIENTS   160 /* connections at once */
+#define TT_VIEW_STREAMS   32  /* of these, that go on */
+#define TT_VIEW_RATE      200 /* requests per second; more, for a moment, by as many as a second's */
+#define TT_VIEW_SEARCHES  4   /* at once: each may use a thread for TT_VIEW_SEARCH_NS */
 #define TT_VIEW_SEARCH_NS 2000000000u
 
 struct tt_view {
     struct tt_store *store;
-    struct tt_httpd *httpd;
-    int fd; /* of the agent */
+    struct tt_httpd *httpd; /* of the thread that takes frames: requests come before it is known */
+    char address[64];
+    int fd;                         /* of the agent */
     char *token, *host, *recording; /* NULL: none */
     uint64_t age_ns, bytes;
     atomic_int streams;
@@ -73,8 +74,8 @@ TT_VIEW_HANDLER(tt_view_tempo);
 
 /* What a search asks for; of one span all must hold. */
 struct tt_view_search {
-    uint64_t from, to;   /* unix ns; of the trace's time, overlapping */
-    uint64_t least, most; /* ns, duration of the span */
+    uint64_t from, to;                                        /* unix ns; of the trace's time, overlapping */
+    uint64_t least, most;                                     /* ns, duration of the span */
     const char *service, *device, *operation, *client, *text; /* globs, and a part of a text; NULL: any */
     int status;                                               /* -1: any; 0 fine, 1 failed */
     struct tt_query *query;                                   /* owned; NULL: none */

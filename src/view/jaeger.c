@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* jaeger.c: Jaeger's query API (its api_v2 JSON), as far as its page and Grafana's data source ask it: services,
- * operations, traces, dependencies, below /jaeger/api. */
+/* jaeger.c: Jaeger's query API (its api_v2 JSON), as far as its page and Grafana's data source ask it:
+ * services, operations, traces, dependencies, below /jaeger/api. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -404,7 +404,8 @@ static const char *read_search(const struct tt_httpd_request *request, struct tt
     if (!query.size)
         return NULL;
     filter = tt_format("{%s}", query.data);
-    return filter && !tt_query_compile(filter, &search->query, &why) ? NULL : "a tag that cannot be asked for";
+    return filter && !tt_query_compile(filter, &search->query, &why) ? NULL
+                                                                     : "a tag that cannot be asked for";
 }
 
 static void search_traces(struct tt_view *view, const struct tt_httpd_request *request,
@@ -458,7 +459,8 @@ struct link {
     char key[];
 };
 
-static const struct tt_otel_span *parent_of(const struct tt_view_found *found, const struct tt_otel_span *span)
+static const struct tt_otel_span *parent_of(const struct tt_view_found *found,
+                                            const struct tt_otel_span *span)
 {
     for (size_t i = 0; i < found->count; i++)
         if (!memcmp(found->spans[i]->span_id, span->parent_id, sizeof(span->parent_id)))

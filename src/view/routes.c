@@ -26,10 +26,8 @@ const struct tt_httpd_route tt_view_routes[] = {
 void tt_view_json(struct tt_httpd_reply *reply, struct tt_json *json)
 {
     reply->content_type = "application/json";
-    reply->body = (struct tt_text){.data = json->data,
-                                   .size = json->size,
-                                   .capacity = json->capacity,
-                                   .failed = json->failed};
+    reply->body = (struct tt_text){
+        .data = json->data, .size = json->size, .capacity = json->capacity, .failed = json->failed};
     *json = (struct tt_json){0};
 }
 
@@ -74,7 +72,10 @@ bool tt_view_time(const struct tt_httpd_request *request, const char *name, uint
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool tt_view_id(const char *text, uint8_t *id, size_t size)

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "view/internal.h"
 
-#define AT_ONCE       64 /* traces that are read under one lock */
-#define LIMIT         100
-#define LIMIT_MAX     2000
-#define SERVICES_MAX  8
+#define AT_ONCE      64 /* traces that are read under one lock */
+#define LIMIT        100
+#define LIMIT_MAX    2000
+#define SERVICES_MAX 8
 
 /* ---- one span ---- */
 

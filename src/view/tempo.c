@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* tempo.c: Tempo's API as far as Grafana's data source needs it: a trace by its id, search by TraceQL, tags and
- * their values, below /tempo/api. */
+/* tempo.c: Tempo's API as far as Grafana's data source needs it: a trace by its id, search by TraceQL, tags
+ * and their values, below /tempo/api. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>

@@ -34,8 +34,8 @@ static int give_up_rights(void)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || setrlimit(RLIMIT_NOFILE, &files) ||
         setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_FSIZE, &none))
         return -errno;
-    if (geteuid() == 0 && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-                           setresuid(NOBODY, NOBODY, NOBODY)))
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
         return -errno;
     if (geteuid() == NOBODY && (!setuid(0) || !seteuid(0)))
         return -EPERM;
@@ -158,6 +158,7 @@ static int serve(struct tt_view *view)
         .threads = 2,
     };
 
+    tt_httpd_name(TT_VIEW_LISTENER, view->address, sizeof(view->address));
     return tt_httpd_serve(TT_VIEW_LISTENER, &config, &view->httpd);
 }
 
@@ -221,7 +222,8 @@ int tt_view_main(void)
         return tt_err(2, "page-server is started by 'tangotrace run' and 'tangotrace replay --serve'");
     error = give_up_rights();
     if (error)
-        return tt_err(1, "the page is not served: this process cannot give up its rights: %s", strerror(-error));
+        return tt_err(1, "the page is not served: this process cannot give up its rights: %s",
+                      strerror(-error));
     pthread_mutex_init(&view.lock, NULL);
     error = run(&view);
     tt_store_free(&view.store);

@@ -42,8 +42,22 @@ export function listen(fn) {
 let source = null;
 export const stream = { connected: false, last: null };
 
+// Only while it is looked at: a browser has six connections for a host, and each tab would keep one.
 export function connect() {
+  const follow = () => (document.visibilityState === "visible" ? open() : close());
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", follow);
+  follow();
+}
+
+function close() {
   source?.close();
+  source = null;
+}
+
+function open() {
+  if (source) return;
   source = new EventSource("/api/stream");
   source.addEventListener("open", () => tell("state", (stream.connected = true)));
   source.addEventListener("error", () => tell("state", (stream.connected = false)));

@@ -15,7 +15,7 @@ const RANGES = [["30s", 30], ["1m", 60], ["5m", 300], ["15m", 900], ["30m", 1800
 const KEPT = ["last", "from", "to"]; // what goes along from view to view
 
 const main = document.getElementById("main");
-let info = null, skew = 0, place = read(), shown = null, paused = false, busy = false, due = false;
+let info = null, skew = 0, place = read(), shown = null, paused = false, due = false;
 
 // ---- addresses ----
 
@@ -122,11 +122,13 @@ function foot() {
 async function arrive() {
   const before = shown;
   place = read();
+  main.setAttribute("aria-busy", "true");
   nav();
   tools();
   const view = VIEWS[place.view];
   if (before?.view === place.view && before.rest === place.rest.join("/") && before.mounted.update) {
     await refresh();
+    main.setAttribute("aria-busy", "false");
     return;
   }
   before?.mounted.leave?.();
@@ -147,28 +149,33 @@ async function arrive() {
   if (before && before.view !== place.view) main.focus({ preventScroll: true });
   announce(view.title);
   await refresh();
+  if (here === shown) main.setAttribute("aria-busy", "false");
 }
 
 function fail(error) {
   if (error.name === "AbortError") return;
+  main.setAttribute("aria-busy", "false");
   if (!(error.status >= 0)) console.error(error);
   put(main, empty("That did not work", error.message, error.status === 404 ? h("a", { href: href("traces", kept()) }, "Search for traces") : h("button", { class: "tool", onclick: () => arrive() }, "Try again")));
 }
 
 // One at a time; what comes meanwhile is done once, after it.
-async function refresh() {
-  if (busy) { due = true; return; }
-  busy = true;
-  do {
-    due = false;
-    const at = shown;
-    try {
-      await at?.mounted.update?.();
-    } catch (error) {
-      if (at === shown) fail(error);
+let running = null;
+function refresh() {
+  due = true;
+  running ??= (async () => {
+    while (due) {
+      due = false;
+      const at = shown;
+      try {
+        await at?.mounted.update?.();
+      } catch (error) {
+        if (at === shown) fail(error);
+      }
     }
-  } while (due);
-  busy = false;
+    running = null;
+  })();
+  return running;
 }
 
 async function look() {

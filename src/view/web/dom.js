@@ -7,7 +7,7 @@ function build(element, props, children) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "style") Object.assign(element.style, value);
-    else if (key === "vars") for (const [name, v] of Object.entries(value)) element.style.setProperty(name, v);
+    else if (key === "vars") element.style.cssText = Object.entries(value).map(([name, v]) => `${name}:${v}`).join(";"); // numbers only
     else if (key === "value" || key === "checked" || key === "selected") element[key] = value;
     else element.setAttribute(key, value === true ? "" : value);
   }

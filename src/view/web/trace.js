@@ -7,7 +7,7 @@ import { details } from "./span.js";
 export const title = "Trace";
 
 const ROW = 26, KINDS = ["", "internal", "server", "client", "producer", "consumer"];
-const CLIENT = 3, SERVER = 2, AROUND = 12;
+const CLIENT = 3, SERVER = 2, AROUND = 6;
 
 // ---- the tree ----
 
@@ -64,14 +64,14 @@ export async function mount(root, context) {
   for (const log of trace.logs) if (log.span) (logsOf.get(log.span) ?? logsOf.set(log.span, []).get(log.span)).push(log);
 
   const closed = new Set();
-  let rows = order, view = [0, total], current = 0, critical = null, found = [], at = -1, picked = null;
+  let rows = order, view = [0, total], current = 0, critical = null, found = [], marked = new Set(), at = -1, picked = null;
   if (order.length > 2000) for (const sp of order) if (sp.level >= 5 && sp.children.length) closed.add(sp.id);
 
   // ---- parts ----
   const canvas = h("canvas", { class: "minimap", height: "44", role: "img", "aria-label": "The whole trace; drag to choose what the waterfall shows" });
   const ruler = h("div", { class: "ruler", "aria-hidden": "true" });
   const spacer = h("div", { class: "spacer" }), layer = h("div", { class: "layer", role: "presentation" });
-  const grid = h("div", { class: "waterfall", role: "treegrid", tabindex: "0", "aria-label": "Spans of the trace", "aria-rowcount": String(order.length), "aria-readonly": "true", onscroll: draw, onkeydown: key, id: "waterfall" }, spacer, layer);
+  const grid = h("div", { class: "waterfall", role: "treegrid", tabindex: "0", "aria-label": "Spans of the trace", "aria-rowcount": String(order.length), "aria-readonly": "true", onscroll: slide, onkeydown: key, id: "waterfall" }, spacer, layer);
   const find = h("input", { type: "search", "data-find": true, placeholder: "find in the trace", "aria-label": "Find in the trace", spellcheck: "false", oninput: search, onkeydown: (e) => { if (e.key === "Enter") { e.preventDefault(); step(e.shiftKey ? -1 : 1); } } });
   const hits = h("span", { class: "quiet", role: "status" });
   const critButton = h("button", { class: "tool", "aria-pressed": "false", onclick: toggleCritical }, "critical path");
@@ -135,7 +135,7 @@ export async function mount(root, context) {
   }
 
   function row(sp, index) {
-    const isClosed = closed.has(sp.id), hit = found.length && found.includes(sp);
+    const isClosed = closed.has(sp.id), hit = marked.has(sp);
     const toggle = sp.children.length
       ? h("button", { class: "twist", tabindex: "-1", "aria-label": isClosed ? "open" : "close", onclick: (e) => { e.stopPropagation(); current = index; twist(sp); } }, isClosed ? "▸" : "▾")
       : h("span", { class: "twist" });
@@ -149,9 +149,27 @@ export async function mount(root, context) {
     h("span", { class: "track", role: "gridcell", "aria-label": `${duration(sp.ns)}, begins at ${duration(sp.at)}` }, bar(sp)));
   }
 
+  // Rows that stay in sight while one scrolls are left alone.
+  let shown = new Map();
+  function slide() {
+    const y = grid.scrollTop, tall = grid.clientHeight;
+    const top = Math.max(0, Math.floor(y / ROW) - AROUND), bottom = Math.min(rows.length, Math.ceil((y + tall) / ROW) + AROUND);
+    const next = new Map(), fresh = document.createDocumentFragment();
+    for (let i = top; i < bottom; i++) {
+      let element = shown.get(i);
+      if (!element) fresh.append((element = row(rows[i], i)));
+      next.set(i, element);
+    }
+    for (const [i, element] of shown) if (!next.has(i)) element.remove();
+    layer.append(fresh);
+    shown = next;
+  }
+
+  // All of them, as they are now.
   function draw() {
-    const top = Math.max(0, Math.floor(grid.scrollTop / ROW) - AROUND), bottom = Math.min(rows.length, Math.ceil((grid.scrollTop + grid.clientHeight) / ROW) + AROUND);
-    put(layer, rows.slice(top, bottom).map((sp, i) => row(sp, top + i)));
+    for (const element of shown.values()) element.remove();
+    shown = new Map();
+    slide();
     if (rows[current]) grid.setAttribute("aria-activedescendant", `row-${rows[current].id}`);
   }
 
@@ -211,6 +229,7 @@ export async function mount(root, context) {
   function search() {
     const text = find.value.trim().toLowerCase();
     found = text ? order.filter((sp) => [sp.name, sp.title, sp.device, sp.error, sp.resource.service, sp.resource.instance, sp.id].some((v) => v?.toLowerCase().includes(text))) : [];
+    marked = new Set(found);
     at = -1;
     hits.textContent = text ? (found.length ? `${found.length} found` : "nothing found") : "";
     if (found.length) step(1, true); else draw();

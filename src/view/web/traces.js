@@ -130,7 +130,7 @@ export function mount(root, context) {
     running = new AbortController();
     const p = context.params, range = context.range(), signal = running.signal;
     const us = (text) => (text ? parseDuration(text) : undefined);
-    const ask = { q: p.q, service: p.service, device: p.device, operation: p.operation, client: p.client, text: p.text, status: p.status, min: us(p.min), max: us(p.max), from: range.from, to: range.to, limit: 500 };
+    const ask = { q: p.q, service: p.service, device: p.device, operation: p.operation, client: p.client, text: p.text, status: p.status, min: us(p.min), max: us(p.max), from: range.from, to: range.to, limit: 300 };
     results.setAttribute("aria-busy", "true");
     try {
       const selects = p.device || p.operation || p.client;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The store: what goes in comes out the same, the oldest makes room, nonsense changes nothing; what a span costs. */
+/* The store: what goes in comes out the same, the oldest makes room, nonsense changes nothing; what a span
+ * costs. */
 #include "../export/fixture.h"
 
 #include <errno.h>
@@ -50,8 +51,8 @@ static void put_batch_end(struct tt_text *text)
 /* A client's span and a server's, with everything that a span can have. */
 static struct tt_otel_span *rich_span(struct tt_otel_resource *resource, unsigned trace, unsigned id)
 {
-    struct tt_otel_span *span = fixture_span(resource, trace, id, id - 1, id % 2 ? 3 : 2, "read double_scalar",
-                                             "sys/tg_test/1", 10 * id, 10 * id + 250);
+    struct tt_otel_span *span = fixture_span(resource, trace, id, id - 1, id % 2 ? 3 : 2,
+                                             "read double_scalar", "sys/tg_test/1", 10 * id, 10 * id + 250);
     static const char *const names[] = {"double_scalar", "", "state"};
 
     add_attribute(span, strings_attribute(tt_attr_rows[TT_ATTR_ATTRIBUTE_NAMES].key, names, 3));
@@ -130,8 +131,8 @@ static void test_flat(void **state)
 
     /* Cut anywhere it is refused, and so it is with any byte of its front half turned around, or read. */
     for (size_t size = 0; size < text.size - sizeof(struct tt_flat_head); size++)
-        assert_int_equal(tt_flat_get_span(text.data + sizeof(struct tt_flat_head), size, &out, &scope, &number),
-                         -EBADMSG);
+        assert_int_equal(
+            tt_flat_get_span(text.data + sizeof(struct tt_flat_head), size, &out, &scope, &number), -EBADMSG);
     for (size_t i = sizeof(struct tt_flat_head); i < text.size; i++) {
         text.data[i] ^= 0x81;
         if (!tt_flat_get_span(text.data + sizeof(struct tt_flat_head),
@@ -359,8 +360,8 @@ static void test_nonsense(void **state)
 
 /* ---- usage ---- */
 
-static void put_usage(struct tt_text *text, uint64_t time, const char *device, uint64_t calls, uint64_t errors,
-                      uint32_t bucket)
+static void put_usage(struct tt_text *text, uint64_t time, const char *device, uint64_t calls,
+                      uint64_t errors, uint32_t bucket)
 {
     const char *const labels[] = {device, "TangoTest", "mix host:1", "read"};
     size_t place = tt_flat_begin(text, TT_FLAT_USAGE);
@@ -550,9 +551,9 @@ static void test_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flat),     cmocka_unit_test(test_traces),   cmocka_unit_test(test_room),
+        cmocka_unit_test(test_flat),       cmocka_unit_test(test_traces), cmocka_unit_test(test_room),
         cmocka_unit_test(test_long_trace), cmocka_unit_test(test_age),    cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_usage),    cmocka_unit_test(test_cost),     cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_usage),      cmocka_unit_test(test_cost),   cmocka_unit_test(test_readers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
