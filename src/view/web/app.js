@@ -17,6 +17,11 @@ const KEPT = ["last", "from", "to"]; // what goes along from view to view
 const main = document.getElementById("main");
 let info = null, skew = 0, place = read(), shown = null, paused = false, due = false;
 
+// What is shown where nobody asked for a time; "now" is the last half minute.
+function usual() {
+  return info?.recording ? "all" : place.view === "live" ? "30s" : "5m";
+}
+
 // ---- addresses ----
 
 function read() {
@@ -56,7 +61,7 @@ const context = {
     if (from && to) return { from: Number(from), to: Number(to), rolls: false };
     const oldest = info.oldest_us || info.now_us - 60e6;
     const end = info.recording ? info.newest_us + 1000 : Date.now() * 1000 + skew;
-    const seconds = RANGES.find(([name]) => name === (last ?? (info.recording ? "all" : "5m")))?.[1] ?? 300;
+    const seconds = RANGES.find(([name]) => name === (last ?? usual()))?.[1] ?? 300;
     const length = end - oldest;
     if (!seconds) return { from: oldest - Math.max(length * 0.01, 10), to: end, rolls: !info.recording };
     return { from: end - seconds * 1e6, to: end, rolls: !info.recording };
@@ -81,7 +86,7 @@ function isDark() {
 
 function tools() {
   const { last, from } = place.params;
-  const current = from ? "" : last ?? (info?.recording ? "all" : "5m");
+  const current = from ? "" : last ?? usual();
   put(document.getElementById("tools"),
     h("label", { class: "range" }, h("span", { class: "hidden-text" }, "Time range"),
       h("select", { id: "range", onchange: (e) => context.set({ last: e.target.value, from: undefined, to: undefined }) },
@@ -108,7 +113,7 @@ function nav() {
 function foot() {
   if (!info) return;
   const s = info.store;
-  const state = info.recording ? ["recording", info.recording] : [stream.connected ? (paused ? "paused" : "live") : "not connected", info.host];
+  const state = info.recording ? ["recording", info.recording.split("/").at(-1)] : [stream.connected ? (paused ? "paused" : "live") : "not connected", info.host];
   put(document.getElementById("foot"),
     h("span", { class: `state ${stream.connected ? (paused || info.recording ? "still" : "on") : "off"}` }, state[0]), h("span", null, state[1]),
     h("span", null, `${count(s.spans)} spans in ${count(s.traces)} traces`), h("span", null, `${bytes(s.bytes)} of ${bytes(s.size)}`),

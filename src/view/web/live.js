@@ -108,7 +108,7 @@ export function mount(root, context) {
   }
 
   async function update() {
-    const range = context.range(), seconds = Math.max((range.to - range.from) / 1e6, 1e-3);
+    const range = context.range(), seconds = Math.max((range.to - Math.max(range.from, context.info.oldest_us)) / 1e6, 1e-3);
     const p = context.params;
     const ask = { from: range.from, to: range.to, by: "device,class,client", device: p.device, class: p.class, client: p.client };
     const [usage, calls, processes] = await Promise.all([get("/api/usage", ask), context.info.recording ? null : get("/api/state/calls").catch(() => null),

@@ -45,7 +45,7 @@ export function mount(root, context) {
     const bins = Math.round((to - from) / step);
     const line = (r, value, zero) => {
       const known = new Map(r.bins.map((b) => [b.bin, b])), points = [];
-      for (let i = 0; i < bins; i++) { const b = known.get(i); if (b || zero) points.push([from + (i + 0.5) * step, b ? value(b) : 0]); }
+      for (let i = 0; i < bins; i++) { const b = known.get(i); if (b || (zero && from + (i + 1) * step > context.info.oldest_us)) points.push([from + (i + 0.5) * step, b ? value(b) : 0]); }
       return points;
     };
     const colour = (r, i) => (p.by ? { hue: hue(name(r)) } : {});

@@ -205,7 +205,7 @@ export async function mount(root, context) {
     canvas.width = wide * ratio; canvas.height = tall * ratio;
     const c = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
     c.scale(ratio, ratio);
-    const deep = Math.max(4, Math.min(order.length, 5000)), light = style.getPropertyValue("--line-light");
+    const deep = Math.max(4, order.length), light = style.getPropertyValue("--line-light");
     order.forEach((sp, i) => {
       const left = sp.at / total * wide, long = Math.max(sp.ns / total * wide, 1), y = 3 + (i % deep) / deep * (tall - 6), thick = Math.max(1, Math.min(4, (tall - 6) / order.length * 0.8));
       c.fillStyle = `hsl(${hue(sp.resource.service)} 55% ${light})`;
