@@ -90,7 +90,8 @@ static const struct command commands[] = {
     {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
     {"help-manual", "help-manual [file]", "Prints docs/man/tangotrace.1, or tangotrace.yaml.5.", 0, NULL,
      cmd_manual, 0, true},
-    {"page-server", "page-server", "Serves the page; started by run and replay.", 0, NULL, cmd_page_server, 0, true},
+    {"page-server", "page-server", "Serves the page; started by run and replay.", 0, NULL, cmd_page_server, 0,
+     true},
     {"spans-reference", "spans-reference", "Prints docs/spans.md.", 0, NULL, cmd_spans_reference, 0, true},
 };
 

@@ -115,7 +115,8 @@ struct tt_console_options;
 int tt_exporter_console(const struct tt_console_options *options, const struct tt_export_config *config,
                         struct tt_exporter **exporter);
 
-/* One whose way out is the caller's: `make` gives the sink (sink.h), of these `ops`. 0 or a negative errno. */
+/* One whose way out is the caller's: `make` gives the sink (sink.h), of these `ops`. 0 or a negative errno.
+ */
 struct tt_sink;
 struct tt_sink_ops;
 struct tt_sink_counters;

@@ -163,7 +163,7 @@ struct tt_options {
     unsigned refreshes; /* 0: until stopped; once where the output is no terminal */
     char *speed;        /* replay: "max" or a factor */
     unsigned repeat;
-    bool serve; /* replay: the page, until it is stopped */
+    bool serve;  /* replay: the page, until it is stopped */
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */
