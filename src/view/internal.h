@@ -78,7 +78,8 @@ struct tt_view_search {
     uint64_t least, most;                                     /* ns, duration of the span */
     const char *service, *device, *operation, *client, *text; /* globs, and a part of a text; NULL: any */
     int status;                                               /* -1: any; 0 fine, 1 failed */
-    struct tt_query *query;                                   /* owned; NULL: none */
+    bool exact;             /* service and operation as they are, the latter by its name only */
+    struct tt_query *query; /* owned; NULL: none */
     size_t limit;
 };
 

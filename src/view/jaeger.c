@@ -388,6 +388,7 @@ static const char *read_search(const struct tt_httpd_request *request, struct tt
     _cleanup_(tt_text_free) struct tt_text query = {0};
     _cleanup_free_ char *filter = NULL, *why = NULL;
 
+    search->exact = true;
     search->service = tt_httpd_argument(request, "service");
     if (!search->service || !*search->service)
         return "parameter 'service' is required";

@@ -57,20 +57,29 @@ static bool is_device(const struct tt_otel_span *span, const char *glob)
            (!span->resource->is_client && has(glob, span->resource->instance));
 }
 
-/* `client` is that of the trace: who began it. */
+static bool is_named(const struct tt_view_search *s, const struct tt_otel_span *span)
+{
+    const char *service = span->resource->service_name;
+
+    if (s->exact)
+        return (!s->service || !strcmp(s->service, service)) &&
+               (!s->operation || !strcmp(s->operation, span->name));
+    return has(s->service, service) &&
+           (!s->operation || has(s->operation, span->title) || has(s->operation, span->name));
+}
+
 static bool matches(const struct tt_view_search *s, const struct tt_otel_span *span,
                     const struct tt_query_trace *trace)
 {
     uint64_t duration = span->end - span->start;
 
     return duration >= s->least && duration <= s->most &&
-           (s->status < 0 || (span->status == TT_OTEL_ERROR) == s->status) &&
-           has(s->service, span->resource->service_name) &&
-           (!s->operation || has(s->operation, span->title) || has(s->operation, span->name)) &&
+           (s->status < 0 || (span->status == TT_OTEL_ERROR) == s->status) && is_named(s, span) &&
            (!s->device || is_device(span, s->device)) && (!s->text || span_has_text(span, s->text)) &&
            (!s->query || tt_query_match(s->query, span, trace));
 }
 
+/* It is that of the trace: who began it. */
 static bool is_client(const struct tt_view_search *s, const struct tt_otel_span *root)
 {
     return !s->client || (root && (has(s->client, root->resource->service_name) ||

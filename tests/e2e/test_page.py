@@ -536,7 +536,7 @@ def test_live(bed):
     client = bed.start("client", [beds.PYTHON, os.path.join(ROOT, "deploy", "demo_client.py"), fifo])
     steps = open(fifo, "w")
     client.wait_text("up")
-    selects = [a for p in (database.proc, test.proc, follow.proc, lead.proc, client) for a in ("--select", "pid:%d" % p.pid)]
+    selects = agents.only(*(p.pid for p in (database.proc, test.proc, follow.proc, lead.proc, client)))
     agent = agents.Agent(bed, *selects, "--view-listen", "127.0.0.1:0")
     url = pages.PAGE.search(agent.proc.stderr).group(1)
     done = 0
