@@ -46,8 +46,9 @@
      .group = GROUP,
      .commands = TT_COMMAND_REPLAY,
      .initial = "no",
-     .help = "Show the recording in the built-in page, at --view-listen, until it is stopped; nothing is exported "
-             "unless --export is given"},
+     .help =
+         "Show the recording in the built-in page, at --view-listen, until it is stopped; nothing is exported "
+         "unless --export is given"},
     {.name = "tango",
      .type = OPTION_TEXT,
      .scope = SCOPE_INVOCATION,

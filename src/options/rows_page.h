@@ -2,19 +2,19 @@
 /* rows_page.h: the built-in page. Part of the array in table.c. */
 #define GROUP "The page"
 
-    {.name = "view-listen",
-     .alias = "listen",
-     .type = OPTION_TEXT,
-     FIELD(view_listen),
-     .value = "ADDRESS:PORT",
-     .group = GROUP,
-     .affects = TT_AFFECTS_RESTART,
-     .commands = EXPORTING,
-     .initial = "127.0.0.1:4380",
-     .check = check_view,
-     .help =
-         "Serve the built-in page and its API there (replay: with --serve); none: nowhere. Elsewhere than at loopback, and "
-         "as a service, it wants a token. With run -- COMMAND and record it is served only if this is given"},
+{.name = "view-listen",
+ .alias = "listen",
+ .type = OPTION_TEXT,
+ FIELD(view_listen),
+ .value = "ADDRESS:PORT",
+ .group = GROUP,
+ .affects = TT_AFFECTS_RESTART,
+ .commands = EXPORTING,
+ .initial = "127.0.0.1:4380",
+ .check = check_view,
+ .help =
+     "Serve the built-in page and its API there (replay: with --serve); none: nowhere. Elsewhere than at loopback, and "
+     "as a service, it wants a token. With run -- COMMAND and record it is served only if this is given"},
     {.name = "view-memory",
      .type = OPTION_SIZE,
      FIELD(view_memory),
@@ -25,7 +25,8 @@
      .initial = "48M",
      .min = 1 << 20,
      .max = (uint64_t)16 << 30,
-     .help = "Memory (K, M, G) for the spans, log records and counts that the page shows; the oldest make room"},
+     .help =
+         "Memory (K, M, G) for the spans, log records and counts that the page shows; the oldest make room"},
     {.name = "view-age",
      .type = OPTION_DURATION,
      FIELD(view_age),
