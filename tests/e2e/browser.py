@@ -112,7 +112,7 @@ class Browser:
               answer.get("exceptionDetails", {}).get("exception", {}).get("description"))
         return answer["result"].get("value")
 
-    def wait(self, expression, seconds=10, what=None):
+    def wait(self, expression, seconds=20, what=None):
         """Until the expression is true."""
         try:
             return wait_for(lambda: self.js(expression), seconds, what or expression, 0.05)

@@ -531,12 +531,14 @@ def test_live(bed):
     test = parts.tangotest(bed, database)
     follow = parts.follower(bed, database)
     lead = parts.leader(bed, follow, database)
+    camera = parts.start_server(bed, [beds.PYTHON, os.path.join(ROOT, "deploy", "demo_camera.py")], "c", ["Basler::test/camera/1"], database,
+                                extra=("-v4",))
     fifo = bed.path("steps")
     os.mkfifo(fifo)
     client = bed.start("client", [beds.PYTHON, os.path.join(ROOT, "deploy", "demo_client.py"), fifo])
+    client.wait_text("up", 30)
     steps = open(fifo, "w")
-    client.wait_text("up")
-    selects = agents.only(*(p.pid for p in (database.proc, test.proc, follow.proc, lead.proc, client)))
+    selects = agents.only(*(p.pid for p in (database.proc, test.proc, follow.proc, lead.proc, camera.proc, client)))
     agent = agents.Agent(bed, *selects, "--view-listen", "127.0.0.1:0")
     url = pages.PAGE.search(agent.proc.stderr).group(1)
     done = 0
@@ -546,13 +548,13 @@ def test_live(bed):
         steps.write(name + "\n")
         steps.flush()
         done += 1
-        wait_for(lambda: client.stdout.count("done") == done, 20, "the step " + name)
+        wait_for(lambda: client.stdout.count("done") == done, 40, "the step " + name)
 
     stop = threading.Event()
 
     def go_on():
         while not stop.is_set():
-            for name in ("read", "command", "leader-again", "leader-fails", "bad-attribute"):
+            for name in ("read", "command", "leader-again", "leader-fails", "bad-attribute", "event"):
                 step(name)
                 stop.wait(0.05)
 
@@ -563,32 +565,32 @@ def test_live(bed):
     try:
         with Browser(bed.dir) as browser:
             open_view(browser, url, "live?last=30s")
-            browser.wait("['Leader', 'Follower', 'TangoTest'].every(n => document.querySelector('.map').textContent.includes(n))", 20, "the map has all classes")
+            browser.wait("['Leader', 'Follower', 'TangoTest', 'Basler'].every(n => document.querySelector('.map').textContent.includes(n))", 40, "the map has all classes")
             edge = "[...document.querySelectorAll('.edge title')].length"
             check(browser.js(edge) >= 3, "edges")
             before = browser.text(".tiles")
-            browser.wait("document.querySelector('.tiles').innerText !== %s" % json.dumps(before), 10, "the figures move")
+            browser.wait("document.querySelector('.tiles').innerText !== %s" % json.dumps(before), 30, "the figures move")
             shot(browser, "live-demo")
             browser.js("[...document.querySelectorAll('.node')].find(n => n.textContent.includes('Leader')).dispatchEvent(new MouseEvent('click', {bubbles: true})); true")
             browser.wait("location.hash.includes('node=Leader')", what="a click filters")
-            browser.wait("![...document.querySelectorAll('.live tbody tr')].some(r => r.innerText.includes('tg_test'))", 10, "the table is filtered")
+            browser.wait("![...document.querySelectorAll('.live tbody tr')].some(r => r.innerText.includes('tg_test'))", 30, "the table is filtered")
             open_view(browser, url, "traces?operation=RefuseFollower&last=1m")
-            browser.wait("document.querySelectorAll('.results tbody tr').length > 1", 10, "traces")
+            browser.wait("document.querySelectorAll('.results tbody tr').length > 1", 30, "traces")
             browser.click("#pause")
             shot(browser, "traces-demo")
             browser.click(".results tbody tr:first-child button")
-            browser.wait("document.querySelectorAll('.row').length >= 6", 10, "its waterfall")
+            browser.wait("document.querySelectorAll('.row').length >= 6", 30, "its waterfall")
             browser.js("document.querySelectorAll('.row')[3].click(); true")
-            browser.wait("document.querySelector('.stack')?.textContent.includes('Follower_Refused')", 10, "the stack")
+            browser.wait("document.querySelector('.stack')?.textContent.includes('Follower_Refused')", 30, "the stack")
             shot(browser, "trace-demo")
             open_view(browser, url, "series?last=1m&by=device")
-            browser.wait("document.querySelectorAll('path.line').length >= 3", 10, "lines")
+            browser.wait("document.querySelectorAll('path.line').length >= 3", 30, "lines")
             shot(browser, "series-demo")
             open_view(browser, url, "changes?last=1m")
-            browser.wait("document.querySelectorAll('.node').length >= 3", 10, "a map")
+            browser.wait("document.querySelectorAll('.node').length >= 3", 30, "a map")
             shot(browser, "changes-demo")
             open_view(browser, url, "agent")
-            browser.wait("document.querySelectorAll('tbody tr').length >= 5 && document.querySelector('main').innerText.includes('Nothing was lost')", 20, "the agent tells of itself")
+            browser.wait("document.querySelectorAll('tbody tr').length >= 5 && document.querySelector('main').innerText.includes('Nothing was lost')", 40, "the agent tells of itself")
             shot(browser, "agent-demo")
             accessible(browser, "the agent's view")
             quiet(browser)
@@ -601,11 +603,11 @@ def test_live(bed):
         # Frozen, the page takes nothing: calls and their tracing go on; killed, it is a warning.
         os.kill(status["pid"], signal.SIGSTOP)
         spans = agent.status()["spans"]["made"]
-        wait_for(lambda: agent.status()["spans"]["made"] > spans + 100, 20, "spans while the page is frozen")
+        wait_for(lambda: agent.status()["spans"]["made"] > spans + 100, 40, "spans while the page is frozen")
         os.kill(status["pid"], signal.SIGKILL)
         agent.proc.wait_text("the page ended", 20)
         spans = agent.status()["spans"]["made"]
-        wait_for(lambda: agent.status()["spans"]["made"] > spans + 50, 20, "spans without a page")
+        wait_for(lambda: agent.status()["spans"]["made"] > spans + 50, 40, "spans without a page")
         check(not agent.status()["page"]["running"], "the status says that it is gone")
     finally:
         stop.set()
