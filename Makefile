@@ -230,7 +230,7 @@ install: all ## into PREFIX (default /usr/local), with DESTDIR
 	install -D -m 0755 $(BUILD)/tangotrace $(DESTDIR)$(PREFIX)/bin/tangotrace
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 	sed 's,@PREFIX@,$(PREFIX),g' deploy/tangotrace.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/tangotrace.service
-	install -m 0644 README.md docs/*.md docs/*.json $(DESTDIR)$(PREFIX)/share/doc/tangotrace
+	install -m 0644 README.md docs/*.md docs/*.json docs/*.png $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/tangotrace.1
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/tangotrace.yaml.5
 

@@ -15,7 +15,7 @@ import agent as agents
 import bed as beds
 import page as pages
 import parts
-from agent import BINARY, need_agent
+from agent import need_agent
 from browser import Browser
 from harness import ROOT, check, equal, figure, wait_for
 
