@@ -135,10 +135,12 @@ static int configure(struct tt_view *view, const void *data, size_t size)
 static int serve(struct tt_view *view)
 {
     /* Nothing but what comes from here; no frame around it; nothing said to others about where it was. */
+    static const char policy[] =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     static const char *const headers[] = {
         "Content-Security-Policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        policy,
         "Referrer-Policy",
         "no-referrer",
         "Cross-Origin-Resource-Policy",
