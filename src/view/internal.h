@@ -83,7 +83,7 @@ struct tt_view_search {
     size_t limit;
 };
 
-/* One that was found. `span`: the first that matched. */
+/* One that was found. `span`: of those that matched the first call, or the first. */
 struct tt_view_found {
     const struct tt_store_trace *trace;
     const struct tt_otel_span *root, *span;

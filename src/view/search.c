@@ -102,6 +102,15 @@ static bool wants(void *context, const struct tt_store_trace *trace)
     return trace->start <= s->to && trace->end >= s->from && (s->status != 1 || trace->errors);
 }
 
+/* A call says more of a trace than a function, and the first more than what it led to. */
+static bool tells_more(const struct tt_otel_span *a, const struct tt_otel_span *b)
+{
+    static const bool calls[] = {[2] = true, [3] = true}; /* OTLP's SERVER and CLIENT */
+    bool a_calls = a->kind <= 3 && calls[a->kind], b_calls = b->kind <= 3 && calls[b->kind];
+
+    return a_calls != b_calls ? a_calls : a->start < b->start;
+}
+
 static bool look(void *context, const struct tt_store_trace *trace, struct tt_otel_span *const *spans,
                  size_t count, const struct tt_otel_span *root, struct tt_otel_log *const *logs,
                  size_t log_count)
@@ -115,7 +124,7 @@ static bool look(void *context, const struct tt_store_trace *trace, struct tt_ot
     for (size_t i = 0; i < count; i++) {
         if (!matches(searching->search, spans[i], &whole))
             continue;
-        if (!found.matched++)
+        if (!found.matched++ || tells_more(spans[i], found.span))
             found.span = spans[i];
     }
     if (!found.matched)

@@ -580,7 +580,7 @@ def test_live(bed):
             shot(browser, "traces-demo")
             browser.click(".results tbody tr:first-child button")
             browser.wait("document.querySelectorAll('.row').length >= 6", 30, "its waterfall")
-            browser.js("document.querySelectorAll('.row')[3].click(); true")
+            browser.js("[...document.querySelectorAll('.row')].find(r => r.querySelector('.title').textContent === 'Refuse').click(); true")
             browser.wait("document.querySelector('.stack')?.textContent.includes('Follower_Refused')", 30, "the stack")
             shot(browser, "trace-demo")
             open_view(browser, url, "series?last=1m&by=device")

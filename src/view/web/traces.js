@@ -113,8 +113,8 @@ export function mount(root, context) {
       h("section", { class: "card", "aria-label": "Traces found" }, table({
         caption: "Traces found", sort, onsort: (to) => { sort = to; draw(traces, range, whole, usage); }, rows: traces, onrow: open, rowLabel: (t) => `trace ${t.root?.title ?? t.id}`,
         columns: [
-          { key: "root", label: "Trace", value: (t) => t.root?.title ?? "", cell: (t) => [h("span", { class: "swatch", vars: { "--hue": hue(t.root?.service ?? "?") } }), t.root ? `${t.root.service}: ${t.root.title}` : "(its root is not here)"] },
-          { key: "device", label: "Device", value: (t) => t.root?.device ?? "" },
+          { key: "root", label: "Trace", value: (t) => t.root?.title ?? "", cell: (t) => [h("span", { class: "swatch", vars: { "--hue": hue(t.root?.service ?? "?") } }), t.root ? `${t.root.service}: ${t.root.title}` : "(its root is not here)", t.span && t.span.title !== t.root?.title ? h("span", { class: "quiet" }, ` › ${t.span.title}`) : null] },
+          { key: "device", label: "Device", value: (t) => t.root?.device ?? t.span?.device ?? "" },
           { key: "start", label: "Start", number: true, value: (t) => t.start_us, cell: (t) => clock(t.start_us, 3) },
           { key: "duration", label: "Duration", number: true, value: (t) => t.duration_ns, cell: (t) => duration(t.duration_ns) },
           { key: "spans", label: "Spans", number: true, value: (t) => t.spans },
