@@ -32,7 +32,9 @@ export function mount(root, context) {
     h("div", { class: "card moment" }, h("label", { for: "moment" }, "Compare before and after"), slider, text), results);
 
   async function update() {
-    const range = context.range(), at = range.from + (range.to - range.from) * Number(context.params.at ?? 50) / 100, by = "device,class,client";
+    const range = context.range();
+    range.from = Math.max(range.from, Math.min(context.info.oldest_us, range.to)); // before that nobody looked
+    const at = range.from + (range.to - range.from) * Number(context.params.at ?? 50) / 100, by = "device,class,client";
     const [before, after, ops0, ops1] = await Promise.all([get("/api/usage", { from: range.from, to: at, by }), get("/api/usage", { from: at, to: range.to, by }),
       get("/api/usage", { from: range.from, to: at, by: "device,operation" }), get("/api/usage", { from: at, to: range.to, by: "device,operation" })]);
     const fine = range.to - range.from < 30e6 ? 3 : 0;

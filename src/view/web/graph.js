@@ -91,7 +91,7 @@ export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }
     svg.append(s("g", { class: `node${n.client ? " client" : ""}${n.error ? " bad" : ""}${selected === n.id ? " selected" : ""} ${n.class ?? ""}`, transform: `translate(${p.x} ${p.y})`, tabindex: onpick ? 0 : undefined, role: onpick ? "button" : undefined, "aria-pressed": onpick ? String(selected === n.id) : undefined, "aria-label": onpick ? `${n.label}, ${n.sub}` : undefined, onclick: pick, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); pick(); } } },
       s("rect", { width: BOX.width, height: BOX.height, rx: n.client ? 23 : 7 }),
       s("rect", { class: "stripe", width: 5, height: BOX.height - 16, x: n.client ? 12 : 6, y: 8, rx: 2.5, style: { fill: `hsl(${hue(n.color ?? n.label)} 60% var(--line-light))` } }),
-      s("text", { class: "name", x: n.client ? 24 : 18, y: 19 }, short(n.label, 21)), s("text", { class: "sub", x: n.client ? 24 : 18, y: 36 }, short(n.sub, 26)), s("title", null, `${n.label}\n${n.sub}`)));
+      s("text", { class: "name", x: n.client ? 24 : 18, y: 19 }, short(n.label, n.client ? 18 : 21)), s("text", { class: "sub", x: n.client ? 24 : 18, y: 36 }, short(n.sub, 26)), s("title", null, `${n.label}\n${n.sub}`)));
   }
   return svg;
 }
