@@ -314,6 +314,11 @@ static int start_process(struct tt_page *page, int listener)
     return page->pid < 0 ? -errno : 0;
 }
 
+static const char *token_of(const struct tt_options *options)
+{
+    return options->view_token ? options->view_token : "auto";
+}
+
 static bool is_loopback(const char *address)
 {
     return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]", 5);
@@ -322,15 +327,15 @@ static bool is_loopback(const char *address)
 /* As a service every user of the host can reach the port, elsewhere everybody can reach it. */
 static bool needs_token(const struct tt_options *options, const char *address)
 {
-    return !strcmp(options->view_token, "auto") ? !is_loopback(address) || getenv("INVOCATION_ID")
-                                                : strcmp(options->view_token, "none") != 0;
+    return !strcmp(token_of(options), "auto") ? !is_loopback(address) || getenv("INVOCATION_ID")
+                                              : strcmp(token_of(options), "none") != 0;
 }
 
 static int make_token(struct tt_page *page, const struct tt_options *options, const char *address)
 {
     uint8_t bytes[16];
     struct tt_text text = {0};
-    bool own = strcmp(options->view_token, "auto") != 0;
+    bool own = strcmp(token_of(options), "auto") != 0;
 
     if (!needs_token(options, address)) {
         page->url = tt_format("http://%s/", address);
@@ -340,7 +345,7 @@ static int make_token(struct tt_page *page, const struct tt_options *options, co
         return -EIO;
     for (size_t i = 0; i < sizeof(bytes) && !own; i++)
         tt_text_printf(&text, "%02x", bytes[i]);
-    page->token = own ? strdup(options->view_token) : tt_text_take(&text);
+    page->token = own ? strdup(token_of(options)) : tt_text_take(&text);
     page->url = page->token ? tt_format("http://%s/?token=%s", address, page->token) : NULL;
     return page->url ? 0 : -ENOMEM;
 }
@@ -393,7 +398,7 @@ int tt_page_new(const struct tt_options *options, const char *recording, bool wa
         return tt_err(error, "no page: %s%s", why ? why : strerror(-error),
                       recording ? " (--view-listen ADDRESS:PORT takes another)" : "; tracing goes on");
     tt_httpd_name(listener, address, sizeof(address));
-    if (!is_loopback(address) && !strcmp(options->view_token, "none"))
+    if (!is_loopback(address) && !strcmp(token_of(options), "none"))
         return tt_err(-EPERM, "no page: %s can be reached from elsewhere, and --view-token is none", address);
     error = make_token(made, options, address);
     if (!error)

@@ -143,7 +143,7 @@ struct tt_options {
     char *view_listen;    /* ADDRESS:PORT, or "none" */
     uint64_t view_memory; /* bytes */
     unsigned view_age;    /* ms */
-    char *view_token;     /* "auto", "none", or what it is */
+    char *view_token;     /* "auto", "none", or what it is; NULL: auto */
 
     /* The agent. */
     uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */

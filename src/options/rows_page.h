@@ -45,7 +45,7 @@
      .group = GROUP,
      .affects = TT_AFFECTS_RESTART,
      .commands = EXPORTING,
-     .initial = "auto",
+     .initial_text = "a new one at each start, where one is wanted",
      .check = check_token,
      .secret = true,
      .help =
