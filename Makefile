@@ -95,6 +95,10 @@ $(BUILD)/obj/%.o: %.c | $(PROTO_C) $(BPF_SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+# The page's files are in the program as they are.
+WEB := $(wildcard src/view/web/*)
+$(BUILD)/obj/src/view/assets.o $(BUILD)/fuzz/obj/src/view/assets.o: $(WEB)
+
 $(LIB): $(LIB_OBJECTS)
 	$(say) AR $@
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -226,7 +230,7 @@ install: all ## into PREFIX (default /usr/local), with DESTDIR
 	install -D -m 0755 $(BUILD)/tangotrace $(DESTDIR)$(PREFIX)/bin/tangotrace
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 	sed 's,@PREFIX@,$(PREFIX),g' deploy/tangotrace.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/tangotrace.service
-	install -m 0644 README.md docs/*.md docs/*.json $(DESTDIR)$(PREFIX)/share/doc/tangotrace
+	install -m 0644 README.md docs/*.md docs/*.json docs/*.png $(DESTDIR)$(PREFIX)/share/doc/tangotrace
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/tangotrace.1
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/tangotrace.yaml.5
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/agent.h"
+#include "agent/page.h"
 #include "agent/publish.h"
 
 #include <errno.h>
@@ -206,6 +207,17 @@ static int make_pipeline(struct tt_agent *agent)
     return tt_pipeline_new(&config, &agent->pipeline);
 }
 
+/* Whoever traces one command, or records, looks elsewhere. Without it tracing goes on. */
+static void make_page(struct tt_agent *agent)
+{
+    const struct tt_options *o = agent->options;
+
+    if (!strcmp(o->view_listen, "none") || ((o->command || o->record) && !tt_options_given(o, "view-listen")))
+        return;
+    if (!tt_page_new(o, NULL, false, &agent->page))
+        agent->pipeline->page = tt_page_exporter(agent->page);
+}
+
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
 {
     struct tt_host_config host = {.ring_size = options->ring_size, .no_multi = !options->multi};
@@ -250,6 +262,7 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         tt_agent_free(&made);
         return error;
     }
+    make_page(made);
     *agent = made;
     return 0;
 }
@@ -376,6 +389,10 @@ int tt_agent_start(struct tt_agent *agent)
     tell_missed(agent);
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(tt_now_ns() - agent->started) / 1e9;
+    if (agent->page && tt_page_feed_new(agent, agent->page, &agent->feed))
+        tt_warn("the page shows spans only: no thread for the rest");
+    if (agent->page)
+        tt_say("page at %s", tt_page_url(agent->page));
     return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
 }
 
@@ -424,6 +441,7 @@ void tt_agent_stop(struct tt_agent *agent)
     pthread_mutex_lock(&agent->lock);
     tt_attach_detach(agent->attach);
     pthread_mutex_unlock(&agent->lock);
+    tt_page_feed_free(&agent->feed);     /* it asks the collecting thread */
     tt_publisher_stop(agent->publisher); /* it asks the collecting thread */
     tt_collector_free(&agent->collector);
     stop_pipeline(agent);
@@ -438,11 +456,13 @@ void tt_agent_free(struct tt_agent **agent)
     if (!a)
         return;
     tt_agent_end_reload(a);
+    tt_page_feed_free(&a->feed);
     tt_publisher_free(&a->publisher);
     tt_collector_free(&a->collector);
     tt_attach_free(&a->attach);
     tt_follow_free(&a->follow);
     tt_pipeline_free(&a->pipeline);
+    tt_page_free(&a->page);
     tt_recorder_free(&a->recorder);
     tt_process_table_free(&a->table);
     tt_probes_free(&a->probes);

@@ -23,6 +23,8 @@
 
 struct tt_options;
 struct tt_follow;
+struct tt_page;
+struct tt_page_feed;
 struct tt_publisher;
 struct tt_snapshot;
 struct tt_tree;
@@ -40,6 +42,8 @@ struct tt_agent {
     struct tt_collector *collector;
     struct tt_recorder *recorder;   /* NULL: nothing is recorded */
     struct tt_publisher *publisher; /* of metrics; NULL: none are asked for */
+    struct tt_page *page;           /* NULL: none is served */
+    struct tt_page_feed *feed;      /* of the page */
     uint64_t seed;                  /* of ids; 0: random */
     struct tt_unix_clock clock;     /* collecting thread */
     struct tt_tree *tree;           /* strace mode: processes of the command; NULL otherwise */

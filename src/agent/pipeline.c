@@ -114,6 +114,8 @@ static void export_span(void *context, struct tt_otel_span *span)
     }
     for (size_t i = 0; i < pipeline->tail_count; i++)
         tt_exporter_span(pipeline->tails[i], span);
+    if (pipeline->page)
+        tt_exporter_span(pipeline->page, span);
     tt_otel_span_put(&packed);
 }
 
@@ -125,6 +127,11 @@ static void count_span(struct tt_pipeline *pipeline, const struct tt_otel_span *
         tt_usage_span(pipeline->usage, span);
 }
 
+static bool is_exported(const struct tt_pipeline *pipeline)
+{
+    return pipeline->exporter_count || pipeline->tail_count || pipeline->page || pipeline->enrich_always;
+}
+
 static void on_span(void *context, struct tt_span *span)
 {
     struct tt_pipeline *pipeline = context;
@@ -134,8 +141,7 @@ static void on_span(void *context, struct tt_span *span)
 
     pipeline->spans++;
     pipeline->hidden += !wanted;
-    if (!wanted || (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always &&
-                    !pipeline->metrics && !pipeline->usage)) {
+    if (!wanted || (!is_exported(pipeline) && !pipeline->metrics && !pipeline->usage)) {
         tt_span_free(&span);
         return;
     }
@@ -173,6 +179,8 @@ static void export_log(void *context, struct tt_otel_log *log)
         tt_exporter_log(pipeline->exporters[i], log);
     for (size_t i = 0; i < pipeline->tail_count; i++)
         tt_exporter_log(pipeline->tails[i], log);
+    if (pipeline->page)
+        tt_exporter_log(pipeline->page, log);
 }
 
 static void on_log(void *context, struct tt_log *log)
@@ -192,8 +200,7 @@ static void on_log(void *context, struct tt_log *log)
     pipeline->logs++;
     pipeline->logs_hidden += !wanted;
     pipeline->logs_limited += !allowed;
-    if (!wanted || !allowed ||
-        (!pipeline->exporter_count && !pipeline->tail_count && !pipeline->enrich_always)) {
+    if (!wanted || !allowed || !is_exported(pipeline)) {
         tt_log_free(&log);
         return;
     }

@@ -98,6 +98,7 @@ struct tt_pipeline {
     struct tt_encoder *encoder; /* packs spans for the exporters that take them so; NULL: none does */
     struct tt_exporter *tails[TT_TAILS_MAX]; /* not owned */
     size_t tail_count;
+    struct tt_exporter *page; /* the built-in page; NULL: none; not owned */
     bool rules, enrich_always, skip_native, join_native;
     struct tt_activity *activity; /* events per process */
     uint64_t spans, hidden;       /* made; of these not exported because not asked for */

@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 #include "agent/measure.h"
+#include "agent/page.h"
 #include "agent/publish.h"
 #include "agent/recorder.h"
 #include "base/cleanup.h"
@@ -33,6 +34,8 @@ struct tt_replay {
     struct tt_recording_meta meta;
     struct tt_pipeline *pipeline;
     struct tt_publisher *publisher; /* of metrics; NULL: none are asked for */
+    struct tt_page *page;           /* NULL: none is served */
+    uint64_t told;                  /* when it was told what was counted, by the recording's time */
     struct tt_replay_stats stats;
     double speed;
     uint64_t wall; /* CLOCK_MONOTONIC of the first event's replay */
@@ -232,6 +235,22 @@ static bool read_number(const struct tt_record *record, void *value, size_t size
     return true;
 }
 
+#define TELL_NS 100000000u
+
+/* As the running agent does, more often: recordings are short. */
+static void tell_page(struct tt_replay *replay, bool last)
+{
+    struct tt_usage_copy *copy;
+
+    if (!replay->page || (!last && replay->now - replay->told < TELL_NS))
+        return;
+    replay->told = replay->now;
+    copy = tt_usage_copy(replay->pipeline->usage, replay->now + (uint64_t)replay->offset);
+    if (copy)
+        tt_page_usage(replay->page, copy);
+    tt_usage_copy_free(&copy);
+}
+
 static bool take_tick(struct tt_replay *replay, const struct tt_record *record)
 {
     uint64_t now;
@@ -242,6 +261,7 @@ static bool take_tick(struct tt_replay *replay, const struct tt_record *record)
     if (replay->stats.first)
         pass_time(replay, now);
     tt_pipeline_tick(replay->pipeline, now);
+    tell_page(replay, false);
     return true;
 }
 
@@ -428,6 +448,7 @@ static int make_pipeline(struct tt_replay *replay)
         .whole = true,
         .wait_for_exporters = true,
         .enrich_always = true,
+        .usage = o->serve,
     };
 
     return replay->pass ? tt_pipeline_restart(replay->pipeline, &config, replay->now)
@@ -463,6 +484,10 @@ int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *
         error = read_meta(made);
     if (!error)
         error = make_pipeline(made);
+    if (!error && options->serve)
+        error = tt_page_new(options, options->arguments[0], true, &made->page);
+    if (!error && made->page)
+        made->pipeline->page = tt_page_exporter(made->page);
     publish.context = made;
     if (!error)
         error = tt_publisher_new(options, &publish, false, &made->publisher);
@@ -497,6 +522,7 @@ void tt_replay_run(struct tt_replay *replay, const volatile bool *stop)
         take(replay, &record);
     if (!replay->flushed && (*stop || replay->pass + 1 >= replay->options->repeat))
         tt_pipeline_flush(replay->pipeline, replay->now);
+    tell_page(replay, true);
     replay->stats.damage = tt_recording_damage(replay->reader, &replay->stats.rest);
     replay->stats.bytes = tt_recording_bytes(replay->reader);
 }
@@ -508,6 +534,16 @@ void tt_replay_stop(struct tt_replay *replay)
 
     tt_publisher_finish(replay->publisher);
     tt_pipeline_stop(replay->pipeline, (spans > logs ? spans : logs) + STOP_EXTRA_MS);
+}
+
+const char *tt_replay_page(const struct tt_replay *replay)
+{
+    return replay->page ? tt_page_url(replay->page) : NULL;
+}
+
+bool tt_replay_is_served(struct tt_replay *replay)
+{
+    return replay->page && !tt_page_is_gone(replay->page);
 }
 
 uint64_t tt_replay_report(struct tt_replay *replay)
@@ -558,6 +594,7 @@ void tt_replay_free(struct tt_replay **replay)
         return;
     tt_publisher_free(&r->publisher);
     tt_pipeline_free(&r->pipeline);
+    tt_page_free(&r->page);
     HASH_ITER(hh, r->pids, k, next)
     remove_known(r, k);
     for (size_t i = 0; r->codes && i < CODES_MAX; i++)

@@ -36,6 +36,9 @@ int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *
 int tt_replay_again(struct tt_replay *replay, struct tt_recording_reader *reader);
 /* Feeds all records; *stop (may be set by a signal handler) ends it early. */
 void tt_replay_run(struct tt_replay *replay, const volatile bool *stop);
+/* Where the page is, or NULL; and: it is there still. */
+const char *tt_replay_page(const struct tt_replay *replay);
+bool tt_replay_is_served(struct tt_replay *replay);
 /* Sends what is left. */
 void tt_replay_stop(struct tt_replay *replay);
 /* Says what is wrong with the file, and the last line. Returns the number of lost items. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/page.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -182,6 +183,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     put_counters(json, agent);
     tt_pipeline_json(json, agent->pipeline, &s.figures);
     put_recording(json, agent);
+    tt_page_json(json, agent->page);
     tt_json_object_end(json);
 }
 

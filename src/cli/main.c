@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/manual.h"
 #include "cli/spans_reference.h"
+#include "view/view.h"
 
 static int run(const struct tt_options *options)
 {
@@ -35,6 +36,11 @@ static int cmd_manual(int argc, char **argv);
 static int cmd_spans_reference(int argc, char **argv)
 {
     return tt_cmd_spans_reference();
+}
+
+static int cmd_page_server(int argc, char **argv)
+{
+    return tt_view_main();
 }
 
 static const struct command commands[] = {
@@ -84,6 +90,8 @@ static const struct command commands[] = {
     {"help-reference", "help-reference", "Prints docs/options.md.", 0, NULL, cmd_reference, 0, true},
     {"help-manual", "help-manual [file]", "Prints docs/man/tangotrace.1, or tangotrace.yaml.5.", 0, NULL,
      cmd_manual, 0, true},
+    {"page-server", "page-server", "Serves the page; started by run and replay.", 0, NULL, cmd_page_server, 0,
+     true},
     {"spans-reference", "spans-reference", "Prints docs/spans.md.", 0, NULL, cmd_spans_reference, 0, true},
 };
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 
 #include "agent/replay.h"
 #include "base/cleanup.h"
@@ -57,6 +58,16 @@ static int run(const struct tt_options *options, struct tt_replay *replay)
     return error;
 }
 
+#define LOOK_MS 1000
+
+/* Until somebody has seen enough. */
+static void serve(struct tt_replay *replay)
+{
+    tt_say("page at %s until Ctrl-C", tt_replay_page(replay));
+    while (!stop && tt_replay_is_served(replay))
+        poll(NULL, 0, LOOK_MS);
+}
+
 int tt_cmd_replay(const struct tt_options *options)
 {
     struct sigaction action = {.sa_handler = on_signal};
@@ -81,6 +92,8 @@ int tt_cmd_replay(const struct tt_options *options)
     error = run(options, replay);
     tt_replay_stop(replay);
     tt_replay_report(replay);
+    if (!error && tt_replay_page(replay))
+        serve(replay);
     tt_replay_free(&replay);
     return error ? TT_EXIT_FAILURE : TT_EXIT_OK;
 }

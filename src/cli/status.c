@@ -272,6 +272,24 @@ static void put_exporters(struct tt_text *out, struct json_object *root)
     }
 }
 
+static void put_page(struct tt_text *out, struct json_object *root)
+{
+    static const struct figure figures[] = {
+        {"page.spans", "span", "spans"},
+        {"page.dropped", "dropped", NULL},
+        {"page.dropped_logs", "log record dropped", "log records dropped"},
+        {0},
+    };
+    const char *url = json_object_get_string(value_at(root, "page.url"));
+
+    if (!url)
+        return;
+    put_name(out, "page");
+    tt_text_safe(out, url);
+    tt_text_puts(out, json_object_get_boolean(value_at(root, "page.running")) ? ": " : " (it has ended): ");
+    put_figures(out, root, figures, "nothing yet");
+}
+
 static void put_status(struct tt_text *out, struct json_object *root)
 {
     put_head(out, root);
@@ -290,6 +308,7 @@ static void put_status(struct tt_text *out, struct json_object *root)
     }
     put_sampling(out, root);
     put_exporters(out, root);
+    put_page(out, root);
     put_recording(out, root);
 }
 

@@ -115,6 +115,15 @@ struct tt_console_options;
 int tt_exporter_console(const struct tt_console_options *options, const struct tt_export_config *config,
                         struct tt_exporter **exporter);
 
+/* One whose way out is the caller's: `make` gives the sink (sink.h), of these `ops`. 0 or a negative errno.
+ */
+struct tt_sink;
+struct tt_sink_ops;
+struct tt_sink_counters;
+int tt_exporter_with(const struct tt_sink_ops *ops,
+                     int (*make)(void *context, struct tt_sink_counters *counters, struct tt_sink **sink),
+                     void *context, const struct tt_export_config *config, struct tt_exporter **exporter);
+
 /* Refuses what tt_exporter_new would refuse for its text, without opening anything. The same errors. */
 int tt_exporter_check(const char *spec, char **error);
 

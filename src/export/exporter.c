@@ -276,6 +276,29 @@ int tt_exporter_console(const struct tt_console_options *options, const struct t
     return 0;
 }
 
+int tt_exporter_with(const struct tt_sink_ops *ops,
+                     int (*make)(void *context, struct tt_sink_counters *counters, struct tt_sink **sink),
+                     void *context, const struct tt_export_config *config, struct tt_exporter **exporter)
+{
+    struct tt_export_config effective = *config;
+    struct tt_exporter *new;
+    int err;
+
+    set_defaults(&effective);
+    new = allocate(ops, &effective);
+    if (!new)
+        return -ENOMEM;
+    err = make(context, new->counters, &new->sink);
+    if (!err)
+        err = start_threads(new);
+    if (err) {
+        tt_exporter_free(&new);
+        return err;
+    }
+    *exporter = new;
+    return 0;
+}
+
 static void hand_over(struct lane *lane, void *item)
 {
     const struct tt_exporter *exporter = lane->exporter;

@@ -5,17 +5,24 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 
+#define ADDRESS_SIZE (INET6_ADDRSTRLEN + 16)
+
+struct body;
+
 struct tt_httpd {
     struct MHD_Daemon *daemon;
-    const struct tt_httpd_route *routes;
-    void *context;
-    char address[INET6_ADDRSTRLEN + 16];
+    struct tt_httpd_config config;
+    char address[ADDRESS_SIZE];
+    pthread_mutex_t lock;
+    struct body *waiting; /* replies that may wait; under the lock */
+    bool ending;
 };
 
 /* ---- addresses ---- */
@@ -88,7 +95,7 @@ static int open_socket(const struct addrinfo *address)
     return TAKE_FD(fd);
 }
 
-static void name_address(struct tt_httpd *httpd, int fd)
+void tt_httpd_name(int fd, char *address_text, size_t text_size)
 {
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof(address);
@@ -97,8 +104,9 @@ static void name_address(struct tt_httpd *httpd, int fd)
     if (getsockname(fd, (struct sockaddr *)&address, &size) ||
         getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV))
-        return;
-    snprintf(httpd->address, sizeof(httpd->address), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+        snprintf(address_text, text_size, "?");
+    else
+        snprintf(address_text, text_size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static char *explain(const char *listen, const char *port, int error)
@@ -113,45 +121,111 @@ static char *explain(const char *listen, const char *port, int error)
     return tt_format("%s: %s", listen, strerror(-error));
 }
 
-static int listen_at(struct tt_httpd *httpd, const char *listen, char **error)
+int tt_httpd_listen(const char *listen, int *fd, char **error)
 {
     struct addrinfo *list = NULL;
     const char *port;
     char host[256];
-    int fd = split(listen, host, &port, error);
+    int result;
 
-    if (fd)
-        return fd;
-    fd = resolve(host, port, &list);
-    if (fd) {
-        *error = tt_format("%s: %s", listen, gai_strerror(fd));
+    *error = NULL;
+    result = split(listen, host, &port, error);
+    if (result)
+        return result;
+    result = resolve(host, port, &list);
+    if (result) {
+        *error = tt_format("%s: %s", listen, gai_strerror(result));
         return -EINVAL;
     }
-    fd = open_socket(list);
+    result = open_socket(list);
     freeaddrinfo(list);
-    if (fd < 0)
-        *error = explain(listen, port, fd);
-    else
-        name_address(httpd, fd);
-    return fd;
+    if (result < 0) {
+        *error = explain(listen, port, result);
+        return result;
+    }
+    *fd = result;
+    return 0;
+}
+
+/* ---- requests ---- */
+
+const char *tt_httpd_header(const struct tt_httpd_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *tt_httpd_argument(const struct tt_httpd_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 /* ---- replies ---- */
+
+void tt_httpd_reply_header(struct tt_httpd_reply *reply, const char *name, char *value)
+{
+    for (size_t i = 0; value && i < TT_HTTPD_HEADERS; i++) {
+        if (reply->headers[i].name)
+            continue;
+        reply->headers[i].name = name;
+        reply->headers[i].value = value;
+        return;
+    }
+    free(value);
+}
 
 struct body {
     struct tt_httpd_reply reply;
     size_t sent; /* of reply.body */
     bool ended;
+    /* One that waits: */
+    struct tt_httpd *httpd;
+    struct MHD_Connection *connection;
+    bool suspended, woken; /* under the lock; `woken`: there may be more since it was asked */
+    struct body *next;
 };
+
+static void free_reply(struct tt_httpd_reply *reply)
+{
+    for (size_t i = 0; i < TT_HTTPD_HEADERS; i++)
+        free(reply->headers[i].value);
+    if (reply->done)
+        reply->done(reply->state);
+    tt_text_free(&reply->body);
+}
 
 static void free_body(void *context)
 {
     struct body *body = context;
 
-    if (body->reply.done)
-        body->reply.done(body->reply.state);
-    tt_text_free(&body->reply.body);
+    if (body->httpd) {
+        pthread_mutex_lock(&body->httpd->lock);
+        for (struct body **b = &body->httpd->waiting; *b; b = &(*b)->next) {
+            if (*b != body)
+                continue;
+            *b = body->next;
+            break;
+        }
+        pthread_mutex_unlock(&body->httpd->lock);
+    }
+    free_reply(&body->reply);
     free(body);
+}
+
+/* Nothing to send: until somebody wakes it. True: it sleeps; false: there may be more already. */
+static bool fall_asleep(struct body *body)
+{
+    struct tt_httpd *httpd = body->httpd;
+    bool asleep;
+
+    pthread_mutex_lock(&httpd->lock);
+    asleep = !body->woken && !httpd->ending;
+    if (asleep)
+        MHD_suspend_connection(body->connection);
+    body->suspended = asleep;
+    body->ended |= httpd->ending;
+    body->woken = false;
+    pthread_mutex_unlock(&httpd->lock);
+    return asleep;
 }
 
 static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t size)
@@ -163,6 +237,8 @@ static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t 
     while (body->sent == text->size && !body->ended) {
         text->size = body->sent = 0;
         body->ended = !body->reply.more(body->reply.state, text);
+        if (!text->size && !body->ended && body->reply.waits && fall_asleep(body))
+            return 0;
     }
     if (text->failed)
         return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -174,22 +250,47 @@ static ssize_t read_body(void *context, uint64_t position, char *buffer, size_t 
     return (ssize_t)n;
 }
 
+void tt_httpd_wake(struct tt_httpd *httpd)
+{
+    pthread_mutex_lock(&httpd->lock);
+    for (struct body *body = httpd->waiting; body; body = body->next) {
+        body->woken = true;
+        if (body->suspended)
+            MHD_resume_connection(body->connection);
+        body->suspended = false;
+    }
+    pthread_mutex_unlock(&httpd->lock);
+}
+
 #define BLOCK 32768
 
 /* Takes the reply's body over. */
-static struct MHD_Response *make_response(struct tt_httpd_reply *reply)
+static struct MHD_Response *make_response(struct tt_httpd *httpd, struct MHD_Connection *connection,
+                                          struct tt_httpd_reply *reply)
 {
     struct body *body = calloc(1, sizeof(*body));
     struct MHD_Response *response;
 
     if (!body) {
-        if (reply->done)
-            reply->done(reply->state);
-        tt_text_free(&reply->body);
+        free_reply(reply);
         return NULL;
     }
     body->reply = *reply;
     body->ended = !reply->more;
+    if (reply->waits) {
+        body->httpd = httpd;
+        body->connection = connection;
+        pthread_mutex_lock(&httpd->lock);
+        body->next = httpd->waiting;
+        httpd->waiting = body;
+        pthread_mutex_unlock(&httpd->lock);
+    }
+    if (reply->memory) {
+        response = MHD_create_response_from_buffer(reply->memory_size, (void *)reply->memory,
+                                                   MHD_RESPMEM_PERSISTENT);
+        free_body(body);
+        return response;
+    }
     response = MHD_create_response_from_callback(reply->more ? MHD_SIZE_UNKNOWN : reply->body.size, BLOCK,
                                                  read_body, body, free_body);
     if (!response)
@@ -197,27 +298,83 @@ static struct MHD_Response *make_response(struct tt_httpd_reply *reply)
     return response;
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct tt_httpd_reply *reply)
+static enum MHD_Result send_reply(struct tt_httpd *httpd, struct MHD_Connection *connection,
+                                  struct tt_httpd_reply *reply)
 {
+    unsigned status = reply->status ? reply->status : MHD_HTTP_OK;
+    struct tt_httpd_reply shown;
     struct MHD_Response *response;
     enum MHD_Result result;
 
     if (reply->body.failed) {
         tt_text_free(&reply->body);
-        reply->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+        status = MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
-    response = make_response(reply);
+    shown = *reply;
+    memset(reply->headers, 0, sizeof(reply->headers)); /* ours from here on */
+    response = make_response(httpd, connection, reply);
+    if (response) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                shown.content_type ? shown.content_type : "text/plain; charset=utf-8");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                                shown.cache ? shown.cache : "no-store");
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    }
+    if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    for (const char *const *h = httpd->config.headers; response && h && *h; h += 2)
+        MHD_add_response_header(response, h[0], h[1]);
+    for (size_t i = 0; i < TT_HTTPD_HEADERS; i++) {
+        if (response && shown.headers[i].name)
+            MHD_add_response_header(response, shown.headers[i].name, shown.headers[i].value);
+        free(shown.headers[i].value);
+    }
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            reply->content_type ? reply->content_type : "text/plain; charset=utf-8");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(connection, reply->status ? reply->status : MHD_HTTP_OK, response);
+    result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+/* Does the route answer that path? Then *rest is what is behind its "*". */
+static bool is_route(const struct tt_httpd_route *route, const char *path, const char **rest)
+{
+    size_t length = strlen(route->path);
+
+    *rest = "";
+    if (!length || route->path[length - 1] != '*')
+        return !strcmp(route->path, path);
+    *rest = path + length - 1;
+    return !strncmp(route->path, path, length - 1);
+}
+
+static void list_routes(const struct tt_httpd *httpd, struct tt_httpd_reply *reply)
+{
+    reply->status = MHD_HTTP_NOT_FOUND;
+    tt_text_puts(&reply->body, "there is:");
+    for (const struct tt_httpd_route *route = httpd->config.routes; route->path; route++)
+        tt_text_printf(&reply->body, " %s", route->path);
+    tt_text_puts(&reply->body, "\n");
+}
+
+static void answer(const struct tt_httpd *httpd, struct tt_httpd_request *request, const char *method,
+                   struct tt_httpd_reply *reply)
+{
+    const struct tt_httpd_route *route = httpd->config.routes;
+
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        reply->status = MHD_HTTP_METHOD_NOT_ALLOWED;
+        tt_text_puts(&reply->body, "only GET and HEAD\n");
+        return;
+    }
+    if (httpd->config.admit && !httpd->config.admit(httpd->config.context, request, reply))
+        return;
+    while (route->path && !is_route(route, request->path, &request->rest))
+        route++;
+    if (route->path)
+        route->handle(httpd->config.context, request, reply);
+    else
+        list_routes(httpd, reply);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -225,11 +382,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   size_t *data_size, void **state)
 {
     static int begun;
-    const struct tt_httpd *httpd = context;
-    const struct tt_httpd_route *route = httpd->routes;
     struct tt_httpd_request request = {
         .path = url,
-        .accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT)};
+        .rest = "",
+        .accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+        .connection = connection};
     struct tt_httpd_reply reply = {0};
 
     if (*data_size) { /* a body, which nothing here takes */
@@ -240,21 +397,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *state = &begun;
         return MHD_YES;
     }
-    while (route->path && strcmp(route->path, url) != 0)
-        route++;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        reply.status = MHD_HTTP_METHOD_NOT_ALLOWED;
-        tt_text_puts(&reply.body, "only GET and HEAD\n");
-    } else if (!route->path) {
-        reply.status = MHD_HTTP_NOT_FOUND;
-        tt_text_puts(&reply.body, "there is:");
-        for (route = httpd->routes; route->path; route++)
-            tt_text_printf(&reply.body, " %s", route->path);
-        tt_text_puts(&reply.body, "\n");
-    } else {
-        route->handle(httpd->context, &request, &reply);
-    }
-    return send_reply(connection, &reply);
+    answer(context, &request, method, &reply);
+    return send_reply(context, connection, &reply);
 }
 
 /* What libmicrohttpd would say of its clients' mistakes is nothing for the agent's log. */
@@ -262,33 +406,47 @@ static void be_quiet(void *context, const char *format, va_list args)
 {
 }
 
-int tt_httpd_new(const char *listen, const struct tt_httpd_route *routes, void *context,
-                 struct tt_httpd **httpd, char **error)
+int tt_httpd_serve(int fd, const struct tt_httpd_config *config, struct tt_httpd **httpd)
 {
     _cleanup_free_ struct tt_httpd *made = calloc(1, sizeof(*made));
-    int fd;
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     MHD_ALLOW_SUSPEND_RESUME;
+    unsigned threads = config->threads > 1 ? config->threads : 0;
 
-    *error = NULL;
-    if (!made)
+    if (!made) {
+        close(fd);
         return -ENOMEM;
-    made->routes = routes;
-    made->context = context;
-    fd = listen_at(made, listen, error);
-    if (fd < 0)
-        return fd;
+    }
+    made->config = *config;
+    tt_httpd_name(fd, made->address, sizeof(made->address));
+    pthread_mutex_init(&made->lock, NULL);
     made->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, made, MHD_OPTION_EXTERNAL_LOGGER, be_quiet, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)TT_HTTPD_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
+        flags, 0, NULL, NULL, on_request, made, MHD_OPTION_EXTERNAL_LOGGER, be_quiet, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        config->clients ? config->clients : (unsigned)TT_HTTPD_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)TT_HTTPD_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)TT_HTTPD_REQUEST,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
     if (!made->daemon) {
         close(fd);
-        *error = tt_format("%s: libmicrohttpd does not start", listen);
+        pthread_mutex_destroy(&made->lock);
         return -EIO;
     }
     *httpd = TAKE_PTR(made);
     return 0;
+}
+
+int tt_httpd_new(const char *listen, const struct tt_httpd_route *routes, void *context,
+                 struct tt_httpd **httpd, char **error)
+{
+    const struct tt_httpd_config config = {.routes = routes, .context = context};
+    int fd = -1, result = tt_httpd_listen(listen, &fd, error);
+
+    if (result)
+        return result;
+    result = tt_httpd_serve(fd, &config, httpd);
+    if (result == -EIO)
+        *error = tt_format("%s: libmicrohttpd does not start", listen);
+    return result;
 }
 
 void tt_httpd_free(struct tt_httpd **httpd)
@@ -297,7 +455,12 @@ void tt_httpd_free(struct tt_httpd **httpd)
 
     if (!h)
         return;
+    pthread_mutex_lock(&h->lock);
+    h->ending = true; /* libmicrohttpd does not end while a connection sleeps */
+    pthread_mutex_unlock(&h->lock);
+    tt_httpd_wake(h);
     MHD_stop_daemon(h->daemon); /* closes the socket, too */
+    pthread_mutex_destroy(&h->lock);
     free(h);
 }
 

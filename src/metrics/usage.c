@@ -279,6 +279,19 @@ int tt_usage_add_open(struct tt_usage_copy *copy, const struct tt_otel_span *spa
     return 0;
 }
 
+void tt_usage_each(const struct tt_usage_copy *copy,
+                   void (*visit)(void *context, const char *const *labels, const uint64_t *values),
+                   void *context)
+{
+    for (size_t i = 0; i < copy->closed; i++)
+        visit(context, copy->items[i].labels, copy->items[i].values);
+}
+
+uint64_t tt_usage_time(const struct tt_usage_copy *copy)
+{
+    return copy->time;
+}
+
 double tt_usage_quantile(const uint64_t *buckets, const uint64_t *bounds, size_t count, double q)
 {
     uint64_t total = 0, below = 0;

@@ -42,6 +42,13 @@ void tt_usage_copy_free(struct tt_usage_copy **copy);
 /* A call that has not ended; -ENOMEM. */
 int tt_usage_add_open(struct tt_usage_copy *copy, const struct tt_otel_span *span);
 
+/* Each combination of labels and what was counted for it: slots from TT_USAGE_CALLS on (instruments.h). Open
+ * calls are not among them. */
+void tt_usage_each(const struct tt_usage_copy *copy,
+                   void (*visit)(void *context, const char *const *labels, const uint64_t *values),
+                   void *context);
+uint64_t tt_usage_time(const struct tt_usage_copy *copy);
+
 /* One object: "time", "bounds_ns", and "rows" with the sums of each device, client or operation since the
  * agent's start. */
 void tt_usage_json(struct tt_json *json, const struct tt_usage_copy *copy, enum tt_usage_view view);

@@ -509,8 +509,8 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
         options->control = default_control(command, environment);
     if (!options->control)
         return -ENOMEM;
-    if (!options->exports.count) {
-        err = tt_list_add(&options->exports, strdup("console"));
+    if (!options->exports.count) { /* who looks at the page wants no console */
+        err = tt_list_add(&options->exports, strdup(options->serve ? "none" : "console"));
         if (!err && (options->otlp_endpoint || options->otlp_of[TT_OTLP_TRACES].endpoint))
             err = tt_list_add(&options->exports, strdup("otlp"));
     }

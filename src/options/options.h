@@ -139,6 +139,12 @@ struct tt_options {
     char *filter;          /* TraceQL; NULL: everything */
     enum tt_color color;
 
+    /* The page. */
+    char *view_listen;    /* ADDRESS:PORT, or "none" */
+    uint64_t view_memory; /* bytes */
+    unsigned view_age;    /* ms */
+    char *view_token;     /* "auto", "none", or what it is; NULL: auto */
+
     /* The agent. */
     uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */
     unsigned join_wait; /* ms */
@@ -157,6 +163,7 @@ struct tt_options {
     unsigned refreshes; /* 0: until stopped; once where the output is no terminal */
     char *speed;        /* replay: "max" or a factor */
     unsigned repeat;
+    bool serve;  /* replay: the page, until it is stopped */
     char *tango; /* plan: the cppTango library that a device server is planned with; NULL: looked for */
     bool print_config, json, brief, help;
     char **arguments; /* what is no option, NULL-ended, texts of argv; owned, never NULL after parsing */

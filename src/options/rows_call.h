@@ -39,6 +39,16 @@
      .min = 1,
      .max = 1000000,
      .help = "Replay it so many times, one after the other, each time with other ids and later times"},
+    {.name = "serve",
+     .type = OPTION_BOOL,
+     .scope = SCOPE_INVOCATION,
+     FIELD(serve),
+     .group = GROUP,
+     .commands = TT_COMMAND_REPLAY,
+     .initial = "no",
+     .help =
+         "Show the recording in the built-in page, at --view-listen, until it is stopped; nothing is exported "
+         "unless --export is given"},
     {.name = "tango",
      .type = OPTION_TEXT,
      .scope = SCOPE_INVOCATION,

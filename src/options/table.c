@@ -171,6 +171,22 @@ static const char *translate_temporality(const char *variable, const char *value
     return value;
 }
 
+static int check_view(const char *value, char **error)
+{
+    return !strcmp(value, "none") ? 0 : tt_httpd_check(value, error);
+}
+
+/* It stands in an address and in headers. */
+static int check_token(const char *value, char **error)
+{
+    size_t length = strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+
+    if (!value[length] && (length >= 16 || !strcmp(value, "auto") || !strcmp(value, "none")))
+        return 0;
+    *error = strdup("auto, none, or at least 16 letters, digits, \"-\" and \"_\"");
+    return -EINVAL;
+}
+
 /* Its default address; OTEL_EXPORTER_PROMETHEUS_HOST and _PORT are not looked at. */
 static const char *translate_prometheus(const char *variable, const char *value)
 {
@@ -218,6 +234,7 @@ const struct option tt_option_table[] = {
 #include "options/rows_otlp.h"
 #include "options/rows_metrics.h"
 #include "options/rows_console.h"
+#include "options/rows_page.h"
 #include "options/rows_agent.h"
 #include "options/rows_call.h"
 };

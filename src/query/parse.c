@@ -489,28 +489,49 @@ void tt_query_free(struct tt_query **query)
     free(q);
 }
 
-int tt_query_compile(const char *text, struct tt_query **query, char **error)
+/* parser->message is the caller's. */
+static int compile(struct parser *parser, struct tt_query **query)
 {
     _cleanup_(tt_query_free) struct tt_query *made = calloc(1, sizeof(*made));
-    struct parser parser = {.text = text, .query = made};
     int err;
 
     if (!made)
         return -ENOMEM;
+    parser->query = made;
     made->nodes = calloc(TT_QUERY_NODES, sizeof(made->nodes[0]));
     if (!made->nodes)
         return -ENOMEM;
-    if (strlen(text) > TT_QUERY_MAX)
-        err = fail(&parser, TT_QUERY_MAX, "the filter is longer than %d bytes", TT_QUERY_MAX);
+    if (strlen(parser->text) > TT_QUERY_MAX)
+        err = fail(parser, TT_QUERY_MAX, "the filter is longer than %d bytes", TT_QUERY_MAX);
     else
-        err = parse_filter(&parser);
+        err = parse_filter(parser);
+    if (!err)
+        *query = TAKE_PTR(made);
+    return err;
+}
+
+int tt_query_compile(const char *text, struct tt_query **query, char **error)
+{
+    struct parser parser = {.text = text};
+    int err = compile(&parser, query);
+
     if (err == -EINVAL)
         *error = explain(&parser);
     free(parser.message);
-    if (err)
-        return err;
-    *query = TAKE_PTR(made);
-    return 0;
+    return err;
+}
+
+int tt_query_compile_at(const char *text, struct tt_query **query, char **message, size_t *at)
+{
+    struct parser parser = {.text = text};
+    int err = compile(&parser, query);
+
+    if (err == -EINVAL) {
+        *message = TAKE_PTR(parser.message);
+        *at = parser.at;
+    }
+    free(parser.message);
+    return err;
 }
 
 uint64_t tt_query_given_up(const struct tt_query *query)

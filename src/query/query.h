@@ -21,6 +21,9 @@ struct tt_query;
 /* 0; -EINVAL with *error (caller frees): what is wrong, and below it the query with a caret at the place;
  * -ENOMEM. */
 int tt_query_compile(const char *text, struct tt_query **query, char **error);
+/* The same for who shows the query itself: *message (caller frees) without it, and where: *at bytes into it.
+ */
+int tt_query_compile_at(const char *text, struct tt_query **query, char **message, size_t *at);
 void tt_query_free(struct tt_query **query);
 
 /* What a span does not tell of its trace. */

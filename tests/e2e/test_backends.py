@@ -13,12 +13,13 @@ import agent as agents
 import bed as beds
 import otlp_peers
 import parts
+import page as pages
 import plans
 import spans as otlp
 import stores
 import truth
 from agent import Agent, need_agent, only
-from harness import check, check_all, equal, figure, scaled, wait_for
+from harness import ROOT, check, check_all, equal, figure, scaled, wait_for
 from receivers import ended, files, golden
 from test_metrics import FRIENDLY, LEADER, close
 
@@ -400,6 +401,64 @@ def test_tempo(bed):
                  "%s of the generator" % name, 0.5)
         close(ours, prometheus.vector(theirs, *labels), name)
     figure("%d spans in Tempo, %d edges as its generator has them" % (len(spans), len(edges_of(spans))))
+
+
+def normal(value, order=()):
+    """What is a set in Jaeger's answers, in an order."""
+    if isinstance(value, dict):
+        return {k: normal(v, order) for k, v in value.items()}
+    if isinstance(value, list):
+        return sorted((normal(v, order) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    return value
+
+
+def comparable(trace):
+    """A trace of Jaeger's API without the numbers that it gives to processes."""
+    out = []
+    for span in trace["spans"]:
+        span = dict(span, process=trace["processes"][span.pop("processID")])
+        for name in ("warnings", "flags"):
+            span.pop(name, None)
+        out.append(span)
+    return normal(out)
+
+
+def test_page_as_jaeger(bed):
+    """Asked as Grafana and Jaeger's own page ask, the built-in page gives what a real Jaeger gives that has the same spans."""
+    jaeger = stores.Jaeger(bed)
+    for name in ("calls", "chain", "asynch", "events", "waits"):
+        recording = os.path.join(ROOT, "tests", "golden", name + ".ttr")
+        with pages.Replay(bed, recording, "--export", "otlp:" + jaeger.url("otlp"), "--sampling-background", "1") as replay:
+            def ours(path, **query):
+                return stores.get(replay.url + "jaeger" + path, **query)["data"]
+
+            services = ours("/api/services")
+            check(services, "services of %s" % name)
+            wait_for(lambda: set(services) <= jaeger.services(), 20, "Jaeger to have them")
+            ids = {t["traceID"] for service in services for t in ours("/api/traces", service=service, limit=1000)}
+            compared = 0
+            for trace in sorted(ids):
+                mine = ours("/api/traces/" + trace)[0]
+
+                def theirs():
+                    answer = stores.request(jaeger.url("query", "/api/traces/" + trace))
+                    found = json.loads(answer.body)["data"] if answer.status == 200 else None
+                    return found and len(found[0]["spans"]) == len(mine["spans"]) and found[0]
+
+                real = wait_for(theirs, 20, "the trace %s in Jaeger" % trace)
+                compared += len(mine["spans"])
+                equal(comparable(mine), comparable(real), "trace %s of %s" % (trace, name))
+            for service in services:
+                real = set(jaeger.ask("/api/services/%s/operations" % service)["data"])
+                check(set(ours("/api/services/%s/operations" % service)) <= real, "operations of %s" % service, real)
+                times = {"start": 1, "end": int(time.time() * 1e6)}
+                # not by the tag "error", which Jaeger's store in memory finds in no span
+                for query in ({"minDuration": "300us"}, {"maxDuration": "100us"},
+                              {"tags": json.dumps({"tango.trigger": "client"})}):
+                    mine = {t["traceID"] for t in ours("/api/traces", service=service, limit=1000, **times, **query)}
+                    real = {t["traceID"] for t in jaeger.search(service, **times, **query)} & ids
+                    equal(mine, real, "%s of %s by %s" % (service, name, query))
+            figure("%s: %d spans in %d traces are as Jaeger has them" % (name, compared, len(ids)))
 
 
 if not os.environ.get("TEMPO_BIN"):

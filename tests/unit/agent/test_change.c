@@ -228,9 +228,18 @@ static unsigned differences(const struct made *a, const struct made *b)
 /* A value that the row takes, and is not the default. */
 static char *another_text(const struct option *option)
 {
-    static const char *const candidates[] = {"0.5",          "2s",  "http://other:4318", "name=value", "{ }",
-                                             "9999",         "rpc", "device=x; ratio=1", "null",       "otlp",
-                                             "function=X::y"};
+    static const char *const candidates[] = {"0.5",
+                                             "2s",
+                                             "http://other:4318",
+                                             "name=value",
+                                             "{ }",
+                                             "9999",
+                                             "rpc",
+                                             "device=x; ratio=1",
+                                             "null",
+                                             "otlp",
+                                             "function=X::y",
+                                             "a-token-of-16-or-more"};
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(candidates); i++) {
         char *error = NULL;

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,6 +302,132 @@ static void test_not_ours(void **state)
     assert_non_null(strstr(error, "does not have that address"));
 }
 
+/* ---- what a page needs: a path's rest, arguments, who may ask, answers that wait ---- */
+
+static int news; /* how often there was something to say */
+
+static bool admit(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    const char *host = tt_httpd_header(request, "Host");
+
+    if (host && !strcmp(host, "x"))
+        return true;
+    reply->status = 421;
+    tt_text_puts(&reply->body, "not here\n");
+    return false;
+}
+
+static void serve_rest(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    const char *q = tt_httpd_argument(request, "q"), *none = tt_httpd_argument(request, "none");
+
+    tt_httpd_reply_header(reply, "X-One", strdup("1"));
+    for (int i = 0; i < TT_HTTPD_HEADERS; i++) /* the last one has no room */
+        tt_httpd_reply_header(reply, "X-More", tt_format("%d", i));
+    reply->cache = "no-cache";
+    tt_text_printf(&reply->body, "rest <%s> q <%s> none <%s>", request->rest, q ? q : "", none ? none : "-");
+}
+
+static void serve_memory(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    static const char memory[] = "always the same";
+
+    reply->memory = memory;
+    reply->memory_size = strlen(memory);
+}
+
+static bool tell(void *state, struct tt_text *piece)
+{
+    int *told = state, now = __atomic_load_n(&news, __ATOMIC_RELAXED);
+
+    while (*told < now)
+        tt_text_printf(piece, "news %d\n", ++*told);
+    return *told < 3;
+}
+
+static void serve_news(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
+{
+    reply->more = tell;
+    reply->done = done;
+    reply->state = calloc(1, sizeof(int));
+    reply->waits = true;
+    assert_non_null(reply->state);
+}
+
+static const struct tt_httpd_route page_routes[] = {
+    {"/news", serve_news}, {"/memory", serve_memory}, {"/rest/*", serve_rest}, {0}};
+
+static int start_page(void **state)
+{
+    static const char *const headers[] = {"Content-Security-Policy", "default-src 'none'", NULL};
+    const struct tt_httpd_config config = {
+        .routes = page_routes, .admit = admit, .headers = headers, .clients = 20, .threads = 2};
+    _cleanup_free_ char *error = NULL;
+    struct tt_httpd *httpd = NULL;
+    int fd = -1;
+
+    news = ended = 0;
+    if (tt_httpd_listen("0", &fd, &error) || tt_httpd_serve(fd, &config, &httpd))
+        return -1;
+    *state = httpd;
+    return 0;
+}
+
+static void test_page(void **state)
+{
+    static const char elsewhere[] = "GET /rest/a HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n";
+    _cleanup_free_ char *rest = get(state, "GET /rest/a/b%20c?q=%7Bx%7D&y=1"),
+                        *bare = get(state, "GET /rest/");
+    _cleanup_free_ char *other = get(state, "GET /res"), *memory = get(state, "GET /memory");
+    _cleanup_free_ char *not_here = ask(state, elsewhere, strlen(elsewhere));
+
+    assert_non_null(strstr(rest, "rest <a/b c> q <{x}> none <->"));
+    assert_non_null(strstr(rest, "X-One: 1\r\n"));
+    assert_non_null(strstr(rest, "X-More: 2\r\n"));
+    assert_null(strstr(rest, "X-More: 3\r\n"));
+    assert_non_null(strstr(rest, "Cache-Control: no-cache\r\n"));
+    assert_non_null(strstr(rest, "Content-Security-Policy: default-src 'none'\r\n"));
+    assert_non_null(strstr(bare, "rest <>"));
+    assert_non_null(strstr(other, "HTTP/1.1 404"));
+    assert_non_null(strstr(memory, "\r\n\r\nalways the same"));
+    assert_non_null(strstr(not_here, "HTTP/1.1 421"));
+}
+
+static void *say_news(void *argument)
+{
+    for (int i = 0; i < 3; i++) {
+        poll(NULL, 0, 30);
+        __atomic_add_fetch(&news, 1, __ATOMIC_RELAXED);
+        tt_httpd_wake(argument);
+    }
+    return NULL;
+}
+
+/* It sleeps until it is woken, and ends when it says so; who still waits at the server's end holds nothing.
+ */
+static void test_waiting(void **state)
+{
+    static const char request[] = "GET /news HTTP/1.1\r\nHost: x\r\n\r\n";
+    _cleanup_free_ char *answer = NULL;
+    _cleanup_close_ int waiting = -1;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, say_news, *state), 0);
+    answer = get(state, "GET /news");
+    pthread_join(thread, NULL);
+    assert_non_null(strstr(answer, "news 1\n"));
+    assert_non_null(strstr(answer, "news 3\n"));
+    __atomic_store_n(&news, 1, __ATOMIC_RELAXED);
+    waiting = dial(state);
+    assert_int_equal(send(waiting, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    for (char c = 0; c != 'n';) /* "news" has come: it sleeps now, or is about to */
+        assert_int_equal(recv(waiting, &c, 1, 0), 1);
+    tt_httpd_free((struct tt_httpd **)state);
+    assert_int_equal(ended, 2);
+}
+
+#define PAGE(f) cmocka_unit_test_setup_teardown(f, start_page, stop)
+
 #define SERVED(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -311,6 +438,7 @@ int main(void)
         SERVED(test_long_request), SERVED(test_garbage),
         SERVED(test_many),         cmocka_unit_test(test_addresses),
         SERVED(test_busy),         cmocka_unit_test(test_not_ours),
+        PAGE(test_page),           PAGE(test_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
