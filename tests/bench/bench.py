@@ -165,7 +165,7 @@ def main():
     options.add_argument("--rounds", type=int, default=int(os.environ.get("TT_BENCH_ROUNDS", "7")))
     options.add_argument("--calls", type=int, default=int(os.environ.get("TT_BENCH_CALLS", "10000")))
     options.add_argument("--levels", type=lambda text: text.split(","), default=["rpc", "methods", "full"])
-    options.add_argument("--native-rounds", type=int, default=int(os.environ.get("TT_BENCH_NATIVE_ROUNDS", "3")))
+    options.add_argument("--native-rounds", type=int, default=int(os.environ.get("TT_BENCH_NATIVE_ROUNDS", "9")))
     options.add_argument("--only-native", action="store_true", help="only beside native telemetry")
     options.add_argument("--out", default=os.path.join(ROOT, "build", "bench.json"))
     given = options.parse_args()
@@ -181,8 +181,8 @@ def main():
         beside = []
         for case in beside_native.cases():
             print("measuring %s %s beside native ..." % case[:2], file=sys.stderr, flush=True)
-            # native in Python takes half a millisecond a call
-            few = 1 if case[1] in native.SUITES else 5
+            # many rounds, short ones; native in Python takes half a millisecond a call
+            few = 2 if case[1] in native.SUITES else 5
             beside.append(beside_native.measure(case, given.native_rounds, given.calls // few))
     except Skip as reason:
         sys.exit("bench: %s" % reason)
@@ -195,8 +195,8 @@ def main():
         print_table(bystander.table(aside))
         print()
     print_table(beside_native.table(beside))
-    print("added per call, medians over rounds: latency; CPU of client, server and agent together, exporting included; "
-          "ratio: ours by native's")
+    print("added per call, against the untraced rounds before and after, medians over rounds: latency; CPU of client, server "
+          "and agent together, exporting included; ratio: ours by native's")
     print("%s written, %.0f s" % (os.path.relpath(given.out, os.getcwd()), time.monotonic() - start))
 
 

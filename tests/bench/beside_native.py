@@ -1,6 +1,9 @@
-"""Tracing from outside beside Tango 10's own telemetry, in one run: off, tangotrace at each level of detail and native in
-turn, all exporting by OTLP/HTTP to the same receiver. What is compared is what each adds: to the latency of a call, and to the CPU time of
-client, server and agent together.
+"""Tracing from outside beside Tango 10's own telemetry, in one run: tangotrace at each level of detail and native in turn, all
+exporting by OTLP/HTTP to the same receiver, and between them always a round without. What is compared is what each adds: to
+the latency of a call, and to the CPU time of client, server and agent together.
+
+A shared machine changes its speed within seconds by a factor of two, so each round is compared with the two untraced ones
+beside it only, and the middle of many short rounds is taken.
 
 Native runs in processes of its own, since it can only be switched on at their start; all clients and servers share one
 CPU, the agent and the receiver the other.
@@ -21,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SIDES_CPU, AGENT_CPU = 0, 1
 KEYS = ("median", "p99", "cpu")
 LEVELS = ("rpc", "methods")  # calls as native in C++ shows them; and with methods, as native in PyTango does
+TRACED = LEVELS + ("native",)  # the order of a round
 ROOT = os.path.join(beds.CACHE, "roots", "trixie")  # made by tests/e2e/chroot (make check-long)
 CASES = [  # title, build, operation, name
     ("C++ read", "trixie", "read", "ampli"),
@@ -90,11 +94,9 @@ class Pair:
         return [int(n) for n in self.popen.stdout.readline().split()]
 
     def measured(self, settle=lambda: None, pids=()):
-        """One round: latencies, and CPU of both sides and `pids`, per call. The time in which native's exporter has its
-        turn counts in every case: a server is never quite idle. Then settle() says that ours has exported all."""
+        """One round: latencies, and CPU of both sides and `pids`, per call, until settle() says that all is exported."""
         before = sum(map(procmem.cpu_ns, self.pids + list(pids)))
         median, p99 = self.round()[:2]
-        time.sleep(native.FLUSH_SECONDS)
         settle()
         return {"median": median, "p99": p99,
                 "cpu": (sum(map(procmem.cpu_ns, self.pids + list(pids))) - before) / self.count}
@@ -119,7 +121,7 @@ def traced(bed, pair, url, level):
         status = agent.status()
         return status["assemble"]["events"] >= status["events"]["total"] and all(
             e["figures"]["waiting"] == 0 for e in status["exporters"])
-    row = pair.measured(lambda: wait_for(exported, 15, "the agent to export", 0.1), [agent.proc.pid])
+    row = pair.measured(lambda: wait_for(exported, 15, "the agent to export", 0.25), [agent.proc.pid])
     final = agent.stop(seconds=30)
     row["lost"] = final["lost"]
     return row
@@ -129,16 +131,19 @@ def measure(case, rounds, count):
     bed = beds.Bed("bench-native")
     sink = subprocess.Popen(["taskset", "-c", str(AGENT_CPU), beds.test_program("sink")], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, universal_newlines=True, preexec_fn=beds.die_with_parent)
-    rows = {name: [] for name in ("off", "native") + LEVELS}
+    rows = {name: [] for name in ("off",) + TRACED}
     try:
         url = "http://127.0.0.1:%d" % int(sink.stdout.readline())
         plain = Pair(bed, case, count, {})
         own = Pair(bed, case, count, native.telemetry(case[1], url))
+        rows["off"].append(plain.measured())
         for _ in range(rounds):
-            rows["off"].append(plain.measured())
-            for level in LEVELS:
-                rows[level].append(traced(bed, plain, url, level))
-            rows["native"].append(own.measured())
+            for name in TRACED:
+                if name == "native":
+                    rows[name].append(own.measured(lambda: time.sleep(native.FLUSH_SECONDS)))
+                else:
+                    rows[name].append(traced(bed, plain, url, name))
+                rows["off"].append(plain.measured())
         dropped = own.dropped()
         plain.close()
         own.close()
@@ -150,8 +155,11 @@ def measure(case, rounds, count):
 
 
 def summary(case, rows, dropped):
+    off = rows["off"]
     middle = {k: {key: statistics.median(r[key] for r in v) for key in KEYS} for k, v in rows.items()}
-    added = {k: {key: row[key] - middle["off"][key] for key in KEYS} for k, row in middle.items() if k != "off"}
+    # rows["off"][n] and [n + 1] stand before and after the nth traced one of all
+    added = {k: {key: statistics.median(row[key] - (off[i * len(TRACED) + at][key] + off[i * len(TRACED) + at + 1][key]) / 2
+                                        for i, row in enumerate(rows[k])) for key in KEYS} for at, k in enumerate(TRACED)}
     ratio = {level: {key: added[level][key] / added["native"][key] if added["native"][key] > 0 else None
                      for key in KEYS} for level in LEVELS}
     build = native.SUITES.get(case[1], case[1])
