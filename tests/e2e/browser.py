@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+import bed as beds
 from harness import Skip, check, wait_for
 
 FLAGS = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
@@ -16,9 +17,10 @@ FLAGS = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-de
 
 
 def binary():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path:
+    """TT_BROWSER, that of the distribution, or what tests/e2e/chromium has fetched."""
+    fetched = os.path.join(beds.CACHE, "chromium", "chromium")
+    for path in (os.environ.get("TT_BROWSER"), shutil.which("chromium"), fetched):
+        if path and os.path.exists(path):
             return path
     raise Skip("no chromium: deploy/bootstrap check installs it")
 

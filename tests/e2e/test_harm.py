@@ -70,8 +70,8 @@ def breakpoints(proc):
 class Load:
     """Clients that repeat a plan of which half the calls fail, and count their rounds.
 
-    A kind: name, PyTango or not, flags of the client, and how it gets the replies of calls that it sends without waiting
-    (plans.asynchronous). cppTango takes replies of all proxies in any thread that pulls: with callbacks only one thread
+    A kind: name, PyTango or not, flags of the client, how it gets the replies of calls that it sends without waiting
+    (plans.asynchronous), and the root in which it runs, if that is another. cppTango takes replies of all proxies in any thread that pulls: with callbacks only one thread
     may (9.3.4 throws CORBA::BAD_INV_ORDER else, without any tracer). Threads that share a proxy get no
     plans.CORBA_UNKNOWN: cppTango then connects anew, under the other threads' feet (9.3.4 crashed so before any agent
     was started: ping with the object that another thread had just released).
@@ -85,17 +85,17 @@ class Load:
         self.flag = bed.path("repeat")
         open(self.flag, "w").close()
         self.clients, self.firsts, self.shares = [], [], []
-        for number, (name, python, flags, ways) in enumerate(kinds):
+        for number, (name, python, flags, ways, *root) in enumerate(kinds):
+            options = {"python": python, "witness": False, "root": root[0] if root else None}
             plan = half_failing(servers, 400, 1 if ways == plans.CALLBACK else 4, number, python, ways,
                                 without=plans.CORBA_UNKNOWN if "--shared" in flags else ())
-            self.reference(bed, plan, python, flags)
+            self.reference(bed, plan, flags, options)
             self.shares.append(sum(c[0].startswith(ways) for thread in plan for c in thread) / 400)
-            self.clients.append(parts.Client(bed, plan, python=python, flags=flags + ["--repeat", self.flag],
-                                             witness=False, name="load-" + name))
+            self.clients.append(parts.Client(bed, plan, flags=flags + ["--repeat", self.flag], name="load-" + name, **options))
 
-    def reference(self, bed, plan, python, flags):
+    def reference(self, bed, plan, flags, options):
         """The answers of a run that no agent ever saw."""
-        log = parts.Client(bed, plan, python=python, flags=flags, witness=False, name="reference").finish()
+        log = parts.Client(bed, plan, flags=flags, name="reference", **options).finish()
         failed = sum(1 for c in log if c.reason)
         check(0.4 < failed / len(log) < 0.6, "half of the calls fail", failed, len(log))
         self.firsts.append(plans.answers(log))
