@@ -24,8 +24,8 @@ from test_calls import plan_for, system
 CALLS = scaled("TT_HARM_CALLS", 60000)
 ATTACH = scaled("TT_HARM_ATTACH", 12)
 KILL = scaled("TT_HARM_KILL", 4)
-ATTACH_KILLS = scaled("TT_HARM_ATTACH_KILLS", 15)
-DETACH_KILLS = scaled("TT_HARM_DETACH_KILLS", 5)
+ATTACH_KILLS = scaled("TT_HARM_ATTACH_KILLS", 9)
+DETACH_KILLS = scaled("TT_HARM_DETACH_KILLS", 3)
 # From the end of an agent, however it ended, until no process has a breakpoint: some dozens of links are closed, and each
 # may cost an RCU period (40 ms) where the kernel does it one by one.
 CLEAN_SECONDS = 10

@@ -10,9 +10,9 @@ from test_calls import system
 from test_harm import attach_detach_kill
 from test_matrix import SUITES
 
-CALLS = scaled("TT_HARM_BUILD_CALLS", 8000)
-ATTACH = scaled("TT_HARM_BUILD_ATTACH", 3)
-KILL = scaled("TT_HARM_BUILD_KILL", 2)
+CALLS = scaled("TT_HARM_BUILD_CALLS", 5000)
+ATTACH = scaled("TT_HARM_BUILD_ATTACH", 2)
+KILL = scaled("TT_HARM_BUILD_KILL", 1)
 
 
 # a busy host stops everybody for more than the 3 s of Tango at times (once 30 s, with 20 programs per CPU); a call that
