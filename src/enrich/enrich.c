@@ -191,6 +191,7 @@ static int add_peer(struct tt_enricher *enricher, const struct tt_span *span, st
     if (span->kind != TT_SPAN_CLIENT && span->kind != TT_SPAN_SERVER)
         return 0;
     out->peer_seen = span->has_peer;
+    out->unmeasured = tt_fill_unmeasured(span);
     if (span->peer_device) {
         out->peer_device = tt_convert_copy(&out->arena, span->peer_device, TT_ATTR_LENGTH);
         if (!out->peer_device)

@@ -22,6 +22,10 @@ const char *tt_fill_name(struct tt_arena *arena, const struct tt_span *span);
 /* tango.operation.name, in the arena or static; NULL when out of memory. */
 const char *tt_fill_title(struct tt_arena *arena, const struct tt_span *span);
 
+/* What is unknown of its end or else its start, as tangotrace.incomplete says it (static): its duration is a
+ * bound then. NULL: both were seen. */
+const char *tt_fill_unmeasured(const struct tt_span *span);
+
 /* As tango.trigger says it; NULL: not known. */
 const char *tt_fill_trigger(enum tt_trigger trigger);
 

@@ -100,6 +100,9 @@ struct tt_otel_span {
      * name of the program, and the device; NULL: not known. */
     const char *peer, *peer_device;
     bool peer_seen; /* there is a span of that side, too */
+    /* Why its duration is a bound only: "end_unknown" (then the outcome is not known either, unless it is an
+     * error), "start_unknown" (static); NULL: it is the duration. */
+    const char *unmeasured;
     struct tt_arena arena;
 };
 

@@ -33,20 +33,20 @@ enum {
 };
 
 #define RPC_LABELS                                                                                           \
-    {                                                                                                        \
-        [TT_RPC_SYSTEM] = {"rpc.system.name", .fixed = "tango"},                                             \
-        [TT_RPC_METHOD] = {"rpc.method", .level = TT_LABEL_COARSE},                                          \
-        [TT_RPC_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE},                                   \
-        [TT_RPC_OPERATION] = {"tango.operation.name", .level = TT_LABEL_COARSE},                             \
-        [TT_RPC_CLIENT] = {"tango.client.name", .level = TT_LABEL_COARSE},                                   \
-        [TT_RPC_ERROR] = {"error.type", .level = TT_LABEL_COARSE},                                           \
-        [TT_RPC_DEVICE] = {"tango.operation.target", .level = TT_LABEL_FINE},                                \
-        [TT_RPC_ATTRIBUTE] = {"tango.attribute.name", .level = TT_LABEL_FINE},                               \
-    }
+    [TT_RPC_SYSTEM] = {"rpc.system.name", .fixed = "tango"},                                                 \
+    [TT_RPC_METHOD] = {"rpc.method", .level = TT_LABEL_COARSE},                                              \
+    [TT_RPC_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE},                                       \
+    [TT_RPC_OPERATION] = {"tango.operation.name", .level = TT_LABEL_COARSE},                                 \
+    [TT_RPC_CLIENT] = {"tango.client.name", .level = TT_LABEL_COARSE},                                       \
+    [TT_RPC_ERROR] = {"error.type", .level = TT_LABEL_COARSE},                                               \
+    [TT_RPC_DEVICE] = {"tango.operation.target", .level = TT_LABEL_FINE},                                    \
+    [TT_RPC_ATTRIBUTE] = {"tango.attribute.name", .level = TT_LABEL_FINE}
 
 const struct tt_family tt_families[TT_FAMILIES] = {
-    [TT_FAMILY_CLIENT] = {.labels = RPC_LABELS, .slots = RPC_SLOTS, .histograms = 1},
-    [TT_FAMILY_SERVER] = {.labels = RPC_LABELS, .slots = RPC_SLOTS, .histograms = 1},
+    [TT_FAMILY_CLIENT] = {.labels = {RPC_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
+    [TT_FAMILY_SERVER] = {.labels = {RPC_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
+    [TT_FAMILY_CLIENT_UNMEASURED] = {.labels = {RPC_LABELS, [TT_RPC_REASON] = {"reason"}}, .slots = 1},
+    [TT_FAMILY_SERVER_UNMEASURED] = {.labels = {RPC_LABELS, [TT_RPC_REASON] = {"reason"}}, .slots = 1},
     [TT_FAMILY_SPANS] = {.labels = {[TT_SPANS_SERVICE] = {"service", .level = TT_LABEL_COARSE},
                                     [TT_SPANS_NAME] = {"span_name", .level = TT_LABEL_COARSE},
                                     [TT_SPANS_KIND] = {"span_kind"},
@@ -89,6 +89,16 @@ const struct tt_instrument tt_instruments[TT_INSTRUMENTS] = {
                             .present = RPC_DURATION,
                             .bounds = rpc_bounds,
                             .bound_count = TT_ARRAY_SIZE(rpc_bounds)},
+    [TT_CLIENT_UNMEASURED] = {.family = TT_FAMILY_CLIENT_UNMEASURED,
+                              .type = TT_METRIC_COUNTER,
+                              .name = "tango.client.call.unmeasured",
+                              .unit = "{call}",
+                              .help = "Calls of which no duration is known, from the client's side"},
+    [TT_SERVER_UNMEASURED] = {.family = TT_FAMILY_SERVER_UNMEASURED,
+                              .type = TT_METRIC_COUNTER,
+                              .name = "tango.server.call.unmeasured",
+                              .unit = "{call}",
+                              .help = "Calls of which no duration is known, from the server's side"},
     [TT_SPAN_CALLS] = {.family = TT_FAMILY_SPANS,
                        .type = TT_METRIC_COUNTER,
                        .name = "traces_spanmetrics_calls_total",

@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 enum tt_family_id {
-    TT_FAMILY_CLIENT,  /* calls, as their clients see them */
-    TT_FAMILY_SERVER,  /* calls, as their servers see them */
+    TT_FAMILY_CLIENT,            /* calls, as their clients see them */
+    TT_FAMILY_SERVER,            /* calls, as their servers see them */
+    TT_FAMILY_CLIENT_UNMEASURED, /* those whose duration is a bound only */
+    TT_FAMILY_SERVER_UNMEASURED,
     TT_FAMILY_SPANS,   /* what Tempo calls span metrics */
     TT_FAMILY_EDGES,   /* what Tempo calls a service graph */
     TT_FAMILY_CLASSES, /* of devices */
@@ -34,7 +36,7 @@ struct tt_label {
     enum tt_label_level level;
 };
 
-#define TT_LABELS_MAX 9
+#define TT_LABELS_MAX 10
 
 enum tt_metric_type {
     TT_METRIC_COUNTER,
@@ -73,6 +75,8 @@ extern const struct tt_family tt_families[TT_FAMILIES];
 enum tt_instrument_id {
     TT_CLIENT_DURATION,
     TT_SERVER_DURATION,
+    TT_CLIENT_UNMEASURED,
+    TT_SERVER_UNMEASURED,
     TT_SPAN_CALLS,
     TT_SPAN_SIZE,
     TT_SPAN_LATENCY,
@@ -94,7 +98,8 @@ enum {
     TT_RPC_CLIENT,
     TT_RPC_ERROR,
     TT_RPC_DEVICE,
-    TT_RPC_ATTRIBUTE
+    TT_RPC_ATTRIBUTE,
+    TT_RPC_REASON /* of calls that were not measured only */
 };
 enum { TT_SPANS_SERVICE, TT_SPANS_NAME, TT_SPANS_KIND, TT_SPANS_STATUS };
 enum { TT_EDGES_CLIENT, TT_EDGES_SERVER, TT_EDGES_TYPE };

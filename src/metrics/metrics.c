@@ -247,13 +247,24 @@ static const char *operation_of(const struct facts *facts, char buffer[TT_LABEL_
     return buffer;
 }
 
+/* A duration that is a bound is none, and a call whose end was not seen no success: both are counted apart.
+ */
+static const struct {
+    enum tt_family_id family;
+    enum tt_instrument_id instrument;
+} call_metrics[2][2] = {
+    /* [is client][was not measured] */
+    {{TT_FAMILY_SERVER, TT_SERVER_DURATION}, {TT_FAMILY_SERVER_UNMEASURED, TT_SERVER_UNMEASURED}},
+    {{TT_FAMILY_CLIENT, TT_CLIENT_DURATION}, {TT_FAMILY_CLIENT_UNMEASURED, TT_CLIENT_UNMEASURED}},
+};
+
 static void count_call(struct tt_metrics *metrics, const struct facts *facts)
 {
     const struct tt_otel_span *span = facts->span;
-    bool client = span->kind == CLIENT;
+    bool client = span->kind == CLIENT, unmeasured = span->unmeasured != NULL;
     const char *own = span->resource->service_name;
     const char *values[TT_LABELS_MAX] = {NULL};
-    enum tt_family_id family = client ? TT_FAMILY_CLIENT : TT_FAMILY_SERVER;
+    enum tt_instrument_id instrument = call_metrics[client][unmeasured].instrument;
     char buffer[TT_LABEL_SIZE];
     struct tt_series *series;
 
@@ -266,9 +277,12 @@ static void count_call(struct tt_metrics *metrics, const struct facts *facts)
         values[TT_RPC_DEVICE] = facts->target;
     if (metrics->config.attribute)
         values[TT_RPC_ATTRIBUTE] = facts->attribute;
-    series = series_of(metrics, family, values, span->start);
-    if (series)
-        observe(metrics, series, client ? TT_CLIENT_DURATION : TT_SERVER_DURATION, facts);
+    values[TT_RPC_REASON] = span->unmeasured;
+    series = series_of(metrics, call_metrics[client][unmeasured].family, values, span->start);
+    if (series && unmeasured)
+        add(series, instrument, 1);
+    else if (series)
+        observe(metrics, series, instrument, facts);
 }
 
 static void count_span(struct tt_metrics *metrics, const struct facts *facts)

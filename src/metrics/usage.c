@@ -202,6 +202,8 @@ void tt_usage_span(struct tt_usage *usage, const struct tt_otel_span *span)
     if (span->end > values[TT_USAGE_LAST])
         values[TT_USAGE_LAST] = span->end;
     values[TT_USAGE_ERRORS] += span->status == TT_OTEL_ERROR;
+    if (span->unmeasured) /* a bound is no duration */
+        return;
     values[TT_USAGE_SUM] += ns;
     values[TT_USAGE_FIRST_BUCKET + bucket_of(usage, ns)]++;
 }

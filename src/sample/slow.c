@@ -121,7 +121,7 @@ static void halve(struct operation *o)
 
 bool tt_slow_call(struct tt_slow *slow, const struct tt_otel_span *span)
 {
-    struct operation *o = find(slow, key_of(span));
+    struct operation *o = span->unmeasured ? NULL : find(slow, key_of(span));
     unsigned bucket = bucket_of(span->end - span->start);
     bool is_slow;
 

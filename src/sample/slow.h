@@ -17,5 +17,5 @@ struct tt_slow *tt_slow_new(void); /* NULL when out of memory */
 void tt_slow_free(struct tt_slow **slow);
 
 /* Takes the call into account and says whether it was slower than 99 % of those before it. False as long as
- * there were fewer than 100. */
+ * there were fewer than 100, and of one whose duration is a bound only, which moves no percentile either. */
 bool tt_slow_call(struct tt_slow *slow, const struct tt_otel_span *span);

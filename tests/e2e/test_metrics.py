@@ -306,6 +306,32 @@ def test_replay(bed):
     figure("%d lines are the same" % len(texts[0]))
 
 
+def test_unmeasured(bed):
+    """What a span says is a bound is in no histogram: counts are those of the spans that are sure of both ends."""
+    total = collections.Counter()
+    for name in ("calls", "retry", "events", "asynch"):
+        path, text = bed.path(name + ".jsonl"), bed.path(name + ".prom")
+        code, _, err = agents.command("replay", os.path.join(ROOT, "tests", "golden", name + ".ttr"), "--export", "file:" + path,
+                                      "--sampling-background", "1", "--metrics-file", text)
+        equal(code, 0, "exit code (stderr %r)" % err)
+        with open(text) as f:
+            metrics = scrape.Metrics(f.read())
+        for side, kind in (("client", otlp.CLIENT), ("server", otlp.SERVER)):
+            want = collections.Counter()
+            for s in otlp.load(path):
+                doubts = [d for d in s.attrs.get("tangotrace.incomplete", ()) if d in ("end_unknown", "start_unknown")]
+                if s.kind == kind:
+                    want[doubts[0] if doubts else ""] += 1
+            total.update(want)
+            measured = want.pop("", 0)
+            equal(metrics.sum("rpc_%s_call_duration_seconds_count" % side), measured, "%s sides of %s" % (side, name))
+            equal(metrics.by("tango_%s_call_unmeasured_total" % side, "reason"), {(k,): v for k, v in want.items()},
+                  "those of %s that were not measured" % name)
+    check(total["start_unknown"] > 0, "there are some", total)
+    figure("%d calls measured, %d of unknown start, %d of unknown end" % (total[""], total["start_unknown"],
+                                                                          total["end_unknown"]))
+
+
 def test_health(bed):
     """/healthz: alive. /readyz: probes, events, and an exporter that was heard."""
     need_agent()

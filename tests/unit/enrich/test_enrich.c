@@ -149,6 +149,19 @@ static void test_end_unknown(void **state)
     assert_int_equal(made->status, TT_OTEL_UNSET);
     assert_null(made->status_message);
     assert_non_null(tt_otel_find(made->attributes, made->attribute_count, "tangotrace.incomplete"));
+    assert_string_equal(made->unmeasured, "end_unknown");
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
+    span->incomplete = TT_INCOMPLETE_START | TT_INCOMPLETE_CUT;
+    made = enrich_one(span);
+    assert_string_equal(made->unmeasured, "start_unknown");
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
+    span->incomplete = TT_INCOMPLETE_CUT;
+    made = enrich_one(span);
+    assert_null(made->unmeasured);
     tt_otel_span_put(&made);
 }
 

@@ -80,6 +80,68 @@ static void test_buckets(void **state)
     tt_metrics_free(&metrics);
 }
 
+#define CALLS(metric, rest)                                                                                  \
+    metric "{rpc_system_name=\"tango\",rpc_method=\"Tango/read_attributes_5\",tango_device_class="           \
+           "\"TangoTest\",tango_operation_name=\"Arm\",tango_client_name=\"scan\"" rest "} "
+
+/* A call whose end, or start, was not seen is neither a success nor as long as the bound that is known. */
+static void test_unmeasured(void **state)
+{
+    static const struct {
+        const char *unmeasured, *error;
+    } calls[] = {{NULL, NULL},         {"end_unknown", NULL},   {"end_unknown", NULL},
+                 {"end_unknown", "E"}, {"start_unknown", NULL}, {NULL, "E"}};
+    struct tt_metrics *metrics = fixture_metrics(&(struct tt_metrics_config){.exponential = true});
+    struct fixture f;
+
+    for (int kind = KIND_SERVER; kind <= KIND_CLIENT; kind++)
+        for (size_t i = 0; i < TT_ARRAY_SIZE(calls); i++) {
+            if (kind == KIND_CLIENT)
+                fixture_call(&f, kind, "scan", "TangoTest", "a/b/1", "Arm", NULL, 300000);
+            else
+                fixture_call(&f, kind, "TangoTest", "scan", "a/b/1", "Arm", NULL, 300000);
+            f.span.unmeasured = calls[i].unmeasured;
+            if (calls[i].error)
+                fixture_fail(&f, calls[i].error);
+            if (calls[i].unmeasured)
+                f.span.end += 60000000000; /* when it was given up */
+            tt_metrics_span(metrics, &f.span);
+        }
+#define SIDE(side)                                                                                           \
+    assert_true(metric(metrics, CALLS("rpc_" side "_call_duration_seconds_count", "")) == 1);                \
+    assert_true(metric(metrics, CALLS("rpc_" side "_call_duration_seconds_sum", "")) == 0.0003);             \
+    assert_true(metric(metrics, CALLS("rpc_" side "_call_duration_seconds_count", ",error_type=\"E\"")) ==   \
+                1);                                                                                          \
+    assert_true(metric(metrics, CALLS("tango_" side "_call_unmeasured_total", ",reason=\"end_unknown\"")) == \
+                2);                                                                                          \
+    assert_true(metric(metrics, CALLS("tango_" side "_call_unmeasured_total", ",error_type=\"E\",reason="    \
+                                                                              "\"end_unknown\"")) == 1);     \
+    assert_true(                                                                                             \
+        metric(metrics, CALLS("tango_" side "_call_unmeasured_total", ",reason=\"start_unknown\"")) == 1)
+    SIDE("client");
+    SIDE("server");
+    tt_metrics_free(&metrics);
+}
+
+/* Tempo's names say what Tempo would make of the spans that it gets, and those have bounds for durations. */
+static void test_unmeasured_for_tempo(void **state)
+{
+    struct tt_metrics *metrics = fixture_metrics(
+        &(struct tt_metrics_config){.spans = true, .graph = TT_GRAPH_CLASS});
+    struct fixture f;
+
+    fixture_call(&f, KIND_CLIENT, "scan", "TangoTest", "a/b/1", "Arm", NULL, 2000000000);
+    f.span.unmeasured = "end_unknown";
+    tt_metrics_span(metrics, &f.span);
+    assert_true(metric(metrics,
+                       "traces_spanmetrics_latency_sum{service=\"scan\",span_name=\"Tango::DeviceProxy::read_"
+                       "attribute\",span_kind=\"SPAN_KIND_CLIENT\",status_code=\"STATUS_CODE_UNSET\"} ") ==
+                2);
+    assert_true(metric(metrics, "traces_service_graph_request_client_seconds_sum{client=\"scan\",server="
+                                "\"TangoTest\"} ") == 2);
+    tt_metrics_free(&metrics);
+}
+
 #define EDGE(suffix, labels) "traces_service_graph_request_" suffix "{" labels "} "
 #define SCAN_CAMERA          "client=\"scan\",server=\"Camera\""
 
@@ -385,11 +447,12 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_labels),   cmocka_unit_test(test_buckets),
-        cmocka_unit_test(test_edges),    cmocka_unit_test(test_device_edges),
-        cmocka_unit_test(test_devices),  cmocka_unit_test(test_exemplars),
-        cmocka_unit_test(test_overflow), cmocka_unit_test(test_overflow_of_names),
-        cmocka_unit_test(test_eviction), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_labels),     cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_unmeasured), cmocka_unit_test(test_unmeasured_for_tempo),
+        cmocka_unit_test(test_edges),      cmocka_unit_test(test_device_edges),
+        cmocka_unit_test(test_devices),    cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_overflow_of_names),
+        cmocka_unit_test(test_eviction),   cmocka_unit_test(test_memory),
         cmocka_unit_test(test_cost),
     };
 

@@ -99,6 +99,31 @@ static void test_sides(void **state)
     tt_usage_free(&usage);
 }
 
+/* A call whose end was not seen is a call, of unknown duration. */
+static void test_unmeasured(void **state)
+{
+    struct tt_usage *usage = tt_usage_new(0);
+    struct json_object *root, *row;
+    struct fixture f;
+
+    for (unsigned i = 0; i < 10; i++) {
+        fixture_call(&f, KIND_CLIENT, "scan", "TangoTest", "a/b/1", "Arm", NULL,
+                     i < 5 ? 300000 : 60 * SECOND);
+        f.span.unmeasured = i < 5 ? NULL : "end_unknown";
+        tt_usage_span(usage, &f.span);
+    }
+    root = view_of(usage, START, TT_USAGE_DEVICES);
+    row = at(root, "rows", 0);
+    assert_int_equal(NUMBER(row, "calls"), 10);
+    assert_int_equal(NUMBER(row, "errors"), 0);
+    assert_int_equal(NUMBER(row, "ns"), 5 * 300000);
+    json_object_put(root);
+    root = clients_of(usage, START, "a/b/1");
+    assert_true(REAL(at(root, "clients", 0), "p99_seconds") < 1e-3);
+    json_object_put(root);
+    tt_usage_free(&usage);
+}
+
 /* Ten calls a second of one client, one of another every 10 s. */
 static void test_rates(void **state)
 {
@@ -244,8 +269,9 @@ static void test_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sides),     cmocka_unit_test(test_rates), cmocka_unit_test(test_young_rate),
-        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_open),  cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_sides),      cmocka_unit_test(test_unmeasured), cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_young_rate), cmocka_unit_test(test_quantiles),  cmocka_unit_test(test_open),
+        cmocka_unit_test(test_overflow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
