@@ -284,7 +284,15 @@ __attribute__((noinline)) int frame_is_open(struct tt_thread *t, __u64 frame)
  */
 #define COMMAND_LINE_PIECES 4
 
-__attribute__((noinline)) int put_process(struct tt_thread *t, __u32 point)
+/* When the process became the program that it is, CLOCK_MONOTONIC ns; 0: not known. */
+static __always_inline __u64 executed_at(__u32 tgid, __u64 start)
+{
+    struct tt_executed *e = bpf_map_lookup_elem(&executed, &tgid);
+
+    return e && e->start == start ? e->time : 0;
+}
+
+__attribute__((noinline)) int put_process(struct tt_thread *t, __u32 point, __u64 since)
 {
     struct task_struct *task = bpf_get_current_task_btf(), *leader;
     struct tt_process_facts facts = {};
@@ -298,6 +306,9 @@ __attribute__((noinline)) int put_process(struct tt_thread *t, __u32 point)
         return 0;
     leader = BPF_CORE_READ(task, group_leader);
     facts.start = BPF_CORE_READ(leader, start_boottime);
+    facts.executed = executed_at(bpf_get_current_pid_tgid() >> 32, facts.start);
+    if (since && facts.executed <= since) /* user space has looked at this very program */
+        return 0;
     facts.parent = BPF_CORE_READ(leader, real_parent, tgid);
     facts.uid = BPF_CORE_READ(task, cred, uid.val);
     at = BPF_CORE_READ(task, mm, arg_start);
@@ -406,8 +417,7 @@ int tt_probe(struct pt_regs *ctx)
     }
     if (!t->start) {
         t->start = (__u32)(task->start_boottime / 1000000) | 1; /* never 0: 0 is "not yet set" */
-        if (!known)
-            put_process(t, cookie);
+        put_process(t, cookie, known ? known->since : 0);
     }
 
     /* Where stacks switch, or nothing is known of the process yet, "below" proves nothing. */
@@ -492,6 +502,34 @@ int tt_thread_exit(struct bpf_raw_tracepoint_args *ctx)
         return 0;
     event_begin(t, TT_EVENT_THREAD_EXIT, 0);
     event_end(t, TT_EVENT_THREAD_EXIT);
+    return 0;
+}
+
+/*
+ * The process is another program from here on. What user space said of it was said of the one before, whose
+ * frames are gone; its threads but this one are, too, and this one is the first now. (trace/events/sched.h:
+ * task, its id before, binprm.)
+ */
+SEC("raw_tp/sched_process_exec")
+int tt_execute(struct bpf_raw_tracepoint_args *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct tt_thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+    __u64 id = bpf_get_current_pid_tgid();
+    struct tt_executed now = {.time = bpf_ktime_get_ns(),
+                              .start = BPF_CORE_READ(task, group_leader, start_boottime)};
+    __u32 tgid = id >> 32;
+
+    bpf_map_update_elem(&executed, &tgid, &now, 0); /* BPF_ANY */
+    bpf_map_delete_elem(&targets, &tgid);
+    bpf_map_delete_elem(&pythons, &tgid);
+    if (!t)
+        return 0;
+    if ((__u32)ctx->args[1] != (__u32)id) /* numbered as another thread before */
+        t->sequence = 0;
+    t->start = 0;
+    t->depth = t->overflow = t->switches = t->clocked = 0;
+    t->watch = t->python = t->caller = t->off_cpu = t->off_since = 0;
     return 0;
 }
 

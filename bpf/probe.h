@@ -75,6 +75,18 @@ struct {
     __type(value, struct tt_python);
 } pythons SEC(".maps");
 
+/* The latest exec of a process: when, and the process' start, which tells a reused id apart. */
+struct tt_executed {
+    __u64 time, start;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, __u32); /* tgid */
+    __type(value, struct tt_executed);
+} executed SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);

@@ -189,8 +189,9 @@ enum tt_event_type {
     TT_EVENT_UPCALL = TT_POINT_UPCALL,
     TT_EVENT_THREAD_EXIT = 7, /* the thread ended; no frame, no point */
     TT_EVENT_SWITCH = TT_POINT_SWITCH,
-    TT_EVENT_PROCESS = 15, /* a thread of a process of which user space has said nothing yet; before its first
-                              event, without frame or point, and no part of its sequence */
+    TT_EVENT_PROCESS = 15, /* a thread of a process of which user space has said nothing yet, or nothing since
+                              it became another program; before its first event, without frame or point, and
+                              no part of its sequence */
     TT_EVENT_TYPES,
 };
 
@@ -342,6 +343,7 @@ struct tt_exception {
 struct tt_process_facts {
     __u64 start; /* of its first thread, ns since boot, with the time spent suspended */
     __u32 parent, uid;
+    __u64 executed; /* when it became this program, CLOCK_MONOTONIC ns; 0: before the probes were there */
 };
 
 /* ---- filter, counters ---------------------------------------------------------------------- */
@@ -357,7 +359,8 @@ enum tt_target_state {
 struct tt_target {
     __u32 value; /* TT_TARGET(): the state, and the level of detail of the process */
     __u32 pad;
-    __u64 hits; /* of probes in the process, filtered ones, too: what it pays for */
+    __u64 hits;  /* of probes in the process, filtered ones, too: what it pays for */
+    __u64 since; /* what user space says of it was so at that time, CLOCK_MONOTONIC ns */
 };
 
 #define TT_TARGET(state, detail) ((__u32)(state) | (__u32)(detail) << 8)
@@ -397,4 +400,4 @@ _Static_assert(sizeof(struct tt_field_header) == 8, "contract");
 _Static_assert(sizeof(struct tt_connection) == 48, "contract");
 _Static_assert(sizeof(struct tt_key) == 72, "contract");
 _Static_assert(sizeof(struct tt_exception) == 32, "contract");
-_Static_assert(sizeof(struct tt_process_facts) == 16, "contract");
+_Static_assert(sizeof(struct tt_process_facts) == 24, "contract");

@@ -58,6 +58,20 @@ static bool is_shown(void *context, uint32_t root_tgid)
 
 /* ---- collecting thread ---- */
 
+struct forgotten {
+    struct tt_agent *agent;
+    uint32_t pid;
+};
+
+static void forget(void *context)
+{
+    struct forgotten *f = context;
+
+    tt_pipeline_forget(f->agent->pipeline, f->pid);
+    if (f->agent->recorder)
+        tt_recorder_forget(f->agent->recorder, f->pid);
+}
+
 /* What the kernel tells of a program is worth something if it is a Tango program. True: it was that. */
 static bool glimpse(struct tt_agent *agent, const void *data, size_t size)
 {
@@ -66,6 +80,7 @@ static bool glimpse(struct tt_agent *agent, const void *data, size_t size)
     struct tt_glimpse found = {.command_line = command_line};
     struct tt_event_view view;
     const struct tt_row *row;
+    bool executed = false;
 
     if (size < sizeof(struct tt_event) || ((const struct tt_event *)data)->type != TT_EVENT_PROCESS)
         return false;
@@ -81,7 +96,11 @@ static bool glimpse(struct tt_agent *agent, const void *data, size_t size)
     found.parent = (pid_t)facts.parent;
     found.uid = facts.uid;
     found.start = facts.start;
-    tt_process_table_glimpse(agent->table, &found); /* in vain: it stays unknown, which its spans say */
+    found.executed = facts.executed;
+    /* In vain: it stays unknown, which its spans say. */
+    tt_process_table_glimpse(agent->table, &found, &executed);
+    if (executed)
+        forget(&(struct forgotten){agent, view.header.tgid});
     return true;
 }
 
@@ -172,7 +191,7 @@ static void leave_alone(void *context, uint32_t pid)
 {
     struct tt_agent *agent = context;
 
-    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED, 0);
+    tt_host_set_target(agent->host, (pid_t)pid, TT_TARGET_IGNORED, 0, tt_now_ns());
 }
 
 void tt_agent_pipeline_config(struct tt_agent *agent, const struct tt_options *options,
@@ -288,20 +307,6 @@ int tt_agent_attach(struct tt_agent *agent, struct tt_process *process)
         tt_warn("%s (pid %d): no room for what is known of its Python (%s): its code has no names",
                 process->name, process->pid, strerror(-error));
     return tt_attach_process(agent->attach, process);
-}
-
-struct forgotten {
-    struct tt_agent *agent;
-    uint32_t pid;
-};
-
-static void forget(void *context)
-{
-    struct forgotten *f = context;
-
-    tt_pipeline_forget(f->agent->pipeline, f->pid);
-    if (f->agent->recorder)
-        tt_recorder_forget(f->agent->recorder, f->pid);
 }
 
 void tt_agent_forget(struct tt_agent *agent, uint32_t pid)

@@ -26,7 +26,8 @@ struct plain_file {
 struct dirty {
     uint32_t pid;
     uint64_t since;
-    size_t maps; /* entries of candidates[] */
+    bool executed; /* another program: the kernel has forgotten what it was told of the process */
+    size_t maps;   /* entries of candidates[] */
     struct {
         uint64_t device, inode;
     } candidates[64];
@@ -134,6 +135,7 @@ static void look_at(struct tt_follow *follow, pid_t pid, struct dirty *d)
     follow->stats.updates++;
     if (tt_process_table_update(agent->table, pid, &process, &changed) || !process)
         return;
+    changed |= d && d->executed;
     if (changed && !process->tango)
         tt_agent_attach(agent, process); /* a Tango program that has become another one by exec */
     if (process->tango && changed) {
@@ -218,12 +220,16 @@ static void executed(struct tt_follow *follow, pid_t pid)
     struct tt_process *before = tt_process_table_find(follow->agent->table, pid, 0);
     struct dirty *d;
 
-    if (before && before->tango)
+    /* One that is known by the kernel's word is the new one already, and what it does is not to be forgotten.
+     */
+    if (before && before->tango && !before->glimpsed)
         tt_agent_forget(follow->agent, (uint32_t)pid);
     tt_process_put(&before);
     d = mark_dirty(follow, pid);
-    if (d)
+    if (d) {
+        d->executed = true;
         d->maps = 0; /* of the program before: nobody looks at them any more */
+    }
 }
 
 static void exited(struct tt_follow *follow, pid_t pid)

@@ -254,6 +254,10 @@ void tt_recorder_tick(struct tt_recorder *recorder, uint64_t now)
 
 void tt_recorder_forget(struct tt_recorder *recorder, uint32_t pid)
 {
+    struct known *k = entry(recorder, pid);
+
+    if (k)
+        k->round = 0; /* it may be another program: asked for at its next event */
     put(recorder, TT_RECORD_FORGET, &pid, sizeof(pid));
 }
 

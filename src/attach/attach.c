@@ -186,12 +186,14 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     if (!process->tango) { /* by exec, or a plain CORBA program that maps a probed libomniORB */
         if (m)
             tt_attach_exit(attach, process->pid);
-        return process->corba ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0) : 0;
+        return process->corba
+                   ? tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0, process->looked)
+                   : 0;
     }
     if (!process->selected) {
         if (m)
             tt_attach_exit(attach, process->pid);
-        return tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0);
+        return tt_host_set_target(attach->host, process->pid, TT_TARGET_IGNORED, 0, process->looked);
     }
     if (!m)
         m = new_member(attach, process);
@@ -201,8 +203,8 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
     tt_attach_follow_scheduler(attach);
     /* First, so that no event of an inode-wide link is dropped. */
     error = tt_host_set_target(attach->host, process->pid,
-                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED,
-                               m->detail);
+                               process->switches_stacks ? TT_TARGET_SWITCHING : TT_TARGET_SELECTED, m->detail,
+                               process->looked);
     drop_broken(attach, m);
     m->waiting = false;
     for (size_t i = 0; i < process->file_count; i++) {
@@ -210,7 +212,7 @@ int tt_attach_process(struct tt_attach *attach, struct tt_process *process)
 
         if (result && process->files[i].library[TT_LIBRARY_GREENLET]) {
             __atomic_store_n(&process->switches_stacks, true, __ATOMIC_RELAXED);
-            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING, m->detail);
+            tt_host_set_target(attach->host, process->pid, TT_TARGET_SWITCHING, m->detail, process->looked);
         }
         if (result == -EAGAIN)
             m->waiting = true;

@@ -52,7 +52,7 @@ void tt_attach_exit(struct tt_attach *attach, pid_t pid)
     struct member **place = &attach->members, *m;
     struct closing *closing;
 
-    tt_host_set_target(attach->host, pid, TT_TARGET_UNKNOWN, 0);
+    tt_host_set_target(attach->host, pid, TT_TARGET_UNKNOWN, 0, 0);
     while (*place && (*place)->pid != pid)
         place = &(*place)->next;
     m = *place;

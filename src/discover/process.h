@@ -55,6 +55,7 @@ struct tt_process {
     struct tt_mapped_file *files;
     size_t file_count;
     unsigned unreadable; /* executable mappings whose file could not be looked at */
+    uint64_t looked;     /* when it was seen to be so: CLOCK_MONOTONIC ns, before /proc was read */
     bool exited;         /* atomic */
     bool glimpsed;       /* known by the kernel's word only (tt_process_table_glimpse), not by /proc */
 };
@@ -127,15 +128,19 @@ struct tt_glimpse {
     pid_t pid, parent;
     uid_t uid;
     uint64_t start;           /* ns since boot, with the time spent suspended */
+    uint64_t executed;        /* when it became this program, CLOCK_MONOTONIC ns; 0: it began as it, for all
+                                 that is known */
     const char *exe;          /* its file's name without folder, or NULL */
     const char *command_line; /* words, each ended by NUL */
     size_t size;              /* of it, without a NUL at the end that is not there */
 };
 
 /* Adds a Tango process that is not known yet by what was glimpsed of it: it may end before anybody has read
- * its /proc. Whoever does replaces it. Never waits for a reader of /proc. 0, also when it is known; -ENOMEM;
- * -EAGAIN: it stays unknown, since the rules ask for what only /proc tells. */
-int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse);
+ * its /proc. Whoever does replaces it. Never waits for a reader of /proc. *executed: it was known as another
+ * program, and has become this one by exec since. 0, also when it is known; -ENOMEM; -EAGAIN: it is unknown
+ * (as what it has become), since the rules ask for what only /proc tells. */
+int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse,
+                             bool *executed);
 
 /* Marks as exited; it stays findable for `tt_process_table_find` for 60 s. */
 void tt_process_table_exit(struct tt_process_table *table, pid_t pid);

@@ -358,6 +358,7 @@ int tt_process_from_glimpse(const struct tt_reader *reader, const struct tt_glim
     p->start_ticks = glimpse->start / tt_tick_ns(); /* as /proc/PID/stat has it */
     p->start_unix_ns = start_unix(p->start_ticks);
     p->tango = p->glimpsed = true;
+    p->looked = glimpse->executed;
     p->user = user ? strdup(user) : tt_format("%u", glimpse->uid);
     p->exe = glimpse->exe ? strdup(glimpse->exe) : NULL;
     err = tt_proc_split(glimpse->command_line, glimpse->size, &p->argv);

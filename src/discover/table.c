@@ -33,6 +33,8 @@ struct generation {
     uint64_t start_ticks, fingerprint;
     uint64_t from, until; /* until 0: now */
     uint64_t published;   /* when we learned of it */
+    uint64_t looked;      /* .. and when it was seen to be so; 0: not told */
+    bool exact;           /* `from` is when it was executed, as the kernel tells */
     bool stale;           /* the rules are others since */
 };
 
@@ -211,26 +213,45 @@ static struct generation *known_since(const struct slot *slot, uint64_t start_ti
     return NULL;
 }
 
+/* The kernel may tell the first words only, and the last of these cut. */
+static bool same_words(const struct tt_process *known, const struct tt_process *process)
+{
+    for (size_t i = 0; known->argv[i]; i++) {
+        bool cut = known->glimpsed && !known->argv[i + 1];
+
+        if (!process->argv[i] ||
+            strncmp(known->argv[i], process->argv[i], cut ? strlen(known->argv[i]) : SIZE_MAX) != 0)
+            return false;
+        if (!known->argv[i + 1])
+            return known->glimpsed || !process->argv[i + 1];
+    }
+    return known->glimpsed || !process->argv[0];
+}
+
 /* The kernel tells the name of the executable only. */
-static bool same_program(const struct tt_process *known, const struct tt_process *process)
+static bool same_exe(const struct tt_process *known, const struct tt_process *process)
 {
     return same_text(known->exe, known->glimpsed && process->exe ? tt_basename(process->exe) : process->exe);
 }
 
 /*
  * Was less found than there is? /proc is read in many steps, and a short program does not wait: its probes
- * fire after its maps were read (at `began`) and before its libraries were there, or it ends before its files
- * are opened. What its probes or an earlier reading told of it stands.
+ * fire after its maps were read and before its libraries were there, or it ends before its files are opened,
+ * or it has become another program by then. What its probes or an earlier reading told of it stands.
  */
-static bool falls_short(const struct generation *known, const struct tt_process *process, uint64_t began)
+static bool falls_short(const struct generation *known, const struct tt_process *process)
 {
-    return known && known->process && !process->tango &&
-           (known->published >= began || (process->unreadable && same_program(known->process, process)));
+    if (!known || !known->process)
+        return false;
+    return known->looked > process->looked ||
+           (!process->tango && (known->published >= process->looked ||
+                                (process->unreadable && same_exe(known->process, process))));
 }
 
-/* Makes `process` the newest of its pid; with the lock held. */
+/* Makes `process` the newest of its pid; with the lock held. `executed`: it is another program than before
+ * since then, CLOCK_MONOTONIC; 0: if it is, from now on. */
 static int publish(struct tt_process_table *table, struct tt_process *process, uint64_t fingerprint,
-                   bool *changed)
+                   uint64_t executed, bool *changed)
 {
     struct slot *slot = slot_of(table, process->pid);
     struct generation *old = live(slot), *same = known_since(slot, process->start_ticks), fresh = {0};
@@ -244,26 +265,33 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.fingerprint = fingerprint;
     fresh.from = start_monotonic(process->start_ticks);
     fresh.published = now;
+    fresh.looked = process->looked;
     *changed = old && old->process ? differs(old->process, process)
                                    : process->tango || process->corba || !old;
     if (!same || same == slot->generations)
         slot->could_serve = process->serves_as && !process->server;
     if (same) {
-        /* More libraries, a server now, .. : the same program, so the new object is true for all of its time.
-         */
-        exec = same->process && !same_program(same->process, process);
-        if (!exec) {
+        /* Of a script the executable is its interpreter. */
+        exec = executed ||
+               (same->process && (!same_exe(same->process, process) || !same_words(same->process, process)));
+        if (!exec) { /* more libraries, a server now, ..: the new object is true for all of its time */
             fresh.from = same->from;
+            fresh.exact = same->exact;
             if (same->until && process->glimpsed) /* its events come after its end */
                 end(&fresh, same->until, true);
             tt_process_put(&same->process);
             *same = fresh;
             return 0;
         }
-        fresh.from = now;
+        fresh.from = executed ? executed : now;
+        fresh.exact = executed != 0;
+        if (same->until && process->glimpsed) {
+            end(&fresh, same->until, true);
+            same->until = executed;
+        }
     }
     if (old)
-        end(old, now, old->start_ticks != process->start_ticks);
+        end(old, fresh.exact ? executed : now, old->start_ticks != process->start_ticks);
     if (slot->count == GENERATIONS)
         drop_oldest(slot);
     memmove(slot->generations + 1, slot->generations, slot->count * sizeof(fresh));
@@ -274,12 +302,12 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
 
 /* Publishes what was read of a process, or puts what is known in place of it. */
 static int take(struct tt_process_table *table, struct tt_process **process, uint64_t fingerprint,
-                uint64_t began, bool *changed)
+                bool *changed)
 {
     const struct generation *known = known_since(find_slot(table, (*process)->pid), (*process)->start_ticks);
 
-    if (!falls_short(known, *process, began))
-        return publish(table, *process, fingerprint, changed);
+    if (!falls_short(known, *process))
+        return publish(table, *process, fingerprint, 0, changed);
     tt_process_put(process);
     *process = tt_process_get(known->process);
     return 0;
@@ -342,9 +370,10 @@ static int update(struct tt_process_table *table, pid_t pid, bool plain, struct 
             err = tt_selection_apply(table->selection, fresh);
         if (err)
             return err;
+        fresh->looked = began;
         if (!known) {
             pthread_mutex_lock(&table->lock);
-            err = take(table, &fresh, fingerprint, began, changed);
+            err = take(table, &fresh, fingerprint, changed);
             pthread_mutex_unlock(&table->lock);
         }
     }
@@ -375,7 +404,14 @@ int tt_process_table_update(struct tt_process_table *table, pid_t pid, struct tt
     return err;
 }
 
-int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse)
+/* Has it become another program since it was looked at? One that was known only by the kernel's word of the
+ * program it began as was not looked at. */
+static bool has_executed(const struct generation *known, const struct tt_glimpse *glimpse)
+{
+    return known && glimpse->executed > known->looked && glimpse->executed > known->from;
+}
+
+int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_glimpse *glimpse, bool *executed)
 {
     _cleanup_(tt_process_put) struct tt_process *process = NULL;
     bool free_reader = pthread_mutex_trylock(&table->updates) == 0, changed;
@@ -386,12 +422,18 @@ int tt_process_table_glimpse(struct tt_process_table *table, const struct tt_gli
         pthread_mutex_unlock(&table->updates);
     if (!err)
         err = tt_selection_apply(table->selection, process);
-    if (err)
+    *executed = false;
+    if (err && err != -EAGAIN)
         return err;
+    process->tango = !err; /* else nothing of it is published but that it is not what it was */
     pthread_mutex_lock(&table->lock);
     known = known_since(find_slot(table, process->pid), process->start_ticks);
-    if (!known || !known->process)
-        err = publish(table, process, 0, &changed);
+    *executed = has_executed(known, glimpse);
+    if (*executed || (!err && (!known || !known->process))) {
+        int failed = publish(table, process, 0, *executed ? glimpse->executed : 0, &changed);
+
+        err = failed ? failed : err;
+    }
     pthread_mutex_unlock(&table->lock);
     return err;
 }
@@ -575,7 +617,7 @@ struct tt_process *tt_process_table_find(struct tt_process_table *table, pid_t p
     slot = find_slot(table, pid);
     for (size_t i = 0; slot && i < slot->count; i++) {
         const struct generation *generation = &slot->generations[i];
-        bool begun = !time_ns || generation->from <= time_ns + START_SLACK_NS;
+        bool begun = !time_ns || generation->from <= time_ns + (generation->exact ? 0 : START_SLACK_NS);
 
         if (!begun)
             continue;

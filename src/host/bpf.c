@@ -73,6 +73,8 @@ static int load(size_t ring_size, bool multi, bool typed_loads, bool scheduler, 
         error = bpf_program__set_expected_attach_type(made->progs.tt_probe, ATTACH_UPROBE_MULTI);
     if (!error && share)
         error = bpf_program__set_autoload(made->progs.tt_thread_exit, false);
+    if (!error && share)
+        error = bpf_program__set_autoload(made->progs.tt_execute, false);
     if (!error)
         error = bpf_program__set_autoload(made->progs.tt_sched_switch, scheduler && !share);
     if (!error)
@@ -212,6 +214,10 @@ int tt_host_new(const struct tt_host_config *config, struct tt_host **host)
         if (!made->bpf->links.tt_thread_exit)
             tt_warn("thread ends cannot be followed (raw tracepoint sched_process_exit: %s)",
                     strerror(errno));
+        /* Without it a process keeps what it was called before exec until its /proc is read again. */
+        made->bpf->links.tt_execute = bpf_program__attach(made->bpf->progs.tt_execute);
+        if (!made->bpf->links.tt_execute)
+            tt_warn("exec cannot be followed (raw tracepoint sched_process_exec: %s)", strerror(errno));
         made->ring = ring_buffer__new(bpf_map__fd(made->bpf->maps.ring), ring_event, made, NULL);
         if (!made->ring)
             error = tt_err(-errno, "cannot map the ring buffer: %s", strerror(errno));
@@ -268,7 +274,8 @@ int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_poi
     return 0;
 }
 
-int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail)
+int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail,
+                       uint64_t since)
 {
     int map = bpf_map__fd(host->bpf->maps.targets);
     struct tt_target value = {0};
@@ -280,6 +287,7 @@ int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state st
     if (bpf_map_lookup_elem(map, &key, &value))
         value.hits = 0;
     value.value = TT_TARGET(state, detail);
+    value.since = since;
     return bpf_map_update_elem(map, &key, &value, BPF_ANY) ? -errno : 0;
 }
 

@@ -56,8 +56,11 @@ void tt_host_ring_use(const struct tt_host *host, uint64_t *used, uint64_t *peak
 
 /* Describes points first .. first + count - 1. */
 int tt_host_set_points(struct tt_host *host, uint32_t first, const struct tt_point *points, size_t count);
-/* Filter: TT_TARGET_UNKNOWN removes the entry. `detail`: points above that level are passed over. */
-int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail);
+/* Filter: TT_TARGET_UNKNOWN removes the entry. `detail`: points above that level are passed over. `since`:
+ * the process was seen to be so at that time, CLOCK_MONOTONIC ns; if it has become another program since, the
+ * kernel tells of it. */
+int tt_host_set_target(struct tt_host *host, pid_t tgid, enum tt_target_state state, unsigned detail,
+                       uint64_t since);
 /* Hits of probes in a process since it is in the filter; 0 if it is not. */
 uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid);
 /* Follows every switch of the scheduler, for the time that traced threads spend off the CPU. The whole host

@@ -90,6 +90,12 @@ class Agent:
         check(code == 0, "status ended with %d" % code, err)
         return json.loads(out)
 
+    def processes(self):
+        """The Tango processes that it knows, as `list` gives them."""
+        code, out, err = command("list", "--json", "--control", self.control)
+        check(code == 0, "list ended with %d" % code, err)
+        return json.loads(out)["processes"]
+
     def all_spans(self):
         return spans.load(self.file)
 

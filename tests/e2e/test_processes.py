@@ -287,6 +287,74 @@ def test_forks(bed):
     check(final["lost"] == 0, "nothing lost", final)
 
 
+EXECUTING = """
+import os, sys, time
+import tango
+url, gate, pids, *commands = sys.argv[1:]
+proxy = tango.DeviceProxy(url)
+proxy.command_inout("DevDouble", 1.0)
+children = []
+for command in commands:
+    pid = os.fork()
+    if pid == 0:
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        words = command.split("\\t")
+        os.execv(words[0], words)
+    children.append(pid)
+with open(pids, "w") as f:
+    f.write(" ".join(map(str, children)))
+print("up", flush=True)
+for pid in children:
+    os.waitpid(pid, 0)
+proxy.command_inout("DevDouble", 2.0)
+"""
+
+
+def execute_others(bed, agent, server, number):
+    """A traced program whose children, known to the agent, become others while that gets no turn: (its pid, theirs, and
+    the names of what they become)."""
+    script, gate, told = bed.path("parent.py"), bed.path("exec-gate-%d" % number), bed.path("children-%d" % number)
+    with open(script, "w") as f:
+        f.write(EXECUTING)
+    plan = bed.path("exec-plan-%d.tsv" % number)
+    parts.write_plan([[("command", server.url("sys/tg_test/1"), "DevDouble", "double", "2.5")]], plan)
+    programs = [[shutil.copy(beds.test_program("mix"), bed.path(name))] for name in ("mix-wanted", "mix-unwanted")]
+    programs.append([beds.PYTHON, parts.MIX_PY])  # the same interpreter as the parent's
+    commands = ["\t".join(words + [plan, bed.path("exec-log-%d-%d.tsv" % (number, i))]) for i, words in enumerate(programs)]
+    proc = bed.start("parent", [beds.PYTHON, script, server.url("sys/tg_test/1"), gate, told] + commands)
+    proc.wait_text("up", 30)
+    with open(told) as f:
+        pids = [int(word) for word in f.read().split()]
+    wait_for(lambda: set(pids) <= {p["pid"] for p in agent.processes()}, 10, "the children to be known as what they are")
+    os.kill(agent.proc.pid, signal.SIGSTOP)
+    try:
+        open(gate, "w").close()
+        proc.finish(60)
+    finally:
+        os.kill(agent.proc.pid, signal.SIGCONT)
+    return proc.pid, pids
+
+
+def test_execute_others(bed):
+    """Children of a traced program that become other programs by exec: from then on they have the other's name, and the
+    rules are asked anew, before anybody has looked at them again."""
+    need_agent()
+    server = parts.tangotest(bed)
+    parts.Client(bed, [[("command", server.url("sys/tg_test/1"), "DevDouble", "double", "2.5")]]).finish()
+    for number, excluded in enumerate(([], ["--exclude", "script:parent"])):
+        agent = Agent(bed, "--exclude", "exe:mix-unwanted", *excluded)
+        parent, (wanted, unwanted, script) = execute_others(bed, agent, server, number)
+        final = agent.stop()
+        calls = [s for s in agent.all_spans() if s.kind == otlp.CLIENT and s.operation == "DevDouble"]
+        names = {pid: sorted(s.resource["service.name"] for s in calls if s.pid == pid)
+                 for pid in (parent, wanted, unwanted, script)}
+        equal(names, {parent: [] if excluded else ["parent"] * 2, wanted: ["mix-wanted"], unwanted: [], script: ["mix"]},
+              "who called, by name (%r)" % excluded)
+        truth.check_certain([s for s in calls if s.pid in (parent, wanted, script)])
+        check(final["lost"] == 0, "nothing lost", final)
+
+
 def test_server_restarts(bed):
     """A server that ends and comes back, again and again, with a client that reconnects: nobody is mixed up."""
     need_agent()

@@ -229,9 +229,9 @@ static void detail_filters_but_open_frames(void **state)
     struct tt_link *link = NULL;
 
     assert_int_equal(link_own(host, t.pid, &link), 0);
-    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 1), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 1, UINT64_MAX), 0);
     hit_as(host, &t, TT_POINT_ENTER, 1);
-    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 0), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, 0, UINT64_MAX), 0);
     assert_int_equal(tt_host_counters(host, before), 0);
     hit_as(host, &t, TT_POINT_EXIT, 1);  /* of the frame that is open */
     hit_as(host, &t, TT_POINT_EXIT, 1);  /* of none */
@@ -266,15 +266,15 @@ static void hits_of_a_process_are_counted(void **state)
     assert_int_equal(peak, 0);
 
     assert_int_equal(tt_host_target_hits(host, target.pid), 0);
-    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_SELECTED, 0), 0);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_SELECTED, 0, UINT64_MAX), 0);
     assert_int_equal(link_own(host, target.pid, &link), 0);
     target_call(&target);
     target_call(&target);
     assert_int_equal(tt_host_target_hits(host, target.pid), 2);
-    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_IGNORED, 1), 0);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_IGNORED, 1, UINT64_MAX), 0);
     target_call(&target);
     assert_int_equal(tt_host_target_hits(host, target.pid), 3);
-    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_UNKNOWN, 0), 0);
+    assert_int_equal(tt_host_set_target(host, target.pid, TT_TARGET_UNKNOWN, 0, 0), 0);
     assert_int_equal(tt_host_target_hits(host, target.pid), 0);
     tt_host_unlink(&link, 1);
     target_stop(&target);
@@ -328,13 +328,13 @@ static void time_off_the_cpu_is_told(void **state)
     struct told told;
 
     assert_int_equal(link_own(host, t.pid, &link), 0);
-    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL, UINT64_MAX), 0);
     assert_false(sleep_inside(host, &t).tells);
     assert_int_equal(tt_host_set_scheduler(host, true), 0);
     told = sleep_inside(host, &t);
     assert_true(told.tells);
     assert_in_range(told.off_cpu, SLEEP_MS * 1000000ull, 100ull * SLEEP_MS * 1000000);
-    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL - 1), 0);
+    assert_int_equal(tt_host_set_target(host, t.pid, TT_TARGET_SELECTED, TT_CLOCK_DETAIL - 1, UINT64_MAX), 0);
     assert_false(sleep_inside(host, &t).tells);
     assert_int_equal(tt_host_set_scheduler(host, false), 0);
     tt_host_unlink(&link, 1);

@@ -2,6 +2,16 @@
 /* What the kernel tells of processes, and programs that end before anybody has read all of their /proc. */
 #include "bed.h"
 
+/* Of a process that is the program that it began as. */
+static int glimpse_of(struct bed *bed, const struct tt_glimpse *glimpse)
+{
+    bool executed = true;
+    int err = tt_process_table_glimpse(bed->table, glimpse, &executed);
+
+    assert_false(executed);
+    return err;
+}
+
 /* What the kernel tells of a process stands until /proc is read, and for as long as one that ended is kept.
  */
 static void test_glimpse(void **state)
@@ -19,7 +29,7 @@ static void test_glimpse(void **state)
     struct bed bed;
 
     set_up(&bed);
-    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    assert_int_equal(glimpse_of(&bed, &glimpse), 0);
     first = tt_process_table_find(bed.table, 9, 0);
     assert_non_null(first);
     assert_true(first->tango && first->selected && first->glimpsed);
@@ -29,7 +39,7 @@ static void test_glimpse(void **state)
     assert_string_equal(first->runtime, "python");
     assert_string_equal(first->user, "12345");
     /* Once more: nothing new. */
-    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    assert_int_equal(glimpse_of(&bed, &glimpse), 0);
     second = tt_process_table_find(bed.table, 9, 0);
     assert_ptr_equal(first, second);
     tt_process_put(&second);
@@ -44,7 +54,7 @@ static void test_glimpse(void **state)
     tt_process_put(&first);
     /* A glimpse that comes late changes nothing, also when the process has ended. */
     tt_process_table_exit(bed.table, 9);
-    assert_int_equal(tt_process_table_glimpse(bed.table, &glimpse), 0);
+    assert_int_equal(glimpse_of(&bed, &glimpse), 0);
     assert_null(tt_process_table_find(bed.table, 9, 0));
     tt_process_put(&second);
     tear_down(&bed);
@@ -57,7 +67,7 @@ static const struct tt_glimpse short_one = {
 
 static void glimpse_it(void *context)
 {
-    assert_int_equal(tt_process_table_glimpse(((struct bed *)context)->table, &short_one), 0);
+    assert_int_equal(glimpse_of(context, &short_one), 0);
 }
 
 static void forget_files(void *context)
@@ -161,6 +171,183 @@ static void test_glimpsed_after_exit(void **state)
     tear_down(&bed);
 }
 
+/* ---- programs that become others ---- */
+
+/* The words of `line`, for TangoTest's pid 9 at `executed`. */
+static int execute(struct bed *bed, const char *exe, const char *line, size_t size, uint64_t executed)
+{
+    const struct tt_glimpse glimpse = {.pid = 9,
+                                       .uid = 12345,
+                                       .start = 5000000000,
+                                       .executed = executed,
+                                       .exe = exe,
+                                       .command_line = line,
+                                       .size = size};
+    bool is_other = false;
+    int err = tt_process_table_glimpse(bed->table, &glimpse, &is_other);
+
+    return err ? err : is_other;
+}
+
+static void expect_name(struct bed *bed, uint64_t time, const char *name)
+{
+    struct tt_process *found = tt_process_table_find(bed->table, 9, time);
+
+    if (!name) {
+        assert_null(found);
+        return;
+    }
+    assert_non_null(found);
+    assert_string_equal(found->name, name);
+    tt_process_put(&found);
+}
+
+/* The child of a traced program was looked at as that; then it executed another one, and its events come
+ * before anybody looks again. */
+static void test_executed(void **state)
+{
+    uint64_t at, now;
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    process = update(&bed, 9, true);
+    assert_string_equal(process->name, "TangoTest");
+    tt_process_put(&process);
+    usleep(1000);
+    at = tt_clock_ns(CLOCK_MONOTONIC);
+    usleep(1000);
+    assert_int_equal(execute(&bed, "mix", "./mix", 5, at), 1);
+    assert_int_equal(execute(&bed, "mix", "./mix", 5, at), 0); /* told by another thread of it */
+    now = tt_clock_ns(CLOCK_MONOTONIC);
+    expect_name(&bed, at - 1, "TangoTest"); /* to the ns */
+    expect_name(&bed, at, "mix");
+    expect_name(&bed, now, "mix");
+    expect_name(&bed, 0, "mix");
+
+    /* Who reads its /proc has more of it, and it has been so since the exec. */
+    fake_process(&bed.fake, 9, 500, "./mix", 6);
+    fake_link(&bed.fake, 9, "exe", "/opt/mix");
+    map(&bed, 9, tango_files);
+    process = update(&bed, 9, true);
+    assert_string_equal(process->exe, "/opt/mix");
+    tt_process_put(&process);
+    expect_name(&bed, at - 1, "TangoTest");
+    expect_name(&bed, at, "mix");
+    /* What is told of the exec after that is old. */
+    assert_int_equal(execute(&bed, "mix", "./mix", 5, at), 0);
+    tear_down(&bed);
+}
+
+/* The same interpreter, another script. */
+static void test_executed_script(void **state)
+{
+    uint64_t at;
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    fake_process(&bed.fake, 9, 500, "python3\0a.py", 13);
+    fake_link(&bed.fake, 9, "exe", "/usr/bin/python3.11");
+    map(&bed, 9, tango_files);
+    process = update(&bed, 9, true);
+    assert_string_equal(process->name, "a");
+    tt_process_put(&process);
+    usleep(1000);
+    at = tt_clock_ns(CLOCK_MONOTONIC);
+    assert_int_equal(execute(&bed, "python3.11", "python3\0b.py", 12, at), 1);
+    expect_name(&bed, at - 1, "a");
+    expect_name(&bed, at, "b");
+    usleep(30000); /* Nobody told, and its /proc says it. */
+    fake_process(&bed.fake, 9, 500, "python3\0c.py", 13);
+    fake_link(&bed.fake, 9, "exe", "/usr/bin/python3.11");
+    map(&bed, 9, tango_files);
+    process = update(&bed, 9, true);
+    expect_name(&bed, at, "b");
+    expect_name(&bed, 0, "c");
+    tt_process_put(&process);
+    tear_down(&bed);
+}
+
+/* Rules are asked anew; where they ask for what only /proc tells, it is unknown rather than what it was. */
+static void test_executed_and_rules(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        uint64_t at;
+        struct tt_process *process;
+        char *error = NULL;
+        struct bed bed;
+
+        set_up(&bed);
+        assert_int_equal(tt_selection_add(bed.selection, false, i ? "exe:/opt/*" : "exe:mix", &error), 0);
+        start(&bed, 9, 500, tango_files);
+        process = update(&bed, 9, true);
+        assert_true(process->selected);
+        tt_process_put(&process);
+        usleep(1000);
+        at = tt_clock_ns(CLOCK_MONOTONIC);
+        assert_int_equal(execute(&bed, "mix", "./mix", 5, at), i ? -EAGAIN : 1);
+        expect_name(&bed, at - 1, "TangoTest");
+        expect_name(&bed, at, i ? NULL : "mix");
+        process = tt_process_table_find(bed.table, 9, 0);
+        assert_true(i ? !process : !process->selected);
+        tt_process_put(&process);
+        tear_down(&bed);
+    }
+}
+
+/* It executed while its /proc was being read: the reading may be of either. */
+static uint64_t executed_at;
+
+static void execute_it(void *context)
+{
+    executed_at = tt_clock_ns(CLOCK_MONOTONIC);
+    assert_int_equal(execute(context, "mix", "./mix", 5, executed_at), 1);
+}
+
+static void test_executed_while_read(void **state)
+{
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    process = update(&bed, 9, true);
+    tt_process_put(&process);
+    fake_text(&bed.fake, 9, "maps", "");
+    map(&bed, 9,
+        (const char *const[]){"libtango.so.9.3.4", "libtango.so.10.3.3", NULL}); /* news for the cache */
+    on_probe = execute_it;
+    on_probe_context = &bed;
+    process = update(&bed, 9, false);
+    assert_string_equal(process->name, "mix");
+    tt_process_put(&process);
+    expect_name(&bed, 0, "mix");
+    tear_down(&bed);
+}
+
+/* It has ended by the time that its exec is told of. */
+static void test_executed_and_ended(void **state)
+{
+    uint64_t at;
+    struct tt_process *process;
+    struct bed bed;
+
+    set_up(&bed);
+    start(&bed, 9, 500, tango_files);
+    process = update(&bed, 9, true);
+    tt_process_put(&process);
+    usleep(1000);
+    at = tt_clock_ns(CLOCK_MONOTONIC);
+    tt_process_table_exit(bed.table, 9);
+    assert_int_equal(execute(&bed, "mix", "./mix", 5, at), 1);
+    expect_name(&bed, at - 1, "TangoTest");
+    expect_name(&bed, at, "mix");
+    expect_name(&bed, 0, NULL);
+    tear_down(&bed);
+}
+
 static int glimpse_under(const char *rule, bool include)
 {
     static const struct tt_glimpse glimpse = {
@@ -171,7 +358,7 @@ static int glimpse_under(const char *rule, bool include)
 
     set_up(&bed);
     assert_int_equal(tt_selection_add(bed.selection, include, rule, &error), 0);
-    result = tt_process_table_glimpse(bed.table, &glimpse);
+    result = glimpse_of(&bed, &glimpse);
     if (!result) {
         struct tt_process *process = tt_process_table_find(bed.table, 9, 0);
 
@@ -205,6 +392,11 @@ int main(void)
         cmocka_unit_test(test_read_while_ending),
         cmocka_unit_test(test_ends_while_read),
         cmocka_unit_test(test_glimpsed_after_exit),
+        cmocka_unit_test(test_executed),
+        cmocka_unit_test(test_executed_script),
+        cmocka_unit_test(test_executed_and_rules),
+        cmocka_unit_test(test_executed_while_read),
+        cmocka_unit_test(test_executed_and_ended),
     };
 
     return cmocka_run_group_tests_name("glimpse", tests, NULL, NULL);
