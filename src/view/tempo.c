@@ -3,17 +3,15 @@
  * and their values, below /tempo/api. */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/cleanup.h"
 #include "export/encode.h"
-#include "view/internal.h"
+#include "view/tempo.h"
 
-#define LIMIT      20
-#define LIMIT_MAX  2000
-#define SPANS      3 /* of each trace found that are told */
-#define SPANS_MAX  100
-#define VALUES_MAX 1000
+#define LIMIT     20
+#define LIMIT_MAX 2000
+#define SPANS     3 /* of each trace found that are told */
+#define SPANS_MAX 100
 
 /* ---- traces ---- */
 
@@ -68,20 +66,100 @@ static void put_protobuf(struct reading *reading, struct tt_httpd_reply *reply)
     tt_text_add(&reply->body, (const char *)reading->bytes.data, reading->bytes.size);
 }
 
-/* {"resourceSpans":..} as {"batches":..}, or {"trace":{"resourceSpans":..}}. */
+static int digit_of(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* "0123.." as base64; returns what is behind the digits. */
+static const char *put_base64(struct tt_text *out, const char *hex)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned left = 0, bits = 0, put = 0;
+
+    for (; *hex != '"' && *hex; hex++) {
+        left = (left << 4 | (unsigned)digit_of(*hex)) & 0xfff;
+        for (bits += 4; bits >= 6; put++)
+            tt_text_add(out, &digits[left >> (bits -= 6) & 63], 1);
+    }
+    if (bits) {
+        tt_text_add(out, &digits[left << (6 - bits) & 63], 1);
+        put++;
+    }
+    for (; put % 4; put++)
+        tt_text_puts(out, "=");
+    return hex;
+}
+
+/* The name that the protobuf definition has for the number at `text`; returns what is behind that. */
+static const char *put_enum(struct tt_text *out, const char *text, const char *const *names, size_t count)
+{
+    size_t number = (size_t)digit_of(*text);
+
+    tt_text_printf(out, "\"%s\"", number < count ? names[number] : names[0]);
+    return text + 1;
+}
+
+/* Tempo writes the JSON of protobuf, where OTLP has its own: ids in base64, names for the numbers of kinds
+ * and codes. In strings of ours quotes are escaped, so what looks like a member is one. */
+static void put_as_protobuf_does(struct tt_text *out, const char *json)
+{
+    static const char *const ids[] = {"\"traceId\":\"", "\"spanId\":\"", "\"parentSpanId\":\""};
+    static const char *const kinds[] = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
+                                        "SPAN_KIND_CLIENT",      "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"};
+    static const char *const codes[] = {"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"};
+    static const char kind[] = "\"kind\":", code[] = "\"code\":";
+    const char *quote;
+
+    for (; (quote = strchr(json, '"')); json = quote) {
+        size_t i = 0, length = 1;
+
+        while (i < TT_ARRAY_SIZE(ids) && strncmp(quote, ids[i], strlen(ids[i])) != 0)
+            i++;
+        if (i < TT_ARRAY_SIZE(ids))
+            length = strlen(ids[i]);
+        else if (!strncmp(quote, kind, strlen(kind)))
+            length = strlen(kind);
+        else if (!strncmp(quote, code, strlen(code)))
+            length = strlen(code);
+        tt_text_add(out, json, (size_t)(quote - json) + length);
+        quote += length;
+        if (i < TT_ARRAY_SIZE(ids))
+            quote = put_base64(out, quote);
+        else if (length == strlen(kind))
+            quote = quote[-3] == 'd' ? put_enum(out, quote, kinds, TT_ARRAY_SIZE(kinds))
+                                     : put_enum(out, quote, codes, TT_ARRAY_SIZE(codes));
+    }
+    tt_text_puts(out, json);
+}
+
+/* {"resourceSpans":..} as {"batches":..}, or {"trace":{"resourceSpans":..},"metrics":{}}. */
 static void put_json(struct reading *reading, struct tt_httpd_reply *reply)
 {
     static const char ours[] = "{\"resourceSpans\":";
-    const char *rest = reading->out->data + strlen(ours);
 
     reply->content_type = "application/json";
     tt_text_puts(&reply->body, reading->wrapped ? "{\"trace\":{\"resourceSpans\":" : "{\"batches\":");
-    tt_text_puts(&reply->body, rest);
+    put_as_protobuf_does(&reply->body, reading->out->data + strlen(ours));
     if (reading->wrapped)
-        tt_text_puts(&reply->body, "}");
+        tt_text_puts(&reply->body, ",\"metrics\":{}}");
 }
 
-static void refuse(struct tt_httpd_reply *reply, unsigned status, const char *why)
+/* Version 2 has an empty trace for it. */
+static void no_trace(const struct reading *reading, struct tt_httpd_reply *reply)
+{
+    if (!reading->wrapped) {
+        reply->status = 404;
+    } else if (reading->json) {
+        reply->content_type = "application/json";
+        tt_text_puts(&reply->body, "{\"trace\":{},\"metrics\":{}}");
+    } else {
+        reply->content_type = "application/protobuf";
+        tt_text_add(&reply->body, "\x0a\0", 2);
+    }
+}
+
+void tt_tempo_refuse(struct tt_httpd_reply *reply, unsigned status, const char *why)
 {
     reply->status = status;
     tt_text_puts(&reply->body, why);
@@ -98,11 +176,11 @@ static void one_trace(struct tt_view *view, const struct tt_httpd_request *reque
     uint8_t id[16];
 
     if (!tt_view_id(text, id, sizeof(id)))
-        refuse(reply, 400, "trace IDs can only contain hex characters");
+        tt_tempo_refuse(reply, 400, "trace IDs can only contain hex characters");
     else if (!tt_store_find(view->store, id, &visitor))
-        refuse(reply, 404, "trace not found");
+        no_trace(&reading, reply);
     else if (reading.failed || json.failed)
-        refuse(reply, 500, "out of memory");
+        tt_tempo_refuse(reply, 500, "out of memory");
     else if (reading.json)
         put_json(&reading, reply);
     else
@@ -149,6 +227,33 @@ static void put_span(struct tt_json *json, const struct tt_otel_span *span)
     tt_json_object_end(json);
 }
 
+/* How many spans of the trace each service has, and how many of these failed. */
+static void put_services(struct tt_json *json, const struct tt_view_found *found)
+{
+    tt_json_object(json, "serviceStats");
+    for (size_t i = 0; i < found->count; i++) {
+        const char *name = found->spans[i]->resource->service_name;
+        uint64_t spans = 0, errors = 0;
+        bool first = true;
+
+        for (size_t j = 0; j < found->count && first; j++) {
+            if (strcmp(found->spans[j]->resource->service_name, name) != 0)
+                continue;
+            first = j >= i;
+            spans++;
+            errors += found->spans[j]->status == TT_OTEL_ERROR;
+        }
+        if (!first)
+            continue;
+        tt_json_object(json, name);
+        tt_json_uint(json, "spanCount", spans);
+        if (errors)
+            tt_json_uint(json, "errorCount", errors);
+        tt_json_object_end(json);
+    }
+    tt_json_object_end(json);
+}
+
 static void put_spans(struct searching *s, const struct tt_view_found *found, const char *key, bool list)
 {
     const struct tt_query_trace whole = {.root = found->root,
@@ -187,13 +292,15 @@ static void put_found(void *context, const struct tt_view_found *found)
         tt_json_string(&s->json, "rootTraceName", found->root->name);
     tt_json_uint_string(&s->json, "startTimeUnixNano", trace->start);
     tt_json_uint(&s->json, "durationMs", (trace->end - trace->start) / 1000000);
-    put_spans(s, found, "spanSet", false);
-    put_spans(s, found, "spanSets", true);
+    if (s->search->query) {
+        put_spans(s, found, "spanSet", false);
+        put_spans(s, found, "spanSets", true);
+        put_services(&s->json, found);
+    }
     tt_json_object_end(&s->json);
 }
 
-/* start and end are seconds. */
-static bool read_times(const struct tt_httpd_request *request, struct tt_view_search *search)
+bool tt_tempo_times(const struct tt_httpd_request *request, struct tt_view_search *search)
 {
     double start = 0, end = 9e9;
 
@@ -213,17 +320,27 @@ static void search_traces(struct tt_view *view, const struct tt_httpd_request *r
     double limit = LIMIT, spans = SPANS;
     _cleanup_free_ char *why = NULL;
 
-    if (!read_times(request, &search) || !tt_view_number(request, "limit", &limit) ||
+    if (!tt_tempo_times(request, &search) || !tt_view_number(request, "limit", &limit) ||
         !tt_view_number(request, "spss", &spans)) {
-        refuse(reply, 400, "start, end, limit and spss are numbers");
+        tt_tempo_refuse(reply, 400, "start, end, limit and spss are numbers");
+        return;
+    }
+    if (limit < 1) {
+        tt_tempo_refuse(reply, 400, "invalid limit: must be a positive number");
+        return;
+    }
+    if ((!query || !*query) &&
+        (tt_httpd_argument(request, "tags") || tt_httpd_argument(request, "minDuration") ||
+         tt_httpd_argument(request, "maxDuration"))) {
+        tt_tempo_refuse(reply, 400, "search is by TraceQL here: q={..}");
         return;
     }
     if (query && *query && tt_query_compile(query, &search.query, &why)) {
-        refuse(reply, 400, why ? why : "invalid TraceQL query");
+        tt_tempo_refuse(reply, 400, why ? why : "invalid TraceQL query");
         return;
     }
-    search.limit = limit < 1 ? LIMIT : limit < LIMIT_MAX ? (size_t)limit : LIMIT_MAX;
-    searching.spans = spans < SPANS_MAX ? (size_t)spans : SPANS_MAX;
+    search.limit = limit < LIMIT_MAX ? (size_t)limit : LIMIT_MAX;
+    searching.spans = spans < 1 ? SPANS : spans < SPANS_MAX ? (size_t)spans : SPANS_MAX;
     tt_json_object(&searching.json, NULL);
     tt_json_array(&searching.json, "traces");
     tt_view_find(view, &search, put_found, &searching);
@@ -233,166 +350,6 @@ static void search_traces(struct tt_view *view, const struct tt_httpd_request *r
     tt_json_object_end(&searching.json);
     tt_query_free(&search.query);
     tt_view_json(reply, &searching.json);
-}
-
-/* ---- tags ---- */
-
-struct value {
-    UT_hash_handle hh;
-    char text[];
-};
-
-enum scope { RESOURCE, SPAN };
-
-struct tags {
-    struct value *sets[2]; /* by scope: names; values: in the first */
-    const char *key;       /* whose values are wanted; NULL: names are */
-    bool of[2];            /* scopes that are asked */
-};
-
-static void add(struct value **set, const char *text)
-{
-    size_t length = text ? strlen(text) : 0;
-    struct value *value;
-
-    if (!length)
-        return;
-    HASH_FIND(hh, *set, text, length, value);
-    if (value || HASH_COUNT(*set) == VALUES_MAX || !(value = calloc(1, sizeof(*value) + length + 1)))
-        return;
-    memcpy(value->text, text, length);
-    HASH_ADD(hh, *set, text, length, value);
-}
-
-static void add_attributes(struct tags *tags, enum scope scope, const struct tt_otel_attribute *attributes,
-                           size_t count)
-{
-    char number[32];
-
-    for (size_t i = 0; i < count && tags->of[scope]; i++) {
-        const struct tt_otel_attribute *a = &attributes[i];
-
-        if (!tags->key) {
-            add(&tags->sets[scope], a->key);
-        } else if (!strcmp(a->key, tags->key) && a->type == TT_OTEL_STRING) {
-            add(&tags->sets[0], a->value.string);
-        } else if (!strcmp(a->key, tags->key) && a->type == TT_OTEL_INT) {
-            snprintf(number, sizeof(number), "%lld", (long long)a->value.integer);
-            add(&tags->sets[0], number);
-        }
-    }
-}
-
-static void take_tags(void *context, const struct tt_view_found *found)
-{
-    struct tags *tags = context;
-
-    for (size_t i = 0; i < found->count; i++) {
-        const struct tt_otel_span *span = found->spans[i];
-
-        if (tags->key && !strcmp(tags->key, "name"))
-            add(&tags->sets[0], span->name);
-        add_attributes(tags, SPAN, span->attributes, span->attribute_count);
-        add_attributes(tags, RESOURCE, span->resource->attributes, span->resource->attribute_count);
-    }
-}
-
-static void free_set(struct value **set)
-{
-    struct value *value, *next;
-
-    HASH_ITER(hh, *set, value, next)
-    {
-        HASH_DEL(*set, value);
-        free(value);
-    }
-}
-
-static int by_text(const struct value *a, const struct value *b)
-{
-    return strcmp(a->text, b->text);
-}
-
-static void put_set(struct tt_json *json, struct value **set, bool typed)
-{
-    HASH_SORT(*set, by_text);
-    for (const struct value *v = *set; v; v = v->hh.next) {
-        if (typed)
-            tt_json_object(json, NULL);
-        if (typed)
-            tt_json_string(json, "type", "string");
-        tt_json_string(json, typed ? "value" : NULL, v->text);
-        if (typed)
-            tt_json_object_end(json);
-    }
-}
-
-static void gather(struct tt_view *view, struct tags *tags)
-{
-    const struct tt_view_search search = {
-        .to = UINT64_MAX, .most = UINT64_MAX, .status = -1, .limit = SIZE_MAX};
-
-    tt_view_find(view, &search, take_tags, tags);
-}
-
-static void tag_names(struct tt_view *view, bool scoped, struct tt_httpd_reply *reply)
-{
-    static const char *const scopes[] = {"resource", "span"};
-    struct tags tags = {.of = {true, true}};
-    struct tt_json json = {0};
-
-    gather(view, &tags);
-    tt_json_object(&json, NULL);
-    tt_json_array(&json, scoped ? "scopes" : "tagNames");
-    for (enum scope scope = RESOURCE; scope <= SPAN; scope++) {
-        if (scoped) {
-            tt_json_object(&json, NULL);
-            tt_json_string(&json, "name", scopes[scope]);
-            tt_json_array(&json, "tags");
-        }
-        put_set(&json, &tags.sets[scope], false);
-        if (scoped) {
-            tt_json_array_end(&json);
-            tt_json_object_end(&json);
-        }
-        free_set(&tags.sets[scope]);
-    }
-    tt_json_array_end(&json);
-    tt_json_object_end(&json);
-    tt_view_json(reply, &json);
-}
-
-/* "tag/KEY/values"; KEY may say its scope: "resource.service.name", ".tango.command.name". */
-static void tag_values(struct tt_view *view, const char *rest, bool typed, struct tt_httpd_reply *reply)
-{
-    static const char values[] = "/values", resource[] = "resource.", span[] = "span.";
-    size_t length = strlen(rest), tail = strlen(values);
-    _cleanup_free_ char *key = NULL;
-    struct tags tags = {.of = {true, true}};
-    struct tt_json json = {0};
-
-    if (length > tail && !strcmp(rest + length - tail, values))
-        key = strndup(rest, length - tail);
-    if (!key) {
-        refuse(reply, 404, "not a part of Tempo's API that is served here");
-        return;
-    }
-    tags.key = *key == '.' ? key + 1 : key;
-    if (!strncmp(key, resource, strlen(resource))) {
-        tags.key += strlen(resource);
-        tags.of[SPAN] = false;
-    } else if (!strncmp(key, span, strlen(span))) {
-        tags.key += strlen(span);
-        tags.of[RESOURCE] = false;
-    }
-    gather(view, &tags);
-    tt_json_object(&json, NULL);
-    tt_json_array(&json, "tagValues");
-    put_set(&json, &tags.sets[0], typed);
-    tt_json_array_end(&json);
-    tt_json_object_end(&json);
-    free_set(&tags.sets[0]);
-    tt_view_json(reply, &json);
 }
 
 static void build_info(struct tt_httpd_reply *reply)
@@ -421,9 +378,9 @@ void tt_view_tempo(void *context, const struct tt_httpd_request *request, struct
     else if (!strcmp(rest, "search"))
         search_traces(context, request, reply);
     else if (!strcmp(rest, "search/tags"))
-        tag_names(context, second, reply);
+        tt_tempo_tag_names(context, request, second, reply);
     else if (!strncmp(rest, tag, strlen(tag)))
-        tag_values(context, rest + strlen(tag), second, reply);
+        tt_tempo_tag_values(context, request, rest + strlen(tag), second, reply);
     else
-        refuse(reply, 404, "not a part of Tempo's API that is served here");
+        tt_tempo_refuse(reply, 404, "not a part of Tempo's API that is served here");
 }

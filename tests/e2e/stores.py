@@ -183,9 +183,10 @@ class Tempo(Store):
 
     name, ports, ready_page = "tempo", ("otlp", "http", "grpc", "gossip"), ("http", "/ready")
 
-    def __init__(self, bed, prometheus):
+    def __init__(self, bed, prometheus=None):
         binary = beds.need(os.environ["TEMPO_BIN"], "TEMPO_BIN names it")
-        super().__init__(bed, binary, ["-config.file=%(config)s"], remote_write=prometheus.url("http", "/api/v1/write"))
+        to = prometheus.url("http", "/api/v1/write") if prometheus else "http://127.0.0.1:%d" % beds.free_port()
+        super().__init__(bed, binary, ["-config.file=%(config)s"], remote_write=to)
         self.otlp = self.url("otlp", "/v1/traces")
 
     def spans(self, trace):

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+import urllib.parse
 
 import agent as agents
 import bed as beds
@@ -15,6 +16,7 @@ import otlp_peers
 import parts
 import page as pages
 import plans
+import recordings
 import spans as otlp
 import stores
 import truth
@@ -25,15 +27,17 @@ from test_metrics import FRIENDLY, LEADER, close
 
 CALLS = scaled("TT_BACKEND_CALLS", 400)
 EXPORT = ["--batch-delay", "300ms", "--metrics-interval", "500ms", "--metrics-spans", "--metrics-graph", "class"]
+CAMERA = os.path.join(ROOT, "deploy", "demo_camera.py")
 GRAPH = "traces_service_graph_request_"
 ERROR = "STATUS_CODE_ERROR"
 JOB = "tango/tangotrace"  # of the agent's own resource in Prometheus: service.namespace/service.name
 
 
 class System:
-    """Database, TangoTest that logs, a server that fails, a Leader that calls a Follower; a client whose calls are traced."""
+    """Database, TangoTest that logs, a server that fails, a Leader that calls a Follower; a client whose calls are traced.
+    `camera`: and the demo's, which takes 20 ms to arm."""
 
-    def __init__(self, bed, *options):
+    def __init__(self, bed, *options, camera=False):
         self.bed, self.since = bed, time.time()
         database = parts.Database(bed)
         test, throw, follow = (parts.tangotest(bed, database, extra=("-v4",)), parts.thrower(bed, database),
@@ -41,12 +45,15 @@ class System:
         lead = parts.leader(bed, follow, database)
         good = (plans.at("sys/tg_test/1", plans.TANGOTEST) + plans.at("test/thrower/1", plans.THROWER) +
                 plans.at("test/leader/1", LEADER))
+        cameras = [parts.start_server(bed, [beds.PYTHON, CAMERA], "c", ["Basler::test/camera/1"], database)] if camera else []
+        if camera:
+            good += plans.at("test/camera/1", [("command", "Arm", "void", ""), ("read", "armed", "", "")])
         bad = plans.at("sys/tg_test/1", plans.TANGOTEST_FAIL) + plans.at("test/thrower/1", plans.THROWER_FAIL)
         plan = plans.mixed(good, bad, CALLS, 4, seed=17)
         parts.Client(bed, plans.warm_up(plan), name="warm-up").finish()
         self.client = parts.Client(bed, plan, gate=True)
         self.leader = lead
-        self.pids = {server.pid for server in (test, throw, follow, lead)} | {database.proc.pid}
+        self.pids = {server.pid for server in [test, throw, follow, lead] + cameras} | {database.proc.pid}
         mine = only(self.client, *self.pids)
         self.file = bed.path("spans.jsonl")
         self.agent = Agent(bed, *EXPORT, *options, *mine, export=["file:" + self.file, "otlp"])
@@ -365,7 +372,8 @@ def test_tempo(bed):
     need_agent()
     prometheus = stores.Prometheus(bed)
     tempo = stores.Tempo(bed, prometheus)
-    system = System(bed, "--otlp-traces-endpoint", tempo.otlp, "--otlp-metrics-endpoint", prometheus.otlp, "--no-logs")
+    system = System(bed, "--otlp-traces-endpoint", tempo.otlp, "--otlp-metrics-endpoint", prometheus.otlp, "--no-logs",
+                    camera=True)
     traces = system.traces()
     spans = [s for trace in traces for s in tempo.spans(trace)]
     truth.same(map(kept, system.spans), map(kept, spans), "spans in Tempo against those of the file")
@@ -377,11 +385,15 @@ def test_tempo(bed):
     def matching(condition):
         return {s.id for s in spans if condition(s)}
 
-    slide = '{ resource.service.name = "TangoTest" && duration > 100us }'
-    want = matching(lambda s: s.resource["service.name"] == "TangoTest" and s.end - s.start > 100000)
+    slide = '{resource.service.name="Basler" && duration>10ms}'
+    want = matching(lambda s: s.resource["service.name"] == "Basler" and s.end - s.start > 10000000)
+    armed = system.calls_of("test/camera/1")
+    check(len(want) >= 2 * sum(line.name == "Arm" for line in armed) > 0, "each Arm is slow: request and method", want, armed)
     wait_for(lambda: len(found(slide)) >= len(want), 30, "the spans of %s" % slide, 0.5)
     equal(found(slide), want, slide)
     for query, condition in (
+            ('{ resource.service.name = "TangoTest" && duration > 100us }',
+             lambda s: s.resource["service.name"] == "TangoTest" and s.end - s.start > 100000),
             ('{ status = error && kind = server }', lambda s: s.failed and s.kind == otlp.SERVER),
             ('{ span.tango.operation.name = "read ampli" }', lambda s: s.operation == "read ampli"),
             ('{ span.error.type = "Thrower_Bad" }', lambda s: s.attrs.get("error.type") == "Thrower_Bad")):
@@ -400,7 +412,8 @@ def test_tempo(bed):
         wait_for(lambda: sum(prometheus.vector(theirs, *labels).values()) >= sum(ours.values()) - 1e-6, 40,
                  "%s of the generator" % name, 0.5)
         close(ours, prometheus.vector(theirs, *labels), name)
-    figure("%d spans in Tempo, %d edges as its generator has them" % (len(spans), len(edges_of(spans))))
+    figure("%d spans in Tempo, %d edges as its generator has them; %s: %d spans" % (
+        len(spans), len(edges_of(spans)), slide, len(want)))
 
 
 def normal(value, order=()):
@@ -461,6 +474,136 @@ def test_page_as_jaeger(bed):
             figure("%s: %d spans in %d traces are as Jaeger has them" % (name, compared, len(ids)))
 
 
+def without(value, *names):
+    """JSON without members of these names, at any depth."""
+    if isinstance(value, dict):
+        return {k: without(v, *names) for k, v in value.items() if k not in names}
+    return [without(v, *names) for v in value] if isinstance(value, list) else value
+
+
+def found_of(answer):
+    """What a search found: spans are told with other attributes by each, and Tempo leaves out 0, also before ids."""
+    traces = []
+    for trace in answer["traces"]:
+        trace = dict(trace, traceID=trace["traceID"].rjust(32, "0"), durationMs=trace.get("durationMs", 0))
+        for spans in [trace["spanSet"]] + trace["spanSets"] if "spanSet" in trace else []:
+            spans["spans"] = [dict(without(span, "attributes", "name"), spanID=span["spanID"].rjust(16, "0"))
+                              for span in spans["spans"]]
+        traces.append(json.dumps(normal(trace), sort_keys=True))
+    return traces
+
+
+def values_of(answer):
+    """Tag values; Tempo tells the empty one, too."""
+    return normal([v for v in answer["tagValues"] if v not in ("", {"type": "string"})])
+
+
+def spans_of(batches):
+    """Each span with its resource and scope, however Tempo has grouped them. It keeps no flags, and has an empty status."""
+    return [json.dumps(normal([batch["resource"], scope["scope"],
+                               {k: v for k, v in span.items() if k != "flags" and (k, v) != ("status", {})}]), sort_keys=True)
+            for batch in batches for scope in batch["scopeSpans"] for span in scope["spans"]]
+
+
+QUERIES = ['{}', '{ status = error }', '{ kind = server && duration > 100us }', '{ name =~ ".*TurnOn" }',
+           '{ resource.service.name = "Leader" || span.error.type != nil }', '{ span.giop.request_id > 8 && kind != client }',
+           '{ rootServiceName = "mix" && .tango.trigger = "client" }', '{ traceDuration > 1ms }', '{ name = "nothing" }']
+KEYS = ["resource.service.name", "span.tango.command.name", ".tango.command.name", "span.giop.request_id",
+        "resource.process.pid", "span.tango.attribute.names", "span.error.type", "event.exception.type", "resource.nothing",
+        "name", "span:name", "status", "span:status", "kind", "span:kind", "rootName", "trace:rootName", "rootServiceName",
+        "trace:rootService", "statusMessage", "span:statusMessage", "instrumentation:name", "instrumentation:version",
+        "event:name", "duration", "traceDuration", "span:id"]
+OLD_KEYS = ["service.name", "tango.command.name", "giop.request_id", "tango.attribute.names", "exception.type", "name",
+            "rootName", "rootServiceName", "status", "kind", "resource.service.name", "nonsense"]
+
+
+class Both:
+    """A real Tempo and the page that have the same spans: of a recording, as if it had been made just now."""
+
+    def __init__(self, bed, tempo, name):
+        self.tempo, self.since = tempo, int(time.time()) - 3600
+        recording = recordings.make_recent(golden(name), bed.path(name + ".ttr"))
+        self.page = pages.Replay(bed, recording, "--export", "otlp:" + tempo.url("otlp"), "--sampling-background", "1")
+
+    def ask(self, path, headers=None, **query):
+        """The answers of both, Tempo's first."""
+        query = "?" + urllib.parse.urlencode(query) if query else ""
+        return [stores.request(base + path + query, headers=headers)
+                for base in (self.tempo.url("http", "/"), self.page.url + "tempo/")]
+
+    def json(self, path, **query):
+        answers = self.ask(path, start=self.since, end=int(time.time()) + 60, **query)
+        equal([a.status for a in answers], [200, 200], "%s %s" % (path, query))
+        equal([a.headers["content-type"] for a in answers], ["application/json"] * 2, path)
+        return [json.loads(a.body) for a in answers]
+
+
+def check_traces(both, name):
+    """Each trace, as JSON of both versions and as protobuf."""
+    traces = [t["traceID"] for t in json.loads(both.ask("api/search", limit=1000)[1].body)["traces"]]
+    spans = 0
+    for trace in traces:
+        first, second = both.ask("api/traces/" + trace), both.ask("api/v2/traces/" + trace)
+        for answers, batches in ((first, lambda a: a["batches"]), (second, lambda a: a["trace"]["resourceSpans"])):
+            theirs, ours = [spans_of(batches(json.loads(a.body))) for a in answers]
+            truth.same(theirs, ours, "spans of trace %s of %s" % (trace, name))
+        for path in ("api/traces/", "api/v2/traces/"):
+            both_as = both.ask(path + trace, headers={"Accept": "application/protobuf"})
+            equal({(a.status, a.headers["content-type"]) for a in both_as}, {(200, "application/protobuf")}, path)
+        spans += len(ours)
+    return len(traces), spans
+
+
+def check_search(both, name):
+    for query in QUERIES:
+        theirs, ours = both.json("api/search", q=query, limit=1000, spss=100)
+        truth.same(found_of(theirs), found_of(ours), "%s in %s" % (query, name))
+    theirs, ours = both.json("api/search", limit=1000)
+    truth.same(found_of(theirs), found_of(ours), "all of %s" % name)
+
+
+def check_tags(both, name):
+    theirs, ours = both.json("api/search/tags")
+    equal(ours["tagNames"], theirs["tagNames"], "names of tags of %s" % name)
+    for scope in ("", "none", "resource", "span", "event", "link", "intrinsic"):
+        theirs, ours = both.json("api/v2/search/tags", **{"scope": scope} if scope else {})
+        equal(normal(ours["scopes"]), normal(theirs["scopes"]), "names of tags of %s, scope %r" % (name, scope))
+    for key in KEYS:
+        theirs, ours = both.json("api/v2/search/tag/%s/values" % key)
+        equal(values_of(ours), values_of(theirs), "values of %s in %s" % (key, name))
+    for key in KEYS[:4]:
+        for query in ('{ span.tango.trigger = "client" }', '{ span.error.type = }'):
+            theirs, ours = both.json("api/v2/search/tag/%s/values" % key, q=query)
+            equal(values_of(ours), values_of(theirs), "values of %s in %s where %s" % (key, name, query))
+    for key in OLD_KEYS:
+        theirs, ours = both.json("api/search/tag/%s/values" % key)
+        equal(values_of(ours), values_of(theirs), "values of %s in %s, version 1" % (key, name))
+
+
+def check_refusals(both):
+    """What is wrong or not there has the same status."""
+    for path in ("api/traces/zz", "api/traces/0123", "api/v2/traces/0123", "api/traces/" + "1" * 33, "api/echo",
+                 "api/search?q=%7Bname%3D%7D", "api/search?limit=x", "api/search?limit=0", "api/search?start=x",
+                 "api/v2/search/tag/nonsense/values", "api/v2/search/tags?scope=x", "api/status/buildinfo"):
+        theirs, ours = both.ask(path)
+        equal(ours.status, theirs.status, path)
+
+
+def test_page_as_tempo(bed):
+    """Asked as Grafana asks a Tempo, the built-in page gives what a real one gives that has the same spans."""
+    for name in ("chain", "calls", "events"):
+        tempo = stores.Tempo(bed)  # a new one: tags are those of all that it has
+        both = Both(bed, tempo, name)
+        with both.page:
+            mine = json.loads(both.ask("api/search", limit=1000)[1].body)["traces"]
+            ids = {t["traceID"] for t in mine}
+            wait_for(lambda: ids <= {t["traceID"].rjust(32, "0") for t in tempo.search("{}", both.since)}, 40, "Tempo to find them", 0.5)
+            found = check_traces(both, name)
+            check_all(*[lambda one=one: one(both, name) for one in (check_search, check_tags)])
+            check_refusals(both)
+            figure("%s: %d traces of %d spans are as Tempo has them" % ((name,) + found))
+
+
 if not os.environ.get("TEMPO_BIN"):
-    print("TEMPO_BIN names no Tempo: its test is left out", file=sys.stderr)
-    del test_tempo
+    print("TEMPO_BIN names no Tempo: its tests are left out", file=sys.stderr)
+    del test_tempo, test_page_as_tempo
