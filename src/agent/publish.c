@@ -39,6 +39,11 @@ struct destination {
     bool running;
 };
 
+/* Who has metrics collected, by OpenTelemetry's names of such components. */
+enum reader { READER_PERIODIC, READER_PAGE, READERS };
+static const char *const reader_types[READERS] = {"periodic_metric_reader",
+                                                  "prometheus_http_text_metric_exporter"};
+
 struct destinations {
     struct destination *items[DESTINATIONS_MAX];
     size_t count;
@@ -51,6 +56,7 @@ struct tt_publisher {
     struct destinations to;
     pthread_mutex_t using; /* guards `to` against those who read its figures */
     atomic_int scrapes;
+    struct tt_durations collections[READERS]; /* each by one thread */
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
@@ -71,6 +77,8 @@ static const struct tt_measure points_rows[] = {
     POINTS(dropped_refused, EXPORTED, "rejected"),
     POINTS(dropped_timeout, EXPORTED, "timeout"),
     POINTS(dropped_error, EXPORTED, "_OTHER"),
+    POINTS(inflight, "otel.sdk.exporter.metric_data_point.inflight", "{data_point}",
+           "Points of metrics that are being exported", TT_METRIC_UPDOWN),
     TT_MEASURE_DURATIONS(tt_points_stats),
 };
 
@@ -89,14 +97,33 @@ static void add_destinations(const struct tt_publisher *publisher, struct tt_sna
     }
 }
 
-static struct tt_snapshot *take(struct tt_publisher *publisher)
+static void add_collections(const struct tt_publisher *publisher, struct tt_snapshot *snapshot)
 {
+    static const struct tt_measure row = {.name = "otel.sdk.metric_reader.collection.duration",
+                                          .unit = "s",
+                                          .help = "How long it took to collect all metrics",
+                                          .type = TT_METRIC_HISTOGRAM};
+
+    for (enum reader reader = 0; reader < READERS; reader++) {
+        struct tt_duration_counts counts;
+
+        tt_durations_get(&publisher->collections[reader], &counts);
+        tt_measure_add_labelled(snapshot, &row, &counts, reader_types[reader], "0");
+    }
+}
+
+static struct tt_snapshot *take(struct tt_publisher *publisher, enum reader reader)
+{
+    uint64_t begin = tt_now_ns();
     struct tt_snapshot *snapshot = publisher->ops.take(publisher->ops.context);
 
     pthread_mutex_lock(&publisher->using);
     if (snapshot)
         add_destinations(publisher, snapshot);
     pthread_mutex_unlock(&publisher->using);
+    if (snapshot)
+        add_collections(publisher, snapshot); /* those before this one */
+    tt_durations_add(&publisher->collections[reader], tt_now_ns() - begin);
     if (snapshot && snapshot->failed)
         tt_snapshot_free(&snapshot);
     return snapshot;
@@ -202,7 +229,7 @@ static void publish(struct tt_publisher *publisher)
 
     if (!path && !publisher->to.count)
         return;
-    snapshot = take(publisher);
+    snapshot = take(publisher, READER_PERIODIC);
     error = snapshot ? (path ? replace_file(path, snapshot) : 0) : -ENOMEM;
     if (error)
         tt_ratelog_warn(&publisher->failures, TT_RATELOG_S, "cannot write the metrics%s%s: %s",
@@ -386,7 +413,7 @@ static void serve_metrics(void *context, const struct tt_httpd_request *request,
         return;
     }
     scrape->publisher = publisher;
-    scrape->snapshot = take(publisher);
+    scrape->snapshot = take(publisher, READER_PAGE);
     if (!scrape->snapshot) {
         end_scrape(scrape);
         refuse(reply, "out of memory\n");

@@ -28,6 +28,7 @@ struct tt_points {
     struct tt_compressor *compressor;
     struct tt_snapshot *accepted; /* delta: the last that was */
     _Atomic uint64_t exported, dropped_refused, dropped_timeout, dropped_error, requests, retries, bytes;
+    _Atomic uint64_t inflight;
     struct tt_durations durations[TT_OPERATIONS];
     struct tt_ratelog failures, partial;
 };
@@ -148,6 +149,7 @@ void tt_points_get_stats(const struct tt_points *points, struct tt_points_stats 
         .requests = atomic_load(&points->requests),
         .retries = atomic_load(&points->retries),
         .bytes = atomic_load(&points->bytes),
+        .inflight = atomic_load(&points->inflight),
     };
     for (enum tt_operation how = 0; how < TT_OPERATIONS; how++)
         tt_durations_get(&points->durations[how], &stats->durations[how]);
@@ -205,7 +207,9 @@ static bool post(struct tt_points *points, uint8_t *data, size_t size, long n)
         fail(points, &points->dropped_error, n, "out of memory");
         return false;
     }
+    atomic_store(&points->inflight, (uint64_t)n);
     tt_http_post(points->http, &http, &reply);
+    atomic_store(&points->inflight, 0);
     return count_reply(points, &reply, n, begin);
 }
 

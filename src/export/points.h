@@ -22,6 +22,7 @@ struct tt_points_config {
 
 struct tt_points_stats {
     uint64_t exported, dropped_refused, dropped_timeout, dropped_error; /* points */
+    uint64_t inflight; /* of the request that is on its way */
     uint64_t requests, retries, bytes;
     struct tt_duration_counts durations[TT_OPERATIONS]; /* of requests with their retries, and of lines */
 };

@@ -244,6 +244,9 @@ def test_itself(bed):
     between("otel_sdk_processor_log_queue_capacity", "exporters", 0, "logs", "capacity")
     between("otel_sdk_exporter_operation_duration_seconds_count", "exporters", 0, "figures", "operations",
             otel_component_type="otlp_json_file_span_exporter")
+    reader = metrics.select("otel_sdk_metric_reader_collection_duration_seconds_count",
+                            otel_component_type="prometheus_http_text_metric_exporter")
+    check(sum(v for _, v, _ in reader) >= 1, "how long it took to collect the metrics before", reader)
     between("otel_sdk_log_created_total", "logs", "made")
     for name in ("otel_sdk_exporter_span_inflight", "otel_sdk_processor_span_queue_size"):
         check(0 <= metrics.sum(name) <= metrics.sum("otel_sdk_processor_span_queue_capacity"), name, metrics.sum(name))

@@ -63,10 +63,50 @@ static void test_independent(void **state)
     tt_series_table_free(&numbers.table);
 }
 
+/* How long collecting took is told by the next collection. */
+static void test_collections(void **state)
+{
+    static const char name[] = "otel_sdk_metric_reader_collection_duration_seconds_count{otel_component_type="
+                               "\"periodic_metric_reader\",otel_component_name=\"0\"} ";
+    struct numbers numbers = {.table = tt_series_table_new(100, false)};
+    const struct tt_publisher_ops ops = {.take = take, .context = &numbers};
+    _cleanup_(tt_publisher_free) struct tt_publisher *publisher = NULL;
+    struct tt_options options;
+    char path[64], text[65536], *error = NULL;
+    char *const argv[] = {"--metrics-file", path, "--metrics-interval", "100ms", NULL};
+    uint64_t begin = server_ms();
+    unsigned long counted = 0;
+
+    snprintf(path, sizeof(path), "/tmp/tt-publish-%d.prom", getpid());
+    assert_int_equal(tt_options_parse(&options, TT_COMMAND_RUN, argv, NULL, &error), 0);
+    assert_int_equal(tt_publisher_new(&options, &ops, true, &publisher), 0);
+    while (counted < 3) {
+        FILE *file = fopen(path, "r");
+        size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+        const char *found;
+
+        text[size] = '\0';
+        found = strstr(text, name);
+        counted = found ? strtoul(found + strlen(name), NULL, 10) : 0;
+        if (file)
+            fclose(file);
+        if (server_ms() - begin > 8000)
+            fail_msg("only %lu collections told", counted);
+        usleep(2000);
+    }
+    assert_true(counted < numbers.taken);
+    tt_publisher_stop(publisher);
+    tt_publisher_free(&publisher);
+    unlink(path);
+    tt_options_free(&options);
+    tt_series_table_free(&numbers.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_independent),
+        cmocka_unit_test(test_collections),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
