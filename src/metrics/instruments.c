@@ -31,6 +31,7 @@ enum {
     EDGES_CLIENT = EDGES_SERVER + TT_HISTOGRAM_SLOTS(TT_ARRAY_SIZE(edge_bounds)),
     EDGES_SLOTS = EDGES_CLIENT + TT_HISTOGRAM_SLOTS(TT_ARRAY_SIZE(edge_bounds)),
 };
+enum { EVENTS_LOST, EVENTS_LATENCY, EVENTS_SLOTS = EVENTS_LATENCY + RPC_SLOTS };
 
 #define RPC_LABELS                                                                                           \
     [TT_RPC_SYSTEM] = {"rpc.system.name", .fixed = "tango"},                                                 \
@@ -41,6 +42,11 @@ enum {
     [TT_RPC_ERROR] = {"error.type", .level = TT_LABEL_COARSE},                                               \
     [TT_RPC_DEVICE] = {"tango.operation.target", .level = TT_LABEL_FINE},                                    \
     [TT_RPC_ATTRIBUTE] = {"tango.attribute.name", .level = TT_LABEL_FINE}
+
+#define OWN_LABELS                                                                                           \
+    [TT_OWN_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE}, [TT_OWN_DEVICE] = {                   \
+                                                                           "tango.operation.target",         \
+                                                                           .level = TT_LABEL_FINE}
 
 const struct tt_family tt_families[TT_FAMILIES] = {
     [TT_FAMILY_CLIENT] = {.labels = {RPC_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
@@ -58,6 +64,13 @@ const struct tt_family tt_families[TT_FAMILIES] = {
                                     [TT_EDGES_TYPE] = {"connection_type"}},
                          .slots = EDGES_SLOTS,
                          .histograms = 2},
+    [TT_FAMILY_POLLING] = {.labels = {OWN_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
+    [TT_FAMILY_EVENTS] =
+        {.labels = {OWN_LABELS, [TT_OWN_TYPE] = {"tango.event.type", .level = TT_LABEL_COARSE},
+                    [TT_OWN_CLIENT] = {"tango.client.name", .level = TT_LABEL_COARSE}},
+         .slots = EVENTS_SLOTS,
+         .histograms = 1},
+    [TT_FAMILY_MONITOR] = {.labels = {OWN_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
     [TT_FAMILY_CLASSES] = {.labels = {[TT_DEVICES_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE}},
                            .slots = 1},
     [TT_FAMILY_DEVICES] = {.labels = {[TT_DEVICES_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE},
@@ -155,6 +168,41 @@ const struct tt_instrument tt_instruments[TT_INSTRUMENTS] = {
                         .bounds = edge_bounds,
                         .bound_count = TT_ARRAY_SIZE(edge_bounds),
                         .histogram = 1},
+    [TT_POLLING_LATENESS] = {.family = TT_FAMILY_POLLING,
+                             .type = TT_METRIC_HISTOGRAM,
+                             .name = "tango.polling.lateness",
+                             .unit = "s",
+                             .help = "How much later than planned objects were polled; 0: not later",
+                             .slot = RPC_DURATION,
+                             .present = RPC_DURATION,
+                             .bounds = rpc_bounds,
+                             .bound_count = TT_ARRAY_SIZE(rpc_bounds)},
+    [TT_EVENT_LATENCY] = {.family = TT_FAMILY_EVENTS,
+                          .type = TT_METRIC_HISTOGRAM,
+                          .name = "tango.event.latency",
+                          .unit = "s",
+                          .help = "Time from the push of an event to its receipt",
+                          .slot = EVENTS_LATENCY,
+                          .present = EVENTS_LATENCY,
+                          .bounds = rpc_bounds,
+                          .bound_count = TT_ARRAY_SIZE(rpc_bounds)},
+    [TT_EVENT_LOST] = {.family = TT_FAMILY_EVENTS,
+                       .type = TT_METRIC_COUNTER,
+                       .name = "tango.event.lost",
+                       .unit = "{event}",
+                       .help = "Events that should have come before those received",
+                       .slot = EVENTS_LOST,
+                       .present = EVENTS_LOST},
+    [TT_MONITOR_WAIT] = {.family = TT_FAMILY_MONITOR,
+                         .type = TT_METRIC_HISTOGRAM,
+                         .name = "tango.monitor.wait",
+                         .unit = "s",
+                         .help =
+                             "How long requests waited for a monitor, of those that are told (--detail full)",
+                         .slot = RPC_DURATION,
+                         .present = RPC_DURATION,
+                         .bounds = rpc_bounds,
+                         .bound_count = TT_ARRAY_SIZE(rpc_bounds)},
     [TT_DEVICES] = {.family = TT_FAMILY_CLASSES,
                     .type = TT_METRIC_UPDOWN,
                     .name = "tango.devices",

@@ -15,8 +15,11 @@ enum tt_family_id {
     TT_FAMILY_SERVER,            /* calls, as their servers see them */
     TT_FAMILY_CLIENT_UNMEASURED, /* those whose duration is a bound only */
     TT_FAMILY_SERVER_UNMEASURED,
-    TT_FAMILY_SPANS,   /* what Tempo calls span metrics */
-    TT_FAMILY_EDGES,   /* what Tempo calls a service graph */
+    TT_FAMILY_SPANS, /* what Tempo calls span metrics */
+    TT_FAMILY_EDGES, /* what Tempo calls a service graph */
+    TT_FAMILY_POLLING,
+    TT_FAMILY_EVENTS,  /* as they are received */
+    TT_FAMILY_MONITOR, /* requests that waited for one */
     TT_FAMILY_CLASSES, /* of devices */
     TT_FAMILY_DEVICES, /* has no instrument: the devices known, in a table of their own */
     TT_FAMILY_USAGE,   /* the same: who asks whom (usage.h) */
@@ -84,6 +87,10 @@ enum tt_instrument_id {
     TT_EDGE_FAILED,
     TT_EDGE_SERVER,
     TT_EDGE_CLIENT,
+    TT_POLLING_LATENESS,
+    TT_EVENT_LATENCY,
+    TT_EVENT_LOST,
+    TT_MONITOR_WAIT,
     TT_DEVICES,
     TT_INSTRUMENTS,
 };
@@ -103,6 +110,7 @@ enum {
 };
 enum { TT_SPANS_SERVICE, TT_SPANS_NAME, TT_SPANS_KIND, TT_SPANS_STATUS };
 enum { TT_EDGES_CLIENT, TT_EDGES_SERVER, TT_EDGES_TYPE };
+enum { TT_OWN_CLASS, TT_OWN_DEVICE, TT_OWN_TYPE, TT_OWN_CLIENT };
 enum { TT_DEVICES_CLASS, TT_DEVICES_NAME };
 
 enum { TT_USAGE_DEVICE, TT_USAGE_CLASS, TT_USAGE_CLIENT, TT_USAGE_OPERATION, TT_USAGE_LABELS };

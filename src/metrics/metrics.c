@@ -305,6 +305,63 @@ static void count_span(struct tt_metrics *metrics, const struct facts *facts)
     observe(metrics, series, TT_SPAN_LATENCY, facts);
 }
 
+/* ---- what is Tango's own ---- */
+
+static const struct tt_otel_attribute *attribute(const struct tt_otel_span *span, enum tt_attr attr)
+{
+    for (size_t i = 0; i < span->attribute_count; i++)
+        if (span->attributes[i].key == tt_attr_rows[attr].key)
+            return &span->attributes[i];
+    return NULL;
+}
+
+/* Numbers that spans carry. */
+static const struct {
+    int kind;
+    enum tt_attr attr;
+    enum tt_family_id family;
+    enum tt_instrument_id instrument;
+    unsigned ns; /* of one of the attribute's unit; 0: a count */
+} own_metrics[] = {
+    {INTERNAL, TT_ATTR_POLLING_LATE, TT_FAMILY_POLLING, TT_POLLING_LATENESS, 1000},
+    {CONSUMER, TT_ATTR_EVENT_LATENCY, TT_FAMILY_EVENTS, TT_EVENT_LATENCY, 1000},
+    {CONSUMER, TT_ATTR_EVENT_LOST, TT_FAMILY_EVENTS, TT_EVENT_LOST, 0},
+    {SERVER, TT_ATTR_TIME_MONITOR, TT_FAMILY_MONITOR, TT_MONITOR_WAIT, 1},
+};
+
+static void count_own(struct tt_metrics *metrics, const struct facts *facts)
+{
+    const struct tt_otel_span *span = facts->span;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(own_metrics); i++) {
+        bool is_event = own_metrics[i].family == TT_FAMILY_EVENTS;
+        const struct tt_otel_attribute *value = span->kind == own_metrics[i].kind
+                                                    ? attribute(span, own_metrics[i].attr)
+                                                    : NULL;
+        const struct tt_otel_attribute *type = value && is_event ? attribute(span, TT_ATTR_EVENT_TYPE) : NULL;
+        const char *values[TT_LABELS_MAX] = {NULL};
+        struct tt_series *series;
+
+        if (!value)
+            continue;
+        values[TT_OWN_CLASS] = is_event ? NULL : span->resource->class_name; /* not the receiver's */
+        values[TT_OWN_DEVICE] = !metrics->config.device ? NULL
+                                : is_event              ? facts->target
+                                                        : span->resource->instance;
+        values[TT_OWN_TYPE] = type ? type->value.string : NULL;
+        values[TT_OWN_CLIENT] = is_event ? span->resource->service_name : NULL;
+        series = series_of(metrics, own_metrics[i].family, values, span->start);
+        if (series && own_metrics[i].ns) {
+            struct facts one = *facts;
+
+            one.ns = value->value.integer > 0 ? (uint64_t)value->value.integer * own_metrics[i].ns : 0;
+            observe(metrics, series, own_metrics[i].instrument, &one);
+        } else if (series && value->value.integer > 0) {
+            add(series, own_metrics[i].instrument, (uint64_t)value->value.integer);
+        }
+    }
+}
+
 /* ---- edges of the service graph ---- */
 
 #define USER    "user" /* Tempo's name of who begins a trace with a SERVER span */
@@ -374,6 +431,7 @@ void tt_metrics_span(struct tt_metrics *metrics, const struct tt_otel_span *span
         metrics->newest = span->end;
     if (metrics->config.spans)
         count_span(metrics, &facts);
+    count_own(metrics, &facts);
     if (span->kind != CLIENT && span->kind != SERVER)
         return;
     /* One that has a server's side is counted with it, as soon as its class is known. */

@@ -52,7 +52,7 @@ struct tt_series_key {
  * is left out. */
 void tt_series_key(struct tt_series_key *key, enum tt_family_id family, const char *const *values);
 
-#define TT_SERIES_LAST 24 /* of these, for what stands for all others */
+#define TT_SERIES_LAST 28 /* of these, for what stands for all others */
 
 /* At most `max` series (64 or more), an eighth of them for `reserved` ones only. `exponential`: series have
  * room for exponential buckets. NULL when out of memory. */

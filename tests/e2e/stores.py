@@ -3,6 +3,7 @@
 They are built once (tests/e2e/backends/compile). Data are throw-away: they are killed, not asked to end, which takes some of
 them many seconds.
 """
+import base64
 import collections
 import json
 import os
@@ -178,6 +179,21 @@ class Prometheus(Store):
         return [(series["seriesLabels"], e["labels"], float(e["value"])) for series in found for e in series["exemplars"]]
 
 
+NUMBERS = {name: number for names in (
+    ("SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER",
+     "SPAN_KIND_CONSUMER"), ("STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR")) for number, name in enumerate(names)}
+
+
+def as_otlp(value):
+    """JSON of protobuf, which Tempo answers with, as OTLP has it: ids in hex, kinds and codes as numbers."""
+    if isinstance(value, list):
+        return [as_otlp(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: base64.b64decode(v).hex() if k in ("traceId", "spanId", "parentSpanId") else
+            NUMBERS[v] if k in ("kind", "code") else as_otlp(v) for k, v in value.items()}
+
+
 class Tempo(Store):
     """Traces and TraceQL; its metrics-generator writes to a Prometheus. The binary is given: it is no Go module."""
 
@@ -191,7 +207,8 @@ class Tempo(Store):
 
     def spans(self, trace):
         answer = request(self.url("http", "/api/v2/traces/" + trace), headers={"Accept": "application/json"})
-        return list(otlp.spans_of_request(json.loads(answer.body)["trace"])) if answer.status == 200 else []
+        check(answer.status == 200, "a trace of Tempo: %d" % answer.status, answer.body[:300])
+        return list(otlp.spans_of_request(as_otlp(json.loads(answer.body)["trace"])))
 
     def search(self, query, since, limit=10000):
         """Traces that a TraceQL query finds since then (unix seconds)."""

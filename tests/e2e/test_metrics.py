@@ -335,6 +335,32 @@ def test_unmeasured(bed):
                                                                           total["end_unknown"]))
 
 
+def test_own(bed):
+    """Polling, events and monitors: the numbers that the spans carry."""
+    seen = collections.Counter()
+    for name in ("events", "waits", "callbacks"):
+        path, text = bed.path(name + ".jsonl"), bed.path(name + ".prom")
+        code, _, err = agents.command("replay", os.path.join(ROOT, "tests", "golden", name + ".ttr"), "--export", "file:" + path,
+                                      "--sampling-background", "1", "--metrics-device", "--metrics-file", text)
+        equal(code, 0, "exit code (stderr %r)" % err)
+        with open(text) as f:
+            metrics = scrape.Metrics(f.read())
+        spans = otlp.load(path)
+        for metric, kind, key, unit in (("tango_polling_lateness_seconds", otlp.INTERNAL, "tango.polling.late_us", 1e-6),
+                                        ("tango_event_latency_seconds", otlp.CONSUMER, "tango.event.latency_us", 1e-6),
+                                        ("tango_monitor_wait_seconds", otlp.SERVER, "tango.time.monitor_ns", 1e-9)):
+            of = [s for s in spans if s.kind == kind and key in s.attrs]
+            devices = collections.Counter((s.resource["service.instance.id"] if kind != otlp.CONSUMER else
+                                           s.attrs["tango.operation.target"],) for s in of)
+            equal(metrics.by(metric + "_count", "tango_operation_target"), devices, "%s of %s" % (metric, name))
+            total = sum(max(s.attrs[key], 0) for s in of) * unit
+            check(abs(metrics.sum(metric + "_sum") - total) < 1e-9, metric, metrics.sum(metric + "_sum"), total)
+            seen[metric] += len(of)
+        equal(metrics.sum("tango_event_lost_total"), sum(s.attrs.get("tango.event.lost", 0) for s in spans), "events lost")
+    check(len(seen) == 3 and all(seen.values()), "each was seen", seen)
+    figure(", ".join("%s %d" % one for one in sorted(seen.items())))
+
+
 def test_health(bed):
     """/healthz: alive. /readyz: probes, events, and an exporter that was heard."""
     need_agent()

@@ -142,6 +142,62 @@ static void test_unmeasured_for_tempo(void **state)
     tt_metrics_free(&metrics);
 }
 
+static void number(struct fixture *f, enum tt_attr attr, int64_t value)
+{
+    f->attributes[f->span.attribute_count++] = (struct tt_otel_attribute){
+        .key = tt_attr_rows[attr].key, .type = TT_OTEL_INT, .value.integer = value};
+}
+
+/* What spans tell of polling, events and monitors. */
+static void test_own(void **state)
+{
+    struct tt_metrics *metrics = fixture_metrics(&(struct tt_metrics_config){0});
+    struct tt_metrics *devices = fixture_metrics(&(struct tt_metrics_config){.device = true});
+    static const int64_t late_us[] = {-20000, 300, 70000};
+    struct fixture f;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(late_us); i++) {
+        fixture_call(&f, KIND_SERVER, "Camera", "scan", "c/1/1", "Arm", NULL, 5);
+        f.span.kind = KIND_INTERNAL;
+        number(&f, TT_ATTR_POLLING_LATE, late_us[i]);
+        tt_metrics_span(metrics, &f.span);
+        tt_metrics_span(devices, &f.span);
+    }
+    assert_true(metric(metrics, "tango_polling_lateness_seconds_count{tango_device_class=\"Camera\"} ") == 3);
+    assert_true(metric(metrics, "tango_polling_lateness_seconds_sum{tango_device_class=\"Camera\"} ") ==
+                0.0703);
+    assert_true(
+        metric(metrics,
+               "tango_polling_lateness_seconds_bucket{tango_device_class=\"Camera\",le=\"0.0001\"} ") == 1);
+    assert_true(metric(devices,
+                       "tango_polling_lateness_seconds_count{tango_device_class=\"Camera\",tango_operation_"
+                       "target=\"c/1/1\"} ") == 3);
+
+    for (int i = 0; i < 2; i++) {
+        fixture_call(&f, KIND_CLIENT, "scan", NULL, "c/1/1", "Arm", NULL, 5);
+        f.span.kind = 5; /* CONSUMER */
+        fixture_string(&f, TT_ATTR_EVENT_TYPE, "change");
+        number(&f, TT_ATTR_EVENT_LATENCY, 1500);
+        if (i)
+            number(&f, TT_ATTR_EVENT_LOST, 7);
+        tt_metrics_span(metrics, &f.span);
+    }
+#define EVENT "{tango_event_type=\"change\",tango_client_name=\"scan\"} "
+    assert_true(metric(metrics, "tango_event_latency_seconds_sum" EVENT) == 0.003);
+    assert_true(metric(metrics, "tango_event_lost_total" EVENT) == 7);
+
+    fixture_call(&f, KIND_SERVER, "Camera", "scan", "c/1/1", "Arm", NULL, 5);
+    tt_metrics_span(metrics, &f.span); /* did not wait, or it is not told */
+    number(&f, TT_ATTR_TIME_MONITOR, 2000000);
+    tt_metrics_span(metrics, &f.span);
+    assert_true(metric(metrics, "tango_monitor_wait_seconds_count{tango_device_class=\"Camera\"} ") == 1);
+    assert_true(metric(metrics, "tango_monitor_wait_seconds_sum{tango_device_class=\"Camera\"} ") == 0.002);
+    /* They are no calls. */
+    assert_true(metric(metrics, CALLS("rpc_server_call_duration_seconds_count", "")) == -1);
+    tt_metrics_free(&metrics);
+    tt_metrics_free(&devices);
+}
+
 #define EDGE(suffix, labels) "traces_service_graph_request_" suffix "{" labels "} "
 #define SCAN_CAMERA          "client=\"scan\",server=\"Camera\""
 
@@ -447,12 +503,19 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_labels),     cmocka_unit_test(test_buckets),
-        cmocka_unit_test(test_unmeasured), cmocka_unit_test(test_unmeasured_for_tempo),
-        cmocka_unit_test(test_edges),      cmocka_unit_test(test_device_edges),
-        cmocka_unit_test(test_devices),    cmocka_unit_test(test_exemplars),
-        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_overflow_of_names),
-        cmocka_unit_test(test_eviction),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_own),
+        cmocka_unit_test(test_unmeasured),
+        cmocka_unit_test(test_unmeasured_for_tempo),
+        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_device_edges),
+        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_overflow_of_names),
+        cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_cost),
     };
 
