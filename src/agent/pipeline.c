@@ -174,7 +174,7 @@ static void export_log(void *context, struct tt_otel_log *log)
 {
     struct tt_pipeline *pipeline = context;
 
-    tt_otel_limit_log(log, &pipeline->limits);
+    tt_otel_limit_log(log, &pipeline->log_limits);
     for (size_t i = 0; i < pipeline->exporter_count; i++)
         tt_exporter_log(pipeline->exporters[i], log);
     for (size_t i = 0; i < pipeline->tail_count; i++)
@@ -588,7 +588,13 @@ void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipelin
     pipeline->with_logs = config->options->logs;
     pipeline->log_rate = config->options->log_rate;
     pipeline->limits = (struct tt_otel_limits){
-        config->options->attribute_length, config->options->attribute_count, config->options->event_count};
+        .length = config->options->attribute_length,
+        .attributes = config->options->attribute_count,
+        .events = config->options->event_count,
+        .event_attributes = config->options->event_attribute_count,
+    };
+    pipeline->log_limits = (struct tt_otel_limits){.length = config->options->log_attribute_length,
+                                                   .attributes = config->options->log_attribute_count};
     tt_calls_configure(pipeline->calls, pipeline->with_logs * config->options->calls_open * TT_NS_PER_MS,
                        pipeline->with_logs * config->options->calls_wait * TT_NS_PER_MS);
 }

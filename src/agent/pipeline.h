@@ -105,9 +105,10 @@ struct tt_pipeline {
     uint64_t unknown;             /* of these because their process ended before it was looked at */
     bool with_logs;               /* they are wanted */
     struct tt_otel_limits limits; /* of what is exported */
-    unsigned log_rate;            /* log records per second and process; 0: no limit */
-    uint64_t logs, logs_hidden;   /* made; not exported because not asked for */
-    uint64_t logs_limited;        /* dropped because their process wrote more than log_rate */
+    struct tt_otel_limits log_limits;
+    unsigned log_rate;          /* log records per second and process; 0: no limit */
+    uint64_t logs, logs_hidden; /* made; not exported because not asked for */
+    uint64_t logs_limited;      /* dropped because their process wrote more than log_rate */
 };
 
 struct tt_otlp_options;

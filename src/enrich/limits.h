@@ -7,9 +7,10 @@
 #include "enrich/otel.h"
 
 struct tt_otel_limits {
-    unsigned length;     /* bytes of a string value; 0: no limit, as with the others */
-    unsigned attributes; /* of a span or log record */
-    unsigned events;     /* of a span */
+    unsigned length;           /* bytes of a string value; 0: no limit, as with the others */
+    unsigned attributes;       /* of a span or log record */
+    unsigned events;           /* of a span .. */
+    unsigned event_attributes; /* .. and attributes of each */
 };
 
 /* What is left out is counted in the span; out of memory leaves a value whole. */

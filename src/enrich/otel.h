@@ -33,6 +33,7 @@ struct tt_otel_event {
     const char *name;
     struct tt_otel_attribute *attributes;
     size_t attribute_count;
+    uint32_t dropped_attributes;
 };
 
 /* To a span of another trace, or one that is no ancestor. */

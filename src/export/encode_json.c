@@ -104,6 +104,7 @@ static void write_events(struct tt_json *json, const struct tt_otel_span *span)
         tt_json_uint_string(json, "timeUnixNano", event->time);
         tt_json_string(json, "name", event->name ? event->name : "");
         tt_json_attributes(json, event->attributes, event->attribute_count);
+        write_count(json, "droppedAttributesCount", event->dropped_attributes);
         tt_json_object_end(json);
     }
     tt_json_array_end(json);

@@ -13,7 +13,7 @@ enum { ARRAY_VALUES = 1 };
 enum { PAIR_KEY = 1, PAIR_VALUE };
 enum { SCOPE_NAME = 1, SCOPE_VERSION };
 enum { RESOURCE_ATTRIBUTES = 1 };
-enum { EVENT_TIME = 1, EVENT_NAME, EVENT_ATTRIBUTES };
+enum { EVENT_TIME = 1, EVENT_NAME, EVENT_ATTRIBUTES, EVENT_DROPPED_ATTRIBUTES };
 enum { LINK_TRACE_ID = 1, LINK_SPAN_ID };
 enum { STATUS_MESSAGE = 2, STATUS_CODE };
 enum {
@@ -329,6 +329,7 @@ static void put_events(struct tt_back *back, const struct tt_otel_span *span)
         const struct tt_otel_event *event = &span->events[i];
         size_t before = tt_back_size(back);
 
+        put_number(back, EVENT_DROPPED_ATTRIBUTES, event->dropped_attributes);
         put_attributes(back, EVENT_ATTRIBUTES, event->attributes, event->attribute_count);
         put_text(back, EVENT_NAME, event->name);
         put_fixed64(back, EVENT_TIME, event->time);

@@ -57,7 +57,7 @@ static void test_length(void **state)
 
 static void test_counts(void **state)
 {
-    const struct tt_otel_limits limits = {.attributes = 3, .events = 1};
+    const struct tt_otel_limits limits = {.attributes = 3, .events = 1, .event_attributes = 1};
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
     struct tt_otel_span *span = make(resource);
     size_t count = span->attribute_count;
@@ -68,6 +68,8 @@ static void test_counts(void **state)
     assert_int_equal(span->dropped_attributes, count - 3);
     assert_int_equal(span->event_count, 1);
     assert_int_equal(span->dropped_events, 0);
+    assert_int_equal(span->events[0].attribute_count, 1);
+    assert_true(span->events[0].dropped_attributes > 0);
     log->attributes = tt_arena_alloc(&log->arena, 5 * sizeof(*log->attributes));
     for (log->attribute_count = 0; log->attribute_count < 5; log->attribute_count++)
         log->attributes[log->attribute_count] = int_attribute("number", 1);

@@ -62,6 +62,7 @@ static struct tt_otel_span *span_with_everything(struct tt_otel_resource *resour
     add_attribute(span, string_attribute("quoted", "\"\\\n\x01 \xc3\xa9"));
     span->dropped_attributes = 3;
     span->dropped_events = 2;
+    span->events[0].dropped_attributes = 4;
     span->links = tt_arena_alloc(&span->arena, sizeof(span->links[0]));
     memcpy(span->links[0].trace_id, "fedcba9876543210", 16);
     memcpy(span->links[0].span_id, "HGFEDCBA", 8);
@@ -85,6 +86,7 @@ static void check_span(const Tt__Otlp__Span *span)
     assert_int_equal(span->end_time_unix_nano, FIXTURE_TIME + 1244000);
     assert_int_equal(span->dropped_attributes_count, 3);
     assert_int_equal(span->dropped_events_count, 2);
+    assert_int_equal(span->events[0]->dropped_attributes_count, 4);
     assert_int_equal(span->status->code, 2);
     assert_string_equal(span->status->message, "API_CommandNotFound: 45 " TT_UTF8_REPLACEMENT "C");
     assert_int_equal(span->n_links, 1);
@@ -402,7 +404,7 @@ static void test_json_golden(void **state)
         "\"droppedAttributesCount\":3,\"events\":[{\"timeUnixNano\":\"1704110400001244000\",\"name\":\"exception\","
         "\"attributes\":[{\"key\":\"exception.type\",\"value\":{\"stringValue\":\"Tango::DevFailed\"}},"
         "{\"key\":\"exception.message\",\"value\":{\"stringValue\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
-        "C\"}}]}],"
+        "C\"}}],\"droppedAttributesCount\":4}],"
         "\"droppedEventsCount\":2,\"links\":[{\"traceId\":\"66656463626139383736353433323130\","
         "\"spanId\":\"4847464544434241\"}],\"status\":{\"message\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
         "C\",\"code\":2}}],"

@@ -221,7 +221,8 @@ static void test_opentelemetry(void **state)
                    "OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=zstd",
                    "OTEL_BLRP_MAX_QUEUE_SIZE=7", "OTEL_BSP_SCHEDULE_DELAY=20",
                    "OTEL_METRIC_EXPORT_TIMEOUT=900", "OTEL_LOG_LEVEL=WARN", "OTEL_ATTRIBUTE_COUNT_LIMIT=9",
-                   "OTEL_SPAN_EVENT_COUNT_LIMIT=2"));
+                   "OTEL_SPAN_EVENT_COUNT_LIMIT=2", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT=3",
+                   "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT=40"));
     assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 3000);
     assert_int_equal(o.otlp_of[TT_OTLP_LOGS].timeout, 50);
     assert_int_equal(o.otlp_of[TT_OTLP_METRICS].timeout, 900);
@@ -241,6 +242,10 @@ static void test_opentelemetry(void **state)
     assert_int_equal(o.log_level, TT_LOG_WARN);
     assert_int_equal(o.attribute_count, 9);
     assert_int_equal(o.event_count, 2);
+    assert_int_equal(o.event_attribute_count, 3);
+    assert_int_equal(o.attribute_length, 0);
+    assert_int_equal(o.log_attribute_length, 40);
+    assert_int_equal(o.log_attribute_count, 9); /* of OTEL_ATTRIBUTE_COUNT_LIMIT: for both */
     tt_options_free(&o);
 
     o = parse(ARGS(), ARGS("TANGOTRACE_SPOOL_DIR=/var/lib/x", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"));
@@ -597,7 +602,7 @@ static void test_inherits(void **state)
         assert_true(to->type == OPTION_TEXT || to->type == OPTION_COUNT || to->type == OPTION_DURATION ||
                     to->type == OPTION_CHOICE);
     }
-    assert_int_equal(rows, 3 * 7 + 3);
+    assert_int_equal(rows, 3 * 7 + 3 + 2);
     assert_int_equal(options.otlp_of[TT_OTLP_TRACES].timeout, 7000);
     assert_int_equal(options.otlp_of[TT_OTLP_LOGS].timeout, 3000);
     assert_string_equal(options.otlp_of[TT_OTLP_METRICS].headers, "a=b");
