@@ -29,6 +29,14 @@ function store(info) {
     info.age_seconds ? ["remembered for", `${duration(info.age_seconds * 1e9)} at most (--view-age)`] : null, ["made room", `${count(s.left_spans)} spans, ${count(s.left_logs)} log records, ${count(s.left_points)} counts`], s.refused ? ["not understood", count(s.refused)] : null]));
 }
 
+// The process that serves what one looks at.
+function itself(page) {
+  if (!page) return null;
+  return h("section", { class: "card", "aria-labelledby": "a-page" }, h("h2", { id: "a-page" }, "This page"), facts([
+    ["process", `${page.pid}, without any right`], ["handed to it", `${count(page.spans)} spans, ${count(page.logs)} log records`], ["not taken in time", h("span", { class: page.dropped + page.dropped_logs ? "bad" : "" }, `${count(page.dropped)} spans, ${count(page.dropped_logs)} log records`)],
+    ["ended", page.ended ? h("span", { class: "bad" }, `${count(page.ended)} ${page.ended === 1 ? "time" : "times"}, the last time: ${page.why}; what it had is gone, tracing went on`) : "never since the agent's start"]]));
+}
+
 function onwards() {
   return h("section", { class: "card", "aria-labelledby": "a-on" }, h("h2", { id: "a-on" }, "Longer than minutes, more than one host"),
     h("p", null, "This page remembers the last minutes of one host. The same spans, logs and metrics go to Tempo, Jaeger, Loki and Prometheus, by OTLP:"),
@@ -56,7 +64,7 @@ export function mount(root, context) {
           ["hits of probes", count(status.kernel.traps)], ["one hit", `${duration(status.trap_ns)}; ${duration(status.event_ns)} with an event`], ["together", `${percent(status.kernel.cost_seconds / up)} of one CPU, since the start`], ["ring buffer", bytes(status.ring_bytes)]])),
         h("section", { class: `card ${losses.length ? "bad-card" : ""}`, "aria-labelledby": "a-lost" }, h("h2", { id: "a-lost" }, "Lost"), losses.length ? facts(losses.map(([n, name, what]) => [name, `${count(n)}${what ? ` (${what})` : ""}`])) : h("p", null, "Nothing was lost.")),
         h("section", { class: "card", "aria-labelledby": "a-exporters" }, h("h2", { id: "a-exporters" }, "Where spans go"), (status.exporters ?? []).length ? h("ul", { class: "exporters" }, status.exporters.map((e) => h("li", null, h("b", null, e.name), e.gone ? " (taken away)" : "", facts([["delivered", `${count(e.figures.exported)} spans${e.logs ? `, ${count(e.logs.exported)} log records` : ""}`], ["waiting", count(e.figures.waiting)], e.figures.retries ? ["tried again", count(e.figures.retries)] : null, e.figures.spooled ? ["in the spool", `${count(e.figures.spooled)}, ${bytes(e.figures.spool_bytes)}`] : null, dropped(e.figures) ? ["dropped", h("span", { class: "bad" }, count(dropped(e.figures)))] : null])))) : h("p", null, "Only here.")),
-        store(context.info)),
+        itself(status.page), store(context.info)),
       h("section", { class: "card", "aria-labelledby": "a-processes" }, h("h2", { id: "a-processes" }, "Tango processes"),
         list?.processes?.length ? table({
           caption: "Tango processes", sort, onsort: (to) => { sort = to; update(); }, rows: list.processes,
