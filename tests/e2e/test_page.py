@@ -299,6 +299,35 @@ def test_empty(bed):
         quiet(browser)
 
 
+def test_quantiles(bed):
+    """A quantile of calls by several clients is that of all these calls together, everywhere on the page."""
+    mix = [("fast host:1", 900, 10), ("slow host:2", 60, 20), ("rare host:3", 40, 30)]  # client, calls, bucket of all of them
+    with pages.Page(bed) as page, Browser(bed.dir) as browser:
+        now = NOW()
+        page.send(pages.usage(now - 3 * 10**9, [("a/b/1", "Motor", client, "read", 10**6, 0, 10**6, 40) for client, _, _ in mix], pages.COUNTED))
+        page.send(pages.usage(now - 10**9, [("a/b/1", "Motor", client, "read", 10**6 + calls, 0, 2 * 10**6, bucket) for client, calls, bucket in mix]))
+
+        def told(**args):
+            return pages.ask(page.url + "api/usage?" + urllib.parse.urlencode(args))
+        whole = wait_for(lambda: (lambda u: u if u["rows"] else None)(told(buckets="1")), 10, "counts")
+        all_, bounds = whole["rows"][0], whole["bounds_ns"]
+        rows = told(by="client", buckets="pairs")["rows"]
+        equal(sorted((r["client"], r["calls"], r["buckets"]) for r in rows), sorted((c, n, [[b, n]]) for c, n, b in mix), "each for itself")
+        equal([n for n in all_["buckets"] if n], [900, 60, 40], "all together; nothing of what was counted before")
+        for name, bucket in (("p50", 10), ("p95", 20), ("p99", 30)):
+            check(bounds[bucket - 1] <= all_[name] <= bounds[bucket], "%s of the mix" % name, all_[name])
+        open_view(browser, page.url, "live?last=5m&level=device")
+        browser.wait("document.querySelector('.tiles')")
+        got = browser.js("import('/format.js').then(f => [0.5, 0.95, 0.99].map(q => f.quantile(%s, %s, q)))" % (json.dumps(rows), json.dumps(bounds)))
+        wanted = [all_[name] for name in ("p50", "p95", "p99")]
+        check(all(abs(a - b) <= 1 for a, b in zip(got, wanted)), "the page puts rows together as the agent does", got, wanted)
+        texts = browser.js("import('/format.js').then(f => %s.map(f.duration))" % json.dumps(wanted))
+        equal(browser.js("[...document.querySelectorAll('.tile dd')].slice(2, 5).map(e => e.innerText)"), texts, "the tiles")
+        equal(browser.js("[...document.querySelectorAll('.live tbody tr')[0].cells].slice(4, 7).map(e => e.innerText)"), texts, "the device's row")
+        check("p50 " in browser.js("document.querySelector('.edge title').textContent"), "an edge tells its median")
+        quiet(browser)
+
+
 def raw(port, data, seconds=8, until_end=True):
     """Whatever comes back for these bytes."""
     with socket.create_connection(("127.0.0.1", port), seconds) as s:
@@ -525,7 +554,7 @@ def test_apis(bed):
 
 
 def test_live(bed):
-    """A real agent and real Tango programs: what they do is seen while they do it; the page's end is nothing to the agent."""
+    """A real agent and real Tango programs: what they do is seen while they do it."""
     need_agent()
     database = parts.Database(bed)
     test = parts.tangotest(bed, database)
@@ -598,17 +627,8 @@ def test_live(bed):
         check(status["running"] and status["spans"] > 50 and not status["dropped"], "the page in the status", status)
         # A second one at the same port: said, and tracing goes on.
         other = agents.Agent(bed, *selects, "--view-listen", url.split("/")[2])
-        check("no page: %s: the port is in use by tt-page" % url.split("/")[2] in other.proc.stderr, "the port is taken", other.proc.stderr)
+        check("no page: %s: the port is in use by tangotrace" % url.split("/")[2] in other.proc.stderr, "the port is taken", other.proc.stderr)
         other.stop()
-        # Frozen, the page takes nothing: calls and their tracing go on; killed, it is a warning.
-        os.kill(status["pid"], signal.SIGSTOP)
-        spans = agent.status()["spans"]["made"]
-        wait_for(lambda: agent.status()["spans"]["made"] > spans + 100, 40, "spans while the page is frozen")
-        os.kill(status["pid"], signal.SIGKILL)
-        agent.proc.wait_text("the page ended", 20)
-        spans = agent.status()["spans"]["made"]
-        wait_for(lambda: agent.status()["spans"]["made"] > spans + 50, 40, "spans without a page")
-        check(not agent.status()["page"]["running"], "the status says that it is gone")
     finally:
         stop.set()
         caller.join()
