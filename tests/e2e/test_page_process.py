@@ -1,7 +1,9 @@
 """The process that serves the page: its end and the agent's, its certificates, its options anew, and what its load costs
 those who are traced."""
+import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -9,11 +11,14 @@ import time
 import page as pages
 import parts
 import plans
+import spans as otlp
 import truth
 from agent import Agent, command, need_agent
 from authority import Authority
+from bed import free_port
 from browser import Browser
-from harness import check, equal, figure, wait_for
+from harness import check, equal, figure, scaled, wait_for
+from test_reload import REFUSED, Configured
 
 
 def url_of(agent, place=-1):
@@ -78,7 +83,9 @@ def test_ends(bed):
     server = parts.tangotest(bed)
     agent = Agent(bed, "--view-listen", "127.0.0.1:0", "--select", "pid:%d" % server.pid, "--select", "mix")
     url = url_of(agent)
-    with Load(bed, server) as load:
+    with Load(bed, server) as load, Browser(bed.dir) as browser:
+        browser.go(url + "#/live")
+        browser.wait("document.querySelector('.tile dd') !== null", 20, "the view of whoever looks")
         before = wait_for(lambda: calls_told(url) > 500 and page_of(agent), 30, "calls in the page")
         equal((before["ended"], before["running"]), (0, True), "nothing has ended yet")
         waits = []
@@ -103,9 +110,12 @@ def test_ends(bed):
         served = sum(server.dispatched().values())
         told = calls_told(url)
         check(told < served / 2, "what was counted before it began is not told as of now", told, served)
-        with Browser(bed.dir) as browser:
-            browser.go(url + "#/agent")
-            browser.wait("document.querySelector('main').innerText.includes('3 times, the last time: it took nothing for 5 s')", 20)
+        # Who has it open sees it go on, without a touch; and how often it had to.
+        browser.wait("document.querySelector('.tile dd') !== null && document.querySelector('#foot .state').innerText === 'live'", 20, "the view goes on")
+        shown = browser.text("#foot")
+        browser.wait("document.querySelector('#foot').innerText !== %s" % json.dumps(shown), 20, "with what happens now")
+        browser.key("5")
+        browser.wait("document.querySelector('main').innerText.includes('3 times, the last time: it took nothing for 5 s')", 20)
     status = agent.status()
     code, out, _ = command("status", "--control", agent.control)
     check(code == 0 and "3 ends of its process" in out, "status tells it", out)
@@ -224,3 +234,176 @@ def test_certificates(bed):
         check("no page: " in agent.proc.stderr and words in agent.proc.stderr, "what is wrong with %s" % (args,), agent.proc.stderr)
         equal(page_of(agent), None, "no page")
         agent.stop()
+
+
+# ---- options anew -------------------------------------------------------------------------------------------------------
+
+def test_reload(bed):
+    """Every view-* option by SIGHUP while calls run: the page alone is started anew; what makes no sense is refused whole."""
+    need_agent()
+    server = parts.tangotest(bed)
+    bed.env.pop("TANGOTRACE_VIEW_LISTEN", None)  # stronger than the file
+    ports, path = [free_port() for _ in range(2)], bed.path("spans.jsonl")
+    base = 'select: ["pid:%d", mix]\nexport: ["file:%s"]\n' % (server.pid, path)
+    here, there = ("http://127.0.0.1:%d/" % port for port in ports)
+    own = Authority(bed, "ca").issue("page", extensions="subjectAltName=IP:127.0.0.1")
+
+    def at(address, *more):
+        return base + "\n".join(("view-listen: '%s'" % address,) + more) + "\n"
+
+    c = Configured(bed, at("127.0.0.1:%d" % ports[0], "view-memory: 8M"), "--sampling-background", "1")
+
+    def info(url, headers=None):
+        try:
+            status, _, body = pages.get(url + "api/info", headers)
+        except OSError:
+            return None
+        return json.loads(body) if status == 200 else status
+
+    def pid():
+        return page_of(c.agent)["pid"]
+
+    with Load(bed, server, 500) as load:
+        equal(info(here)["store"]["size"] >> 20, 8, "its memory, MiB")
+        first = pid()
+        c.reload(at("127.0.0.1:%d" % ports[0], "view-memory: 8M", "log-rate: 77"))
+        equal(pid(), first, "the process, when nothing of the page has changed")
+        c.reload(at("127.0.0.1:%d" % ports[0], "view-memory: 16M", "view-age: 5m"))
+        new = wait_for(lambda: (lambda i: i if i and i["age_seconds"] == 300 else None)(info(here)), 15, "the new options")
+        equal(new["store"]["size"] >> 20, 16, "its memory, MiB")
+        wait_for(lambda: info(here)["store"]["taken_spans"], 15, "spans in the new one")
+        check(pid() != first and not is_page(first), "another process", pid(), first)
+        c.reload(at("127.0.0.1:%d" % ports[0], "view-token: abcdefghij0123456789"))
+        wait_for(lambda: info(here) == 401, 15, "the token to be wanted")
+        equal(info(here, {"Authorization": "Bearer abcdefghij0123456789"})["age_seconds"], 1800, "with it; and the age as by default")
+        c.reload(at("127.0.0.1:%d" % ports[1]))
+        wait_for(lambda: isinstance(info(there), dict), 15, "another port, without a token")
+        wait_for(lambda: info(here) is None, 5, "nothing at the old one")
+        # The same port at every address.
+        c.reload(at("0.0.0.0:%d" % ports[1]))
+        wait_for(lambda: info(there) == 401, 15, "a token is wanted there")
+        made = wait_for(lambda: page_of(c.agent), 5, "it")["url"].split("token=")[1]
+        # Refused whole: the page, and all else, as it was.
+        second = wait_for(pid, 5, "a process")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            for text, words in ((at("127.0.0.1:%d" % taken.getsockname()[1]), "the port is in use by"), (at("0.0.0.0:%d" % ports[1], "view-token: none"), "--view-token is none"),
+                                (at("127.0.0.1:%d" % ports[1], "view-certificate: %s" % own[0]), "are given together"), (at("127.0.0.1:%d" % ports[1], "view-memory: 5"), "view-memory"),
+                                (at("127.0.0.1:%d" % ports[1], "view-certificate: %s" % own[0], "view-key: /no/such"), "/no/such: No such file")):
+                c.write(text + "log-rate: 5\n")
+                c.hup(REFUSED)
+                check(words in c.agent.proc.stderr, "it says what is wrong: " + words, c.agent.proc.tail())
+        equal((pid(), info(there, {"Authorization": "Bearer " + made})["store"]["taken_spans"] > 0), (second, True), "the page is what it was")
+        # TLS, the token that was made stays; then nowhere, and back.
+        c.reload(at("0.0.0.0:%d" % ports[1], "view-certificate: %s" % own[0], "view-key: %s" % own[1]))
+        wait_for(lambda: curl(there.replace("http", "https") + "api/info", "-k", "-H", "Authorization: Bearer " + made)[1] == 200, 15, "TLS")
+        c.reload(at("none"))
+        wait_for(lambda: info(there) is None and page_of(c.agent) is None, 15, "no page any more")
+        c.reload(at("127.0.0.1:%d" % ports[0]))
+        wait_for(lambda: isinstance(info(here), dict), 15, "and again")
+        wait_for(lambda: info(here)["store"]["taken_spans"], 15, "with spans")
+        equal(page_of(c.agent)["ended"], 0, "none of these was an end")
+    final = c.agent.stop()
+    equal(final["lost"], 0, "lost")
+    load.check(otlp.load(path))
+
+
+# ---- cost ---------------------------------------------------------------------------------------------------------------
+
+CALLS = scaled("TT_PAGE_CALLS", 6000)
+PATHS = ("api/info", "api/traces?limit=300", "api/usage?by=device,client&buckets=1", "app.js", "api/names", "api/traces?q=%7Bduration%3E1ns%7D")
+
+
+class Abuse:
+    """100 clients who ask without a break, 40 who ask for much and read nothing, 20 who listen."""
+
+    def __init__(self, url):
+        self.url, self.port = url, int(url.split(":")[2].rstrip("/"))
+        self.stop, self.counts, self.lock = threading.Event(), {}, threading.Lock()
+        self.threads = [threading.Thread(target=self._ask, args=(i,)) for i in range(100)] + [threading.Thread(target=self._hold)]
+
+    def _ask(self, number):
+        while not self.stop.is_set():
+            try:
+                status = pages.get(self.url + PATHS[number % len(PATHS)], seconds=20)[0]
+            except OSError as error:
+                status = type(error).__name__
+            with self.lock:
+                self.counts[status] = self.counts.get(status, 0) + 1
+            number += 1
+            self.stop.wait(0.05)
+
+    def _hold(self):
+        while not self.stop.is_set():
+            held = []
+            for i in range(60):
+                try:
+                    s = socket.create_connection(("127.0.0.1", self.port), 5)
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                    s.sendall(b"GET /api/%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % (b"traces?limit=2000" if i % 3 else b"stream"))
+                    held.append(s)
+                except OSError:
+                    pass
+            self.stop.wait(6)
+            for s in held:
+                s.close()
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *what):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+
+def resident(pid):
+    with open("/proc/%d/statm" % pid) as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_cost(bed):
+    """What 100 who ask, slow readers and listeners do to the calls that are traced meanwhile; nothing is lost."""
+    need_agent()
+    server = parts.tangotest(bed)
+    device = plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)
+    parts.Client(bed, plans.warm_up([device]), name="warm-up").finish()
+    agent = Agent(bed, "--view-listen", "127.0.0.1:0", "--view-memory", "16M", "--select", "pid:%d" % server.pid, "--select", "mix")
+    url, clients, peak = url_of(agent), [], 0
+
+    def calls(when):
+        client = parts.Client(bed, plans.mixed(device, [], CALLS, 1, seed=5), name="client-%d" % len(clients))
+        clients.append(client)
+        took = sorted(line.end - line.start for line in client.finish())
+        figure("%s: a call took %.0f us in the middle, %.0f us at the 99th percentile" % (when, took[len(took) // 2] / 1e3, took[len(took) * 99 // 100] / 1e3))
+        return took[len(took) // 2]
+
+    idle = calls("nobody looks")
+    pid, before = page_of(agent)["pid"], resident(page_of(agent)["pid"])
+    with Abuse(url) as abuse:
+        wait_for(lambda: sum(abuse.counts.values()) > 200, 30, "the clients of the page")
+        watch = threading.Event()
+
+        def look():
+            nonlocal peak
+            while not watch.wait(0.05):
+                peak = max(peak, resident(pid))
+        looker = threading.Thread(target=look)
+        looker.start()
+        busy = calls("while 100 ask, 40 read nothing and 20 listen")
+        watch.set()
+        looker.join()
+    status = agent.status()
+    page = status["page"]
+    figure("the page: %s; its memory %.0f MiB, at most %.0f MiB; %d spans not taken in time; calls took %.2f times as long"
+           % (dict(abuse.counts), before / 2**20, peak / 2**20, page["dropped"], busy / idle))
+    equal((page["pid"], page["ended"]), (pid, 0), "it lives")
+    check(abuse.counts.get(200, 0) > 100, "they were answered", abuse.counts)
+    check(peak < (16 + 112) << 20, "bounded memory", peak)
+    final = agent.stop()
+    equal((final["lost"], status["drops"]["total"]), (0, 0), "lost")
+    for client in clients:
+        truth.check_client(agent.all_spans(), client.pid, client.log())
