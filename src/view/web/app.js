@@ -15,7 +15,7 @@ const RANGES = [["30s", 30], ["1m", 60], ["5m", 300], ["15m", 900], ["30m", 1800
 const KEPT = ["last", "from", "to"]; // what goes along from view to view
 
 const main = document.getElementById("main");
-let info = null, skew = 0, place = read(), shown = null, paused = false, due = false;
+let info = null, skew = 0, place = read(), shown = null, paused = false, due = false, broken = false;
 
 // What is shown where nobody asked for a time; "now" is the last half minute.
 function usual() {
@@ -127,6 +127,7 @@ function foot() {
 async function arrive() {
   const before = shown;
   place = read();
+  broken = false;
   main.setAttribute("aria-busy", "true");
   nav();
   tools();
@@ -161,6 +162,8 @@ function fail(error) {
   if (error.name === "AbortError") return;
   main.setAttribute("aria-busy", "false");
   if (!(error.status >= 0)) console.error(error);
+  broken = error.status === 0; // nobody answered: it goes on as soon as somebody does
+  if (broken) { shown?.mounted.leave?.(); shown = null; }
   put(main, empty("That did not work", error.message, error.status === 404 ? h("a", { href: href("traces", kept()) }, "Search for traces") : h("button", { class: "tool", onclick: () => arrive() }, "Try again")));
 }
 
@@ -191,6 +194,7 @@ async function look() {
 
 listen(async (kind) => {
   if (kind === "state") foot();
+  if (broken && stream.connected) { arrive(); return; }
   if (kind !== "tick") return;
   try { await look(); } catch { return; }
   const place_ = VIEWS[shown?.view];
