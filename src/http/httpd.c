@@ -508,14 +508,19 @@ int tt_httpd_new(const char *listen, const struct tt_httpd_route *routes, void *
 void tt_httpd_free(struct tt_httpd **httpd)
 {
     struct tt_httpd *h = TAKE_PTR(*httpd);
+    int listener;
 
     if (!h)
         return;
+    /* MHD_stop_daemon would shut the socket down, which others may listen at, too. */
+    listener = MHD_quiesce_daemon(h->daemon);
     pthread_mutex_lock(&h->lock);
     h->ending = true; /* libmicrohttpd does not end while a connection sleeps */
     pthread_mutex_unlock(&h->lock);
     tt_httpd_wake(h);
-    MHD_stop_daemon(h->daemon); /* closes the socket, too */
+    MHD_stop_daemon(h->daemon);
+    if (listener >= 0)
+        close(listener);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }

@@ -207,7 +207,7 @@ def test_certificates(bed):
 
     def shown():
         port = url.split(":")[2].rstrip("/")
-        seen = subprocess.run("openssl s_client -connect localhost:%s -cert %s -key %s </dev/null 2>/dev/null | openssl x509 -noout -fingerprint"
+        seen = subprocess.run("openssl s_client -connect localhost:%s -cert %s -key %s </dev/null 2>/dev/null | openssl x509 -noout -fingerprint 2>/dev/null"
                               % (port, *fine), shell=True, stdout=subprocess.PIPE).stdout
         return seen and seen != serial
     wait_for(shown, 10, "the new certificate", 0.1)
@@ -264,13 +264,14 @@ def test_reload(bed):
         return page_of(c.agent)["pid"]
 
     with Load(bed, server, 500) as load:
-        equal(info(here)["store"]["size"] >> 20, 8, "its memory, MiB")
+        size = info(here)["store"]["size"]
+        check((5 << 20) < size <= (8 << 20), "its memory: what is left for spans", size)
         first = pid()
         c.reload(at("127.0.0.1:%d" % ports[0], "view-memory: 8M", "log-rate: 77"))
         equal(pid(), first, "the process, when nothing of the page has changed")
         c.reload(at("127.0.0.1:%d" % ports[0], "view-memory: 16M", "view-age: 5m"))
         new = wait_for(lambda: (lambda i: i if i and i["age_seconds"] == 300 else None)(info(here)), 15, "the new options")
-        equal(new["store"]["size"] >> 20, 16, "its memory, MiB")
+        check(new["store"]["size"] > size * 1.9, "its memory, twice as much", new["store"], size)
         wait_for(lambda: info(here)["store"]["taken_spans"], 15, "spans in the new one")
         check(pid() != first and not is_page(first), "another process", pid(), first)
         c.reload(at("127.0.0.1:%d" % ports[0], "view-token: abcdefghij0123456789"))

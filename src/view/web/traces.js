@@ -131,7 +131,7 @@ export function mount(root, context) {
     if (!rows.length) return null;
     return h("section", { class: "card", "aria-labelledby": "histogram-title" },
       h("div", { class: "head" }, h("h2", { id: "histogram-title" }, alone ? `How long calls of ${rows[0].operation} took` : "How long calls of each operation took"),
-        h("span", { class: "quiet" }, `all ${count(rows.reduce((n, r) => n + r.calls, 0))} calls${all.length > rows.length ? ` of the ${rows.length} operations with the most; ${all.length - rows.length} more` : " of this selection"}, sampled or not`)),
+        h("span", { class: "quiet" }, `${count(rows.reduce((n, r) => n + r.calls, 0))} calls of ${alone ? "it" : `the ${rows.length} operations with the most`}, sampled or not`)),
       alone ? one(rows[0]) : h("div", { class: "multiples" }, rows.map((r) => h("div", null, h("button", { class: "link", onclick: () => context.set({ operation: r.operation }) }, r.operation), h("span", { class: "quiet" }, ` ${count(r.calls)} calls, p95 ${duration(r.p95)}`), one(r)))));
   }
 

@@ -321,6 +321,25 @@ static void test_beside(void **state)
     assert_string_equal(address, all);
 }
 
+/* The socket is shared with another process, as it were: one server ends, the other one goes on. */
+static void test_shared(void **state)
+{
+    const struct tt_httpd_config config = {.routes = routes, .threads = 2};
+    _cleanup_free_ char *error = NULL;
+    struct tt_httpd *first = NULL, *second = NULL;
+    int fd = -1, same, is = 0;
+    socklen_t size = sizeof(is);
+
+    assert_int_equal(tt_httpd_listen("127.0.0.1:0", &fd, &error), 0);
+    same = dup(fd);
+    assert_int_equal(tt_httpd_serve(fd, &config, &first), 0);
+    tt_httpd_free(&first);
+    assert_int_equal(getsockopt(same, SOL_SOCKET, SO_ACCEPTCONN, &is, &size), 0);
+    assert_true(is);
+    assert_int_equal(tt_httpd_serve(same, &config, &second), 0);
+    tt_httpd_free(&second);
+}
+
 static void test_no_certificate(void **state)
 {
     const struct tt_httpd_tls nonsense = {.certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n", .key = "x"};
@@ -472,6 +491,7 @@ int main(void)
         SERVED(test_busy),
         cmocka_unit_test(test_not_ours),
         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_shared),
         cmocka_unit_test(test_no_certificate),
         PAGE(test_page),
         PAGE(test_waiting),
