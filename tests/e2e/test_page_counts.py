@@ -1,4 +1,4 @@
-"""What the page makes of counts of calls, in a real browser: histograms, and quantiles of several series."""
+"""What the page makes of counts of calls and of calls that are open, in a real browser."""
 import json
 import os
 import urllib.parse
@@ -54,4 +54,27 @@ def test_quantiles(bed):
         equal(browser.js("[...document.querySelectorAll('.tile dd')].slice(2, 5).map(e => e.innerText)"), texts, "the tiles")
         equal(browser.js("[...document.querySelectorAll('.live tbody tr')[0].cells].slice(4, 7).map(e => e.innerText)"), texts, "the device's row")
         check("p50 " in browser.js("document.querySelector('.edge title').textContent"), "an edge tells its median")
+        quiet(browser)
+
+
+def test_open(bed):
+    """A call that hangs: its trace is shown as open, and then as what it was, without a touch."""
+    with pages.Page(bed) as page, Browser(bed.dir) as browser:
+        trace = bytes(15) + b"\x09"
+        call = {"age_seconds": 12.5, "side": "client", "process": "sequencer", "pid": 5, "thread": 5, "operation": "Home", "device": "a/b/1",
+                "client": "", "waits_for": "the server", "trace_id": trace.hex(), "span_id": "01" * 8}
+        now = NOW()
+        page.send(pages.state("calls", {"calls": [call], "blocks": []}),
+                  pages.usage(now, [("a/b/1", "Motor", "sequencer host:1", "read", 5, 0, 10**6, 13)]), pages.frame(pages.BATCH, b""))
+        open_view(browser, page.url, "live")
+        browser.wait("[...document.querySelectorAll('.live section:last-child tbody tr')].some(r => r.innerText.includes('Home') && r.innerText.includes('12.5 s'))", what="the open call, with its age")
+        browser.click(".live section:last-child tbody button")
+        browser.wait("location.hash.startsWith('#/trace/') && document.querySelector('main').innerText.includes('This trace has not ended')", what="its trace is open")
+        check("the server" in browser.text("main"), "what it waits for", browser.text("main"))
+        shot(browser, "trace-open")
+        accessible(browser, "a trace that is open")
+        page.send(pages.resource(1, "sequencer", "host:1", client=True), pages.state("calls", {"calls": [], "blocks": []}),
+                  pages.span(trace, 1, None, now - 13 * 10**9, now, kind=pages.CLIENT, title="Home", values={"tango.operation.target": "a/b/1"}), pages.frame(pages.BATCH, b""))
+        browser.wait("document.querySelectorAll('.row').length === 1 && document.querySelector('.row .title').textContent === 'Home'", what="its spans, once it has ended")
+        browser.said = [s for s in browser.said if "404" not in s]  # what is not there, Chromium mentions
         quiet(browser)

@@ -66,6 +66,8 @@ const context = {
     if (!seconds) return { from: oldest - Math.max(length * 0.01, 10), to: end, rolls: !info.recording };
     return { from: end - seconds * 1e6, to: end, rolls: !info.recording };
   },
+  // The view anew.
+  again() { shown?.mounted.leave?.(); shown = null; arrive(); },
   now() { return info.recording ? info.newest_us : Date.now() * 1000 + skew; },
   zoom(from, to, more) { context.set({ from: Math.floor(from), to: Math.ceil(to), last: undefined, ...more }); },
 };
@@ -198,7 +200,7 @@ listen(async (kind) => {
   if (kind !== "tick") return;
   try { await look(); } catch { return; }
   const place_ = VIEWS[shown?.view];
-  if (!paused && !info.recording && place_?.live && context.range().rolls) refresh();
+  if (!paused && !info.recording && place_?.live && (context.range().rolls || place.view === "trace")) refresh();
 });
 
 document.addEventListener("keydown", (e) => {

@@ -48,6 +48,19 @@ export function filters(context, names) {
     h("button", { class: "chip", onclick: () => context.set({ [n]: undefined }), "aria-label": `Remove the filter ${n} ${context.params[n]}` }, `${n}: ${context.params[n]}`, h("span", { "aria-hidden": "true" }, " ×")));
 }
 
+// Calls that have not ended, the oldest first.
+export function openCalls(list, onrow) {
+  return table({
+    caption: "Open calls by age", sort: { key: "age", down: true }, onsort() {}, rows: [...list].sort((a, b) => b.age_seconds - a.age_seconds).slice(0, 30),
+    onrow, rowLabel: (c) => `trace of the open call ${c.operation}`,
+    columns: [
+      { key: "age", label: "Age", number: true, value: (c) => c.age_seconds, cell: (c) => duration(c.age_seconds * 1e9) },
+      { key: "operation", label: "Operation", value: (c) => c.operation }, { key: "device", label: "Device", value: (c) => c.device },
+      { key: "process", label: "Process", value: (c) => `${c.process} (${c.pid})` }, { key: "side", label: "Side", value: (c) => c.side }, { key: "waits", label: "Waits for", value: (c) => c.waits_for },
+    ],
+  });
+}
+
 function tile(name, value, kind) {
   return h("div", { class: `tile ${kind ?? ""}` }, h("dt", null, name), h("dd", null, value));
 }
@@ -88,16 +101,7 @@ export function mount(root, context) {
     if (context.info.recording) { put(box.open, h("p", { class: "quiet" }, "A recording has ended: nothing is open.")); return; }
     const list = (calls?.calls ?? []).filter((c) => c.side === "client" || !c.client);
     if (!list.length) { put(box.open, h("p", { class: "quiet" }, "No call is open right now. One that hangs shows up here, with what it waits for.")); return; }
-    list.sort((a, b) => b.age_seconds - a.age_seconds);
-    put(box.open, table({
-      caption: "Open calls by age", sort: { key: "age", down: true }, onsort() {}, rows: list.slice(0, 30),
-      onrow: (c) => c.trace_id && context.go("trace", {}, [c.trace_id]), rowLabel: (c) => `trace of the open call ${c.operation}`,
-      columns: [
-        { key: "age", label: "Age", number: true, value: (c) => c.age_seconds, cell: (c) => duration(c.age_seconds * 1e9) },
-        { key: "operation", label: "Operation", value: (c) => c.operation }, { key: "device", label: "Device", value: (c) => c.device },
-        { key: "process", label: "Process", value: (c) => `${c.process} (${c.pid})` }, { key: "waits", label: "Waits for", value: (c) => c.waits_for },
-      ],
-    }));
+    put(box.open, openCalls(list, (c) => c.trace_id && context.go("trace", {}, [c.trace_id])));
   }
 
   async function update() {
