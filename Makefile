@@ -24,7 +24,7 @@ else
   say = @printf '  %-8s %s\n'
 endif
 
-PACKAGES := libbpf libelf libprotobuf-c libcurl libdeflate libzstd zlib yaml-0.1 json-c libpcre2-8 libmicrohttpd
+PACKAGES := libbpf libelf libprotobuf-c libcurl libdeflate libzstd zlib yaml-0.1 json-c libpcre2-8 libmicrohttpd gnutls
 # Goals that do not compile: they must work on a bare machine.
 ifneq ($(filter-out help deps demo check check-long check-backends clean,$(or $(MAKECMDGOALS),all)),)
   missing := $(shell for p in $(PACKAGES); do $(PKG_CONFIG) --exists $$p 2>/dev/null || echo $$p; done; \

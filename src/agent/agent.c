@@ -226,15 +226,19 @@ static int make_pipeline(struct tt_agent *agent)
     return tt_pipeline_new(&config, &agent->pipeline);
 }
 
-/* Whoever traces one command, or records, looks elsewhere. Without it tracing goes on. */
-static void make_page(struct tt_agent *agent)
+/* Without it tracing goes on. */
+static int make_page(struct tt_agent *agent)
 {
-    const struct tt_options *o = agent->options;
+    struct tt_page_setup *setup = NULL;
+    int error = tt_page_new(false, &agent->page);
 
-    if (!strcmp(o->view_listen, "none") || ((o->command || o->record) && !tt_options_given(o, "view-listen")))
-        return;
-    if (!tt_page_new(o, NULL, false, &agent->page))
-        agent->pipeline->page = tt_page_exporter(agent->page);
+    if (error || !tt_page_is_wanted(agent->options) ||
+        tt_page_prepare(agent->page, agent->options, NULL, &setup))
+        return error;
+    tt_page_configure(agent->page, setup);
+    tt_page_tend(agent->page);
+    agent->pipeline->page = tt_page_exporter(agent->page);
+    return 0;
 }
 
 int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
@@ -277,11 +281,12 @@ int tt_agent_new(const struct tt_options *options, struct tt_agent **agent)
         error = make_pipeline(made);
     if (!error)
         error = tt_follow_new(made, &made->follow);
+    if (!error)
+        error = make_page(made);
     if (error) {
         tt_agent_free(&made);
         return error;
     }
-    make_page(made);
     *agent = made;
     return 0;
 }
@@ -394,10 +399,10 @@ int tt_agent_start(struct tt_agent *agent)
     tell_missed(agent);
     pthread_mutex_unlock(&agent->lock);
     agent->ready_seconds = (double)(tt_now_ns() - agent->started) / 1e9;
-    if (agent->page && tt_page_feed_new(agent, agent->page, &agent->feed))
-        tt_warn("the page shows spans only: no thread for the rest");
-    if (agent->page)
+    if (tt_page_url(agent->page))
         tt_say("page at %s", tt_page_url(agent->page));
+    if (tt_page_feed_new(agent, agent->page, &agent->feed))
+        tt_warn("the page shows spans only: no thread for the rest");
     return tt_publisher_new(agent->options, &publish, true, &agent->publisher);
 }
 

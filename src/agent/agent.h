@@ -42,17 +42,17 @@ struct tt_agent {
     struct tt_collector *collector;
     struct tt_recorder *recorder;   /* NULL: nothing is recorded */
     struct tt_publisher *publisher; /* of metrics; NULL: none are asked for */
-    struct tt_page *page;           /* NULL: none is served */
-    struct tt_page_feed *feed;      /* of the page */
-    uint64_t seed;                  /* of ids; 0: random */
-    struct tt_unix_clock clock;     /* collecting thread */
-    struct tt_tree *tree;           /* strace mode: processes of the command; NULL otherwise */
-    bool all;                       /* strace mode: show the whole host */
-    pthread_mutex_t lock;           /* attach and follow: main thread and control thread */
-    struct tt_reload *reload;       /* the last one, whose end is still to come; NULL: none */
-    int wake;                       /* eventfd: the lease thread wants a retry */
-    uint64_t started;               /* CLOCK_MONOTONIC ns */
-    double ready_seconds;           /* start to ready */
+    struct tt_page *page;
+    struct tt_page_feed *feed;  /* of the page; NULL: no thread for it */
+    uint64_t seed;              /* of ids; 0: random */
+    struct tt_unix_clock clock; /* collecting thread */
+    struct tt_tree *tree;       /* strace mode: processes of the command; NULL otherwise */
+    bool all;                   /* strace mode: show the whole host */
+    pthread_mutex_t lock;       /* attach and follow: main thread and control thread */
+    struct tt_reload *reload;   /* the last one, whose end is still to come; NULL: none */
+    int wake;                   /* eventfd: the lease thread wants a retry */
+    uint64_t started;           /* CLOCK_MONOTONIC ns */
+    double ready_seconds;       /* start to ready */
 };
 
 /* Builds all stages; nothing is attached yet. 0; -EPERM, -ENOSYS: the host lacks something (logged); other

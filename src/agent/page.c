@@ -2,58 +2,29 @@
 #include "agent/page.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/page_internal.h"
+#include "agent/page_setup.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "export/ratelog.h"
 #include "export/sink.h"
-#include "http/httpd.h"
 #include "metrics/instruments.h"
 #include "options/options.h"
 #include "store/flat.h"
-#include "view/view.h"
 
 #define QUEUE       16384 /* spans, or log records */
 #define BATCH       512
 #define DELAY_MS    200
 #define MEMORY      (16u << 20) /* of what waits */
-#define SEND_S      5           /* a page that takes nothing for so long is given up */
 #define END_MS      1000        /* for what is queued at the end */
 #define WATCHED_NS  15000000000u
 #define USAGE_SLACK 30000000000u /* ns: calls are counted when their trace is joined, not when they end */
 
-struct tt_page {
-    struct tt_exporter *exporter;
-    pthread_mutex_t lock; /* one frame after the other */
-    int fd;
-    pid_t pid;
-    atomic_bool gone;
-    _Atomic uint64_t watched; /* CLOCK_MONOTONIC ns */
-    uint64_t usage_time;      /* unix ns */
-    char *url, *token;
-};
-
 /* ---- the wire ---- */
-
-/* What was written in part cannot be taken back: then it is over. */
-static void give_up(struct tt_page *page, const char *why)
-{
-    if (!atomic_exchange(&page->gone, true))
-        tt_warn("the page ended (%s); tracing goes on", why);
-}
 
 static bool send_bytes(struct tt_page *page, const char *data, size_t size)
 {
@@ -63,8 +34,9 @@ static bool send_bytes(struct tt_page *page, const char *data, size_t size)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            give_up(page, n < 0 && errno != EAGAIN ? strerror(errno) : "it takes nothing");
+        if (n <= 0) { /* what was written in part cannot be taken back: then it is over */
+            page->stuck = n < 0 && errno == EAGAIN;
+            page->gone = true;
             break;
         }
         data += n;
@@ -84,7 +56,9 @@ static bool send_text(struct tt_page *page, struct tt_text *text)
 
 bool tt_page_is_gone(struct tt_page *page)
 {
-    return page->gone;
+    char sign;
+
+    return page->gone || !recv(page->fd, &sign, 1, MSG_DONTWAIT | MSG_PEEK);
 }
 
 bool tt_page_is_watched(struct tt_page *page)
@@ -227,9 +201,12 @@ static void put_row(void *context, const char *const *labels, const uint64_t *va
 void tt_page_usage(struct tt_page *page, const struct tt_usage_copy *copy)
 {
     uint64_t time = tt_usage_time(copy);
-    struct telling telling = {.since = page->usage_time > USAGE_SLACK ? page->usage_time - USAGE_SLACK : 0};
-    size_t place = tt_flat_begin(&telling.text, TT_FLAT_USAGE);
+    struct telling telling = {0};
+    size_t place = tt_flat_begin(&telling.text, page->late ? TT_FLAT_COUNTED : TT_FLAT_USAGE);
 
+    if (!page->late && page->usage_time > USAGE_SLACK)
+        telling.since = page->usage_time - USAGE_SLACK;
+    page->late = false;
     page->usage_time = time;
     tt_flat_put(&telling.text, &time, sizeof(time));
     tt_usage_each(copy, put_row, &telling);
@@ -258,15 +235,25 @@ void tt_page_state(struct tt_page *page, const char *name, const struct tt_json 
 void tt_page_json(struct tt_json *json, struct tt_page *page)
 {
     struct tt_export_stats spans, logs;
+    uint64_t now = tt_now_ns();
 
-    if (!page)
+    pthread_mutex_lock(&page->state);
+    if (!page->setup) {
+        pthread_mutex_unlock(&page->state);
         return;
+    }
+    tt_json_object(json, "page");
+    tt_json_string(json, "url", page->setup->url);
+    tt_json_int(json, "pid", page->pid);
+    tt_json_bool(json, "running", page->pid && !page->gone);
+    tt_json_uint(json, "ended", page->ends);
+    if (page->ends)
+        tt_json_string(json, "why", page->why);
+    if (!page->pid && page->due > now)
+        tt_json_double(json, "again_seconds", (double)(page->due - now) / 1e9);
+    pthread_mutex_unlock(&page->state);
     tt_exporter_stats(page->exporter, &spans);
     tt_exporter_log_stats(page->exporter, &logs);
-    tt_json_object(json, "page");
-    tt_json_string(json, "url", page->url);
-    tt_json_int(json, "pid", page->pid);
-    tt_json_bool(json, "running", !page->gone);
     tt_json_bool(json, "watched", tt_page_is_watched(page));
     tt_json_uint(json, "spans", spans.exported);
     tt_json_uint(json, "logs", logs.exported);
@@ -277,140 +264,86 @@ void tt_page_json(struct tt_json *json, struct tt_page *page)
     tt_json_object_end(json);
 }
 
-/* ---- the process ---- */
+/* ---- life ---- */
 
-/* In the child, between fork and exec: nothing that another thread may hold a lock of. */
-static void become_page(int fd, int listener)
+int tt_page_new(bool wait, struct tt_page **page)
 {
-    static char self[] = "/proc/self/exe", name[] = "tangotrace", command[] = "page-server";
-    char *argv[] = {name, command, NULL}, *environment[] = {NULL};
-    sigset_t none;
+    struct tt_page *made = calloc(1, sizeof(*made));
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* Both at places that are known; first away from there. */
-    fd = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-    listener = fcntl(listener, F_DUPFD_CLOEXEC, 10);
-    if (fd < 0 || listener < 0 || dup2(fd, TT_VIEW_FD) < 0 || dup2(listener, TT_VIEW_LISTENER) < 0)
-        _exit(126);
-    close_range(TT_VIEW_LISTENER + 1, UINT_MAX, 0);
-    execve(self, argv, environment);
-    _exit(127);
+    if (!made)
+        return -ENOMEM;
+    made->wait = wait;
+    made->gone = true;
+    made->fd = -1;
+    made->pidfd = -1;
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_mutex_init(&made->state, NULL);
+    *page = made;
+    return 0;
 }
 
-static int start_process(struct tt_page *page, int listener)
+bool tt_page_is_wanted(const struct tt_options *options)
 {
-    const struct timeval patience = {.tv_sec = SEND_S};
-    int pair[2];
+    bool elsewhere = options->command || options->record;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-        return -errno;
-    page->fd = pair[0];
-    setsockopt(page->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    page->pid = fork();
-    if (!page->pid)
-        become_page(pair[1], listener);
-    close(pair[1]);
-    return page->pid < 0 ? -errno : 0;
+    return strcmp(options->view_listen, "none") != 0 &&
+           (!elsewhere || tt_options_given(options, "view-listen"));
 }
 
-static const char *token_of(const struct tt_options *options)
-{
-    return options->view_token ? options->view_token : "auto";
-}
-
-static bool is_loopback(const char *address)
-{
-    return !strncmp(address, "127.", 4) || !strncmp(address, "[::1]", 5);
-}
-
-/* As a service every user of the host can reach the port, elsewhere everybody can reach it. */
-static bool needs_token(const struct tt_options *options, const char *address)
-{
-    return !strcmp(token_of(options), "auto") ? !is_loopback(address) || getenv("INVOCATION_ID")
-                                              : strcmp(token_of(options), "none") != 0;
-}
-
-static int make_token(struct tt_page *page, const struct tt_options *options, const char *address)
-{
-    uint8_t bytes[16];
-    struct tt_text text = {0};
-    bool own = strcmp(token_of(options), "auto") != 0;
-
-    if (!needs_token(options, address)) {
-        page->url = tt_format("http://%s/", address);
-        return page->url ? 0 : -ENOMEM;
-    }
-    if (!own && getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes) && !own; i++)
-        tt_text_printf(&text, "%02x", bytes[i]);
-    page->token = own ? strdup(token_of(options)) : tt_text_take(&text);
-    page->url = page->token ? tt_format("http://%s/?token=%s", address, page->token) : NULL;
-    return page->url ? 0 : -ENOMEM;
-}
-
-static int send_config(struct tt_page *page, const struct tt_options *options, const char *recording)
-{
-    const uint64_t numbers[] = {options->view_memory, recording ? 0 : options->view_age * TT_NS_PER_MS};
-    char host[HOST_NAME_MAX + 1] = "";
-    struct tt_text text = {0};
-    size_t place = tt_flat_begin(&text, TT_FLAT_CONFIG);
-    bool sent;
-
-    gethostname(host, sizeof(host) - 1);
-    tt_flat_put(&text, numbers, sizeof(numbers));
-    tt_flat_string(&text, page->token);
-    tt_flat_string(&text, host);
-    tt_flat_string(&text, recording);
-    tt_flat_end(&text, place);
-    sent = send_text(page, &text);
-    tt_text_free(&text);
-    return sent ? 0 : -EPIPE;
-}
-
-static int make_exporter(struct tt_page *page, const struct tt_options *options, bool wait)
+static int make_exporter(struct tt_page *page)
 {
     const struct tt_export_config config = {
         .queues = {{QUEUE, BATCH, DELAY_MS}, {QUEUE, BATCH, DELAY_MS}},
         .memory = MEMORY,
-        .logs = options->logs,
-        .wait = wait,
+        .logs = true,
+        .wait = page->wait,
     };
 
-    return tt_exporter_with(&page_ops, make_sink, page, &config, &page->exporter);
+    return page->exporter ? 0 : tt_exporter_with(&page_ops, make_sink, page, &config, &page->exporter);
 }
 
-int tt_page_new(const struct tt_options *options, const char *recording, bool wait, struct tt_page **page)
+int tt_page_prepare(struct tt_page *page, const struct tt_options *options, const char *recording,
+                    struct tt_page_setup **setup)
 {
-    _cleanup_(tt_page_free) struct tt_page *made = calloc(1, sizeof(*made));
-    _cleanup_close_ int listener = -1;
-    _cleanup_free_ char *why = NULL;
-    char address[64];
+    bool busy;
     int error;
 
-    if (!made)
-        return -ENOMEM;
-    made->fd = -1;
-    pthread_mutex_init(&made->lock, NULL);
-    error = tt_httpd_listen(options->view_listen, &listener, &why);
-    if (error)
-        return tt_err(error, "no page: %s%s", why ? why : strerror(-error),
-                      recording ? " (--view-listen ADDRESS:PORT takes another)" : "; tracing goes on");
-    tt_httpd_name(listener, address, sizeof(address));
-    if (!is_loopback(address) && !strcmp(token_of(options), "none"))
-        return tt_err(-EPERM, "no page: %s can be reached from elsewhere, and --view-token is none", address);
-    error = make_token(made, options, address);
-    if (!error)
-        error = start_process(made, listener);
-    if (!error)
-        error = send_config(made, options, recording);
-    if (!error)
-        error = make_exporter(made, options, wait);
-    if (error)
-        return tt_err(error, "no page: %s", strerror(-error));
-    *page = TAKE_PTR(made);
-    return 0;
+    pthread_mutex_lock(&page->state);
+    busy = page->changed; /* else nobody changes page->setup meanwhile */
+    pthread_mutex_unlock(&page->state);
+    if (busy)
+        return -EBUSY;
+    error = make_exporter(page);
+    return error ? error : tt_page_setup_new(options, recording, page->setup, setup);
+}
+
+void tt_page_configure(struct tt_page *page, struct tt_page_setup *setup)
+{
+    pthread_mutex_lock(&page->state);
+    tt_page_setup_free(&page->fresh);
+    page->fresh = setup;
+    page->changed = true;
+    pthread_mutex_unlock(&page->state);
+}
+
+bool tt_page_is_current(struct tt_page *page, const struct tt_options *options)
+{
+    bool current;
+
+    pthread_mutex_lock(&page->state);
+    current = page->setup && tt_page_setup_is_current(page->setup, options);
+    pthread_mutex_unlock(&page->state);
+    return current;
+}
+
+bool tt_page_is_served(struct tt_page *page)
+{
+    bool served;
+
+    pthread_mutex_lock(&page->state);
+    served = page->setup;
+    pthread_mutex_unlock(&page->state);
+    return served;
 }
 
 void tt_page_free(struct tt_page **page)
@@ -422,12 +355,13 @@ void tt_page_free(struct tt_page **page)
     if (p->exporter)
         tt_exporter_stop(p->exporter, END_MS);
     tt_exporter_free(&p->exporter);
-    tt_cleanup_close(&p->fd); /* which ends it */
-    if (p->pid > 0)
-        waitpid(p->pid, NULL, 0);
+    tt_page_stop_process(p);
+    if (p->fd >= 0)
+        close(p->fd);
+    tt_page_setup_free(&p->setup);
+    tt_page_setup_free(&p->fresh);
+    pthread_mutex_destroy(&p->state);
     pthread_mutex_destroy(&p->lock);
-    free(p->url);
-    free(p->token);
     free(p);
 }
 
@@ -438,5 +372,5 @@ struct tt_exporter *tt_page_exporter(const struct tt_page *page)
 
 const char *tt_page_url(const struct tt_page *page)
 {
-    return page->url;
+    return page->setup ? page->setup->url : NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * page_feed.c: what the running agent tells the page besides spans: counts of calls every second, and the
- * answers of the control socket, often only while somebody looks. A thread of its own.
+ * answers of the control socket, often only while somebody looks. A thread of its own, which tends the
+ * process that serves it, too.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,7 +17,8 @@
 #include "base/clock.h"
 
 #define INTERVAL_NS 1000000000u
-#define SHARE       50 /* a round that takes long comes less often: at most so much of the time */
+#define SHARE       50 /* a round that takes long comes less often: at most so much of the time .. */
+#define LONGEST_NS  10000000000u /* .. but so often it comes */
 
 /* Questions to ourselves, and how often they are asked, s. */
 static const struct question {
@@ -35,7 +37,7 @@ struct tt_page_feed {
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping;
+    bool stopping, woken;
     uint64_t asked[TT_ARRAY_SIZE(questions)]; /* CLOCK_MONOTONIC ns */
     struct tt_json json;
 };
@@ -76,33 +78,65 @@ static void ask(struct tt_page_feed *feed, size_t i, uint64_t now)
         tt_page_state(feed->page, questions[i].name, &feed->json);
 }
 
+/* Everything that is to be told now. When the next round is due. */
+static uint64_t tell(struct tt_page_feed *feed, uint64_t due)
+{
+    uint64_t begin = tt_now_ns(), pause, next;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(questions); i++)
+        ask(feed, i, begin);
+    tell_usage(feed); /* last: it says that there is something new */
+    pause = (tt_now_ns() - begin) * SHARE;
+    next = due + (pause < INTERVAL_NS ? INTERVAL_NS : pause < LONGEST_NS ? pause : LONGEST_NS);
+    return next < begin ? begin + INTERVAL_NS : next;
+}
+
+/* With the lock held. */
+static void wait_until(struct tt_page_feed *feed, uint64_t time)
+{
+    struct timespec until = {.tv_sec = (time_t)(time / TT_NS_PER_S), .tv_nsec = (long)(time % TT_NS_PER_S)};
+
+    while (!feed->stopping && !feed->woken && tt_now_ns() < time) {
+        if (time == UINT64_MAX)
+            pthread_cond_wait(&feed->wake, &feed->lock);
+        else
+            pthread_cond_timedwait(&feed->wake, &feed->lock, &until);
+    }
+    feed->woken = false;
+}
+
 static void *work(void *argument)
 {
     struct tt_page_feed *feed = argument;
-    uint64_t next = tt_now_ns();
+    uint64_t next = tt_now_ns(), again;
+    unsigned starts = tt_page_starts(feed->page);
 
     pthread_mutex_lock(&feed->lock);
-    while (!feed->stopping && !tt_page_is_gone(feed->page)) {
-        uint64_t begin, took;
-        struct timespec until;
-
+    while (!feed->stopping) {
         pthread_mutex_unlock(&feed->lock);
-        begin = tt_now_ns();
-        for (size_t i = 0; i < TT_ARRAY_SIZE(questions); i++)
-            ask(feed, i, begin);
-        tell_usage(feed); /* last: it says that there is something new */
-        took = tt_now_ns() - begin;
-        next += took * SHARE > INTERVAL_NS ? took * SHARE : INTERVAL_NS;
-        if (next < begin)
-            next = begin + INTERVAL_NS;
-        until = (struct timespec){.tv_sec = (time_t)(next / TT_NS_PER_S),
-                                  .tv_nsec = (long)(next % TT_NS_PER_S)};
+        again = tt_page_tend(feed->page);
+        if (starts != tt_page_starts(feed->page)) { /* it knows nothing yet */
+            starts = tt_page_starts(feed->page);
+            memset(feed->asked, 0, sizeof(feed->asked));
+            next = tt_now_ns();
+        }
+        if (!again && next <= tt_now_ns())
+            next = tell(feed, next);
+        if (!again) /* is it there still? */
+            again = next < tt_now_ns() + INTERVAL_NS ? next : tt_now_ns() + INTERVAL_NS;
         pthread_mutex_lock(&feed->lock);
-        while (!feed->stopping && tt_now_ns() < next)
-            pthread_cond_timedwait(&feed->wake, &feed->lock, &until);
+        wait_until(feed, again);
     }
     pthread_mutex_unlock(&feed->lock);
     return NULL;
+}
+
+void tt_page_feed_wake(struct tt_page_feed *feed)
+{
+    pthread_mutex_lock(&feed->lock);
+    feed->woken = true;
+    pthread_cond_signal(&feed->wake);
+    pthread_mutex_unlock(&feed->lock);
 }
 
 int tt_page_feed_new(struct tt_agent *agent, struct tt_page *page, struct tt_page_feed **feed)

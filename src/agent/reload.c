@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "agent/agent.h"
+#include "agent/page.h"
+#include "agent/page_setup.h"
 #include "agent/publish.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -24,6 +26,8 @@ struct tt_reload {
     struct tt_pipeline_config config;
     struct tt_pipeline_change *pipeline;
     struct tt_publisher_change *publisher;
+    bool page_changes;
+    struct tt_page_setup *page; /* of the page, if it changes; NULL: it is served no more */
     pthread_t thread;
     bool running;
     _Atomic bool done;
@@ -37,6 +41,7 @@ static void free_reload(struct tt_reload **reload)
         return;
     tt_pipeline_change_free(&r->pipeline);
     tt_publisher_change_free(&r->publisher);
+    tt_page_setup_free(&r->page);
     tt_options_free(&r->options);
     free(r);
 }
@@ -89,6 +94,8 @@ static void put_pipeline(void *context)
     struct tt_agent *agent = reload->agent;
 
     tt_pipeline_change_apply(agent->pipeline, reload->pipeline);
+    if (reload->page_changes)
+        agent->pipeline->page = reload->page ? tt_page_exporter(agent->page) : NULL;
     tt_process_table_select(agent->table, reload->options.selection);
 }
 
@@ -107,6 +114,34 @@ static void put_in_place(struct tt_reload *reload)
         tt_attach_set_cache(agent->attach, new->plan_cache);
     tt_follow_rescan(agent->follow);
     pthread_mutex_unlock(&agent->lock);
+    if (!reload->page_changes)
+        return;
+    tt_page_configure(agent->page, TAKE_PTR(reload->page));
+    if (agent->feed)
+        tt_page_feed_wake(agent->feed);
+    else
+        tt_page_tend(agent->page);
+}
+
+/* Its options, or what is in the files that they name; or it could not be served before. */
+static int change_page(struct tt_reload *reload, const struct tt_options *old)
+{
+    struct tt_page *page = reload->agent->page;
+    bool wanted = tt_page_is_wanted(&reload->options), served = tt_page_is_served(page);
+    bool changed = tt_options_affected(old, &reload->options) & TT_AFFECTS_PAGE;
+    int error;
+
+    if (served && wanted && !tt_page_is_current(page, &reload->options))
+        changed = true;
+    if (!wanted) {
+        reload->page_changes = served;
+        return 0;
+    }
+    if (!changed && served)
+        return 0;
+    error = tt_page_prepare(page, &reload->options, NULL, &reload->page);
+    reload->page_changes = !error;
+    return changed ? error : 0; /* else it stays as bad as it was, which was said */
 }
 
 int tt_agent_reload(struct tt_agent *agent, struct tt_options *options)
@@ -126,6 +161,8 @@ int tt_agent_reload(struct tt_agent *agent, struct tt_options *options)
     error = tt_pipeline_change_new(agent->pipeline, old, &reload->config, &reload->pipeline);
     if (!error)
         error = tt_publisher_change_new(agent->publisher, &reload->options, &reload->publisher);
+    if (!error)
+        error = change_page(reload, old);
     if (error) {
         reload->options = (struct tt_options){0}; /* the caller's still */
         return error;

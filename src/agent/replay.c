@@ -465,6 +465,21 @@ static struct tt_snapshot *take_snapshot(void *context)
     return snapshot;
 }
 
+static int make_page(struct tt_replay *replay)
+{
+    struct tt_page_setup *setup = NULL;
+    int error = tt_page_new(true, &replay->page);
+
+    if (!error)
+        error = tt_page_prepare(replay->page, replay->options, replay->options->arguments[0], &setup);
+    if (error)
+        return error;
+    tt_page_configure(replay->page, setup);
+    tt_page_tend(replay->page);
+    replay->pipeline->page = tt_page_exporter(replay->page);
+    return 0;
+}
+
 int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *reader, double speed,
                   struct tt_replay **replay)
 {
@@ -485,9 +500,7 @@ int tt_replay_new(const struct tt_options *options, struct tt_recording_reader *
     if (!error)
         error = make_pipeline(made);
     if (!error && options->serve)
-        error = tt_page_new(options, options->arguments[0], true, &made->page);
-    if (!error && made->page)
-        made->pipeline->page = tt_page_exporter(made->page);
+        error = make_page(made);
     publish.context = made;
     if (!error)
         error = tt_publisher_new(options, &publish, false, &made->publisher);

@@ -66,6 +66,8 @@ static void serve(struct tt_replay *replay)
     tt_say("page at %s until Ctrl-C", tt_replay_page(replay));
     while (!stop && tt_replay_is_served(replay))
         poll(NULL, 0, LOOK_MS);
+    if (!stop)
+        tt_warn("the page ended, and with it all that it had");
 }
 
 int tt_cmd_replay(const struct tt_options *options)

@@ -98,12 +98,14 @@ static int start_command(struct command *command, char **argv, const struct inhe
     return command->pid < 0 ? -errno : 0;
 }
 
+/* Other children are waited for by those who started them; but everybody's, whose parents are gone, are those
+ * of the first process of a container. */
 static void reap(struct command *command)
 {
+    pid_t which = getpid() == 1 ? -1 : command->pid, pid;
     int status;
-    pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while (which && (pid = waitpid(which, &status, WNOHANG)) > 0) {
         if (pid != command->pid)
             continue;
         command->ended = true;

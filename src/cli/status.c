@@ -278,15 +278,22 @@ static void put_page(struct tt_text *out, struct json_object *root)
         {"page.spans", "span", "spans"},
         {"page.dropped", "dropped", NULL},
         {"page.dropped_logs", "log record dropped", "log records dropped"},
+        {"page.ended", "end of its process", "ends of its process"},
         {0},
     };
     const char *url = json_object_get_string(value_at(root, "page.url"));
+    const char *why = json_object_get_string(value_at(root, "page.why"));
 
     if (!url)
         return;
     put_name(out, "page");
     tt_text_safe(out, url);
-    tt_text_puts(out, json_object_get_boolean(value_at(root, "page.running")) ? ": " : " (it has ended): ");
+    if (!json_object_get_boolean(value_at(root, "page.running"))) {
+        tt_text_puts(out, " (it has ended: ");
+        tt_text_safe(out, why ? why : "?");
+        tt_text_puts(out, "; it starts again within a minute)");
+    }
+    tt_text_puts(out, ": ");
     put_figures(out, root, figures, "nothing yet");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "http/httpd.h"
+#include "http/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -82,7 +83,7 @@ static int resolve(const char *host, const char *port, struct addrinfo **list)
     return error;
 }
 
-static int open_socket(const struct addrinfo *address)
+static int open_socket(const struct addrinfo *address, bool beside)
 {
     _cleanup_close_ int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int one = 1;
@@ -90,6 +91,8 @@ static int open_socket(const struct addrinfo *address)
     if (fd < 0)
         return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (beside)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
     if (bind(fd, address->ai_addr, address->ai_addrlen) || listen(fd, SOMAXCONN))
         return -errno;
     return TAKE_FD(fd);
@@ -121,7 +124,7 @@ static char *explain(const char *listen, const char *port, int error)
     return tt_format("%s: %s", listen, strerror(-error));
 }
 
-int tt_httpd_listen(const char *listen, int *fd, char **error)
+static int listen_at(const char *listen, bool beside, int *fd, char **error)
 {
     struct addrinfo *list = NULL;
     const char *port;
@@ -137,7 +140,7 @@ int tt_httpd_listen(const char *listen, int *fd, char **error)
         *error = tt_format("%s: %s", listen, gai_strerror(result));
         return -EINVAL;
     }
-    result = open_socket(list);
+    result = open_socket(list, beside);
     freeaddrinfo(list);
     if (result < 0) {
         *error = explain(listen, port, result);
@@ -145,6 +148,24 @@ int tt_httpd_listen(const char *listen, int *fd, char **error)
     }
     *fd = result;
     return 0;
+}
+
+int tt_httpd_listen(const char *listen, int *fd, char **error)
+{
+    return listen_at(listen, false, fd, error);
+}
+
+/* Both allow it; to others of another user, or that do not ask for it, the port stays in use. */
+int tt_httpd_listen_beside(const char *listen, int other, int *fd, char **error)
+{
+    int on = 1, off = 0, result;
+
+    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    result = listen_at(listen, true, fd, error);
+    setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
+    if (!result)
+        setsockopt(*fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
+    return result;
 }
 
 /* ---- requests ---- */
@@ -382,6 +403,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   size_t *data_size, void **state)
 {
     static int begun;
+    const struct tt_httpd *httpd = context;
     struct tt_httpd_request request = {
         .path = url,
         .rest = "",
@@ -397,6 +419,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *state = &begun;
         return MHD_YES;
     }
+    if (httpd->config.tls.clients && !tt_tls_is_known(connection))
+        return MHD_NO; /* cannot be: the handshake has failed, then */
     answer(context, &request, method, &reply);
     return send_reply(context, connection, &reply);
 }
@@ -406,18 +430,48 @@ static void be_quiet(void *context, const char *format, va_list args)
 {
 }
 
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        tt_tls_demand(connection);
+}
+
+/* What a server with TLS is made with besides. */
+static void put_tls(const struct tt_httpd_tls *tls, struct MHD_OptionItem options[static 5])
+{
+    size_t count = 0;
+
+    if (tls->certificate) {
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0,
+                                                   (void *)(uintptr_t)tls->certificate};
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls->key};
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                                   (void *)(uintptr_t)TT_TLS_PRIORITIES};
+    }
+    if (tls->certificate && tls->clients) {
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0,
+                                                   (void *)(uintptr_t)tls->clients};
+    }
+    options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
 int tt_httpd_serve(int fd, const struct tt_httpd_config *config, struct tt_httpd **httpd)
 {
     _cleanup_free_ struct tt_httpd *made = calloc(1, sizeof(*made));
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
                      MHD_ALLOW_SUSPEND_RESUME;
     unsigned threads = config->threads > 1 ? config->threads : 0;
+    struct MHD_OptionItem tls[5];
 
     if (!made) {
         close(fd);
         return -ENOMEM;
     }
     made->config = *config;
+    put_tls(&config->tls, tls);
+    if (config->tls.certificate)
+        flags |= MHD_USE_TLS;
     tt_httpd_name(fd, made->address, sizeof(made->address));
     pthread_mutex_init(&made->lock, NULL);
     made->daemon = MHD_start_daemon(
@@ -425,7 +479,9 @@ int tt_httpd_serve(int fd, const struct tt_httpd_config *config, struct tt_httpd
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         config->clients ? config->clients : (unsigned)TT_HTTPD_CLIENTS, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)TT_HTTPD_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)TT_HTTPD_REQUEST,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_NOTIFY_CONNECTION,
+        config->tls.certificate && config->tls.clients ? on_connection : NULL, NULL, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
     if (!made->daemon) {
         close(fd);
         pthread_mutex_destroy(&made->lock);
@@ -452,14 +508,19 @@ int tt_httpd_new(const char *listen, const struct tt_httpd_route *routes, void *
 void tt_httpd_free(struct tt_httpd **httpd)
 {
     struct tt_httpd *h = TAKE_PTR(*httpd);
+    int listener;
 
     if (!h)
         return;
+    /* MHD_stop_daemon would shut the socket down, which others may listen at, too. */
+    listener = MHD_quiesce_daemon(h->daemon);
     pthread_mutex_lock(&h->lock);
     h->ending = true; /* libmicrohttpd does not end while a connection sleeps */
     pthread_mutex_unlock(&h->lock);
     tt_httpd_wake(h);
-    MHD_stop_daemon(h->daemon); /* closes the socket, too */
+    MHD_stop_daemon(h->daemon);
+    if (listener >= 0)
+        close(listener);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }

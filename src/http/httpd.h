@@ -57,6 +57,13 @@ struct tt_httpd_route {
     void (*handle)(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply);
 };
 
+/* PEM texts, which outlive the server. */
+struct tt_httpd_tls {
+    const char *certificate; /* with those in between; NULL: no TLS */
+    const char *key;
+    const char *clients; /* who signs the certificates of those who may ask; NULL: they need none */
+};
+
 struct tt_httpd_config {
     const struct tt_httpd_route *routes; /* outlives the server */
     void *context;
@@ -65,6 +72,7 @@ struct tt_httpd_config {
     const char *const *headers; /* name, value, .. NULL: of every reply; outlive the server */
     unsigned clients;           /* at once; 0 = TT_HTTPD_CLIENTS */
     unsigned threads;           /* 0 = 1 */
+    struct tt_httpd_tls tls;
 };
 
 /* Refuses an address that makes no sense: "PORT", "ADDRESS:PORT", "[IPv6]:PORT", "*:PORT". 0, or -EINVAL or
@@ -74,6 +82,9 @@ int tt_httpd_check(const char *listen, char **error);
 /* A listening socket in *fd. Without an address it is 127.0.0.1; port 0: any. 0, or a negative errno with
  * *error (caller frees), which for -EADDRINUSE names who has the port. */
 int tt_httpd_listen(const char *listen, int *fd, char **error);
+
+/* The same while `other` listens, which has the same port and is to be closed: at another address of it. */
+int tt_httpd_listen_beside(const char *listen, int other, int *fd, char **error);
 
 /* Listens; the thread runs. The routes outlive the server. Errors as of tt_httpd_listen. */
 int tt_httpd_new(const char *listen, const struct tt_httpd_route *routes, void *context,
@@ -91,6 +102,10 @@ void tt_httpd_wake(struct tt_httpd *httpd);
 const char *tt_httpd_address(const struct tt_httpd *httpd);
 /* The same of a socket that listens; `size` of 64 is enough. */
 void tt_httpd_name(int fd, char *address, size_t size);
+
+/* tls.c: does one belong to the other, and is all of it what it should be? 0, or -EINVAL or -ENOMEM with
+ * *error (caller frees). */
+int tt_httpd_tls_check(const struct tt_httpd_tls *tls, char **error);
 
 /* owner.c: who listens at that port of this network namespace: "prometheus (pid 4711)"; NULL: not to be seen.
  * Caller frees. */

@@ -72,6 +72,7 @@ enum tt_affected {
     TT_AFFECTS_LISTENER = 0x800, /* the HTTP server */
     TT_AFFECTS_PLANS = 0x1000,   /* the plans on disk */
     TT_AFFECTS_CONTROL = 0x2000, /* the agent's socket */
+    TT_AFFECTS_PAGE = 0x4000,    /* the page's process, which starts anew */
 };
 
 struct tt_options {
@@ -145,6 +146,8 @@ struct tt_options {
     uint64_t view_memory; /* bytes */
     unsigned view_age;    /* ms */
     char *view_token;     /* "auto", "none", or what it is; NULL: auto */
+    char *view_certificate, *view_key,
+        *view_client_ca; /* PEM files; NULL: no TLS; no certificate of clients */
 
     /* The agent. */
     uint64_t ring_size; /* bytes; a power of two, at least 64 KiB */

@@ -18,9 +18,10 @@ enum tt_flat_type {
     TT_FLAT_RESOURCE, /* before the first span or log of a batch that has it */
     TT_FLAT_SPAN,
     TT_FLAT_LOG,
-    TT_FLAT_BATCH, /* the end of a batch: resources that nothing has are forgotten */
-    TT_FLAT_USAGE, /* what was counted since the start, of those that changed */
-    TT_FLAT_STATE, /* a name and JSON: what the agent says of itself */
+    TT_FLAT_BATCH,   /* the end of a batch: resources that nothing has are forgotten */
+    TT_FLAT_USAGE,   /* what was counted since the start, of those that changed */
+    TT_FLAT_STATE,   /* a name and JSON: what the agent says of itself */
+    TT_FLAT_COUNTED, /* as USAGE: what was counted before the store began, which did not happen in its time */
     TT_FLAT_TYPES,
 };
 

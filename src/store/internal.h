@@ -62,8 +62,8 @@ struct tt_store {
     struct tt_otel_log log;
 };
 
-/* points.c; the store is locked */
-int tt_store_take_usage(struct tt_store *store, const void *data, size_t size, uint64_t now);
+/* points.c; the store is locked. `counted`: TT_FLAT_COUNTED. */
+int tt_store_take_usage(struct tt_store *store, const void *data, size_t size, bool counted, uint64_t now);
 uint64_t tt_store_oldest_point(const struct tt_store *store); /* unix ns; 0: none */
 uint64_t tt_store_series_count(const struct tt_store *store);
 void tt_store_free_usage(struct tt_store *store);

@@ -139,7 +139,17 @@ static void begin_again(struct series *series)
     memset(series->buckets, 0, sizeof(series->buckets));
 }
 
-static int take_row(struct tt_store *store, const struct row *row, uint64_t time, uint64_t now)
+/* What happened before the store began. */
+static void count_row(struct series *series, const struct row *row)
+{
+    series->calls = row->calls;
+    series->errors = row->errors;
+    series->sum = row->sum;
+    for (uint32_t i = 0; i < row->count; i++)
+        series->buckets[row->buckets[i].index] = row->buckets[i].count;
+}
+
+static int take_row(struct tt_store *store, const struct row *row, bool counted, uint64_t time, uint64_t now)
 {
     struct point *point;
     struct series *series;
@@ -150,6 +160,10 @@ static int take_row(struct tt_store *store, const struct row *row, uint64_t time
         series = add_series(store, row);
     if (!series)
         return -ENOMEM;
+    if (counted) {
+        count_row(series, row);
+        return 0;
+    }
     if (row->calls < series->calls || row->sum < series->sum)
         begin_again(series);
     if (row->calls == series->calls)
@@ -185,7 +199,7 @@ static int take_row(struct tt_store *store, const struct row *row, uint64_t time
     return 0;
 }
 
-int tt_store_take_usage(struct tt_store *store, const void *data, size_t size, uint64_t now)
+int tt_store_take_usage(struct tt_store *store, const void *data, size_t size, bool counted, uint64_t now)
 {
     struct tt_flat_reader reader = {data, (const char *)data + size, false};
     uint64_t time, first;
@@ -195,7 +209,7 @@ int tt_store_take_usage(struct tt_store *store, const void *data, size_t size, u
     while (reader.at < reader.end) {
         if (!get_row(&reader, &row))
             return -EBADMSG;
-        int error = take_row(store, &row, time, now);
+        int error = take_row(store, &row, counted, time, now);
 
         if (error)
             return error;

@@ -345,9 +345,14 @@ static int take_state(struct tt_store *store, const void *data, size_t size, uin
     return 0;
 }
 
+static int take_counted(struct tt_store *store, const void *data, size_t size, uint64_t now)
+{
+    return tt_store_take_usage(store, data, size, true, now);
+}
+
 static int take_usage(struct tt_store *store, const void *data, size_t size, uint64_t now)
 {
-    int error = tt_store_take_usage(store, data, size, now);
+    int error = tt_store_take_usage(store, data, size, false, now);
 
     store->version += !error;
     return error;
@@ -358,6 +363,7 @@ int tt_store_take(struct tt_store *store, uint32_t type, const void *data, size_
     static int (*const takers[TT_FLAT_TYPES])(struct tt_store *, const void *, size_t, uint64_t) = {
         [TT_FLAT_RESOURCE] = take_resource, [TT_FLAT_SPAN] = take_span,   [TT_FLAT_LOG] = take_log,
         [TT_FLAT_BATCH] = take_batch,       [TT_FLAT_USAGE] = take_usage, [TT_FLAT_STATE] = take_state,
+        [TT_FLAT_COUNTED] = take_counted,
     };
     int error;
 

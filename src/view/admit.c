@@ -120,7 +120,8 @@ static bool has_token(const struct tt_view *view, const struct tt_httpd_request 
         reply->status = 303;
         tt_httpd_reply_header(reply, "Location", strdup("/"));
         tt_httpd_reply_header(reply, "Set-Cookie",
-                              tt_format("%s%s; Path=/; HttpOnly; SameSite=Strict", name, view->token));
+                              tt_format("%s%s; Path=/; HttpOnly; SameSite=Strict%s", name, view->token,
+                                        view->certificate ? "; Secure" : ""));
         return false;
     }
     reply->status = 401;

@@ -24,6 +24,7 @@ struct tt_view {
     char address[64];
     int fd;                         /* of the agent */
     char *token, *host, *recording; /* NULL: none */
+    char *certificate, *key, *clients;
     uint64_t age_ns, bytes;
     atomic_int streams;
     _Atomic uint64_t told; /* when the agent was told that somebody looks; CLOCK_MONOTONIC ns */

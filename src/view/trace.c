@@ -151,7 +151,7 @@ static bool put_otlp(void *context, const struct tt_store_trace *trace, struct t
 static void missing(struct tt_httpd_reply *reply)
 {
     tt_view_refuse(reply, 404,
-                   "that trace is not here: it made room for newer ones, or was never seen by this agent",
+                   "that trace is not here: it made room for newer ones, or was not kept, or was never seen by this agent",
                    -1);
 }
 

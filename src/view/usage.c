@@ -39,7 +39,8 @@ struct asking {
     unsigned by[TT_USAGE_LABELS], by_count;
     const char *globs[TT_USAGE_LABELS]; /* NULL: any */
     uint64_t from, to, step;            /* ns; step 0: no bins */
-    bool buckets;
+    bool buckets;                       /* as they are .. */
+    bool pairs;                         /* .. those that are not 0, with their numbers */
     struct group *groups;
     size_t cells;
     bool cut; /* there was more than is told */
@@ -153,11 +154,20 @@ static void put_sums(struct tt_json *json, const struct sums *sums, const uint64
     put_quantiles(json, sums, bounds);
 }
 
-static void put_buckets(struct tt_json *json, const struct sums *sums)
+static void put_buckets(struct tt_json *json, const struct asking *asking, const struct sums *sums)
 {
     tt_json_array(json, "buckets");
-    for (unsigned i = 0; i < TT_USAGE_BUCKETS; i++)
+    for (unsigned i = 0; i < TT_USAGE_BUCKETS; i++) {
+        if (asking->pairs && !sums->buckets[i])
+            continue;
+        if (asking->pairs) {
+            tt_json_array(json, NULL);
+            tt_json_uint(json, NULL, i);
+        }
         tt_json_uint(json, NULL, sums->buckets[i]);
+        if (asking->pairs)
+            tt_json_array_end(json);
+    }
     tt_json_array_end(json);
 }
 
@@ -170,7 +180,7 @@ static void put_group(struct tt_json *json, const struct asking *asking, const s
         tt_json_string(json, label_names[asking->by[i]], label);
     put_sums(json, &group->sums, asking->bounds);
     if (asking->buckets)
-        put_buckets(json, &group->sums);
+        put_buckets(json, asking, &group->sums);
     if (asking->step) {
         tt_json_array(json, "bins");
         for (size_t i = 0; i < group->cell_count; i++) {
@@ -247,7 +257,8 @@ static const char *read_asking(const struct tt_httpd_request *request, struct as
 
         asking->globs[i] = glob && *glob ? glob : NULL;
     }
-    asking->buckets = buckets && !strcmp(buckets, "1");
+    asking->pairs = buckets && !strcmp(buckets, "pairs");
+    asking->buckets = asking->pairs || (buckets && !strcmp(buckets, "1"));
     if (!tt_view_time(request, "from", &asking->from) || !tt_view_time(request, "to", &asking->to) ||
         !tt_view_number(request, "step", &step))
         return "from, to and step are microseconds";

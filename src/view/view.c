@@ -117,12 +117,13 @@ static int configure(struct tt_view *view, const void *data, size_t size)
 {
     struct tt_flat_reader reader = {data, (const char *)data + size, false};
     struct tt_store_config config;
+    char **const texts[] = {&view->token,       &view->host, &view->recording,
+                            &view->certificate, &view->key,  &view->clients};
     uint64_t numbers[2];
 
     tt_flat_get(&reader, numbers, sizeof(numbers));
-    view->token = copy(tt_flat_get_string(&reader));
-    view->host = copy(tt_flat_get_string(&reader));
-    view->recording = copy(tt_flat_get_string(&reader));
+    for (size_t i = 0; i < TT_ARRAY_SIZE(texts); i++)
+        *texts[i] = copy(tt_flat_get_string(&reader));
     if (reader.bad)
         return -EBADMSG;
     view->bytes = numbers[0];
@@ -158,6 +159,7 @@ static int serve(struct tt_view *view)
         .headers = headers,
         .clients = TT_VIEW_CLIENTS,
         .threads = 2,
+        .tls = {view->certificate, view->key, view->clients},
     };
 
     tt_httpd_name(TT_VIEW_LISTENER, view->address, sizeof(view->address));
@@ -232,6 +234,9 @@ int tt_view_main(void)
     free(view.token);
     free(view.host);
     free(view.recording);
+    free(view.certificate);
+    free(view.key);
+    free(view.clients);
     pthread_mutex_destroy(&view.lock);
     return error ? tt_err(1, "the page is not served: %s", strerror(-error)) : 0;
 }

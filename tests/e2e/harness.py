@@ -16,7 +16,7 @@ os.environ.setdefault("TANGOTRACE_VIEW_LISTEN", "none")
 CI = os.environ.get("CI", "") not in ("", "0", "false")
 MODULES = ["test_baseline", "test_cli", "test_sampling", "test_calls", "test_methods", "test_probes", "test_forwarded", "test_ssl", "test_matrix", "test_errors",
            "test_async", "test_inside", "test_ledger", "test_python", "test_taurus", "test_green", "test_every", "test_otlp", "test_outage", "test_servers", "test_metrics", "test_top", "test_reload", "test_loss", "test_processes", "test_late",
-           "test_replay", "test_page", "test_plan_cache", "test_native", "test_links", "test_harm", "test_harm_builds", "test_harm_full"]
+           "test_replay", "test_page", "test_page_counts", "test_page_process", "test_plan_cache", "test_native", "test_links", "test_harm", "test_harm_builds", "test_harm_full"]
 NAMED = ["test_backends"]  # run only when named: see make check-backends
 
 

@@ -12,10 +12,10 @@ import urllib.request
 from agent import BINARY
 from harness import check, wait_for
 
-CONFIG, RESOURCE, SPAN, LOG, BATCH, USAGE, STATE = range(7)
+CONFIG, RESOURCE, SPAN, LOG, BATCH, USAGE, STATE, COUNTED = range(8)
 INTERNAL, SERVER, CLIENT = 1, 2, 3
 BUCKETS = 49
-PAGE = re.compile(r"tangotrace: page at (http://\S+)")
+PAGE = re.compile(r"tangotrace: page at (https?://\S+)")
 
 
 def string(text):
@@ -59,13 +59,13 @@ def span(trace, number, parent, start, end, of=1, kind=INTERNAL, name="Tango::x"
                  struct.pack("<II", 0, 0))
 
 
-def usage(time_ns, rows):
+def usage(time_ns, rows, kind=USAGE):
     """rows: (device, class, client, operation, calls, errors, ns of all, bucket)."""
     out = [struct.pack("<Q", time_ns)]
     for device, cls, client, operation, calls, errors, ns, bucket in rows:
         out.append(string(device) + string(cls) + string(client) + string(operation) +
                    struct.pack("<QQQI", calls, errors, ns, 1) + struct.pack("<II", bucket, calls))
-    return frame(USAGE, b"".join(out))
+    return frame(kind, b"".join(out))
 
 
 def state(name, value):
@@ -73,15 +73,15 @@ def state(name, value):
 
 
 class Page:
-    """`page-server` itself, with a socket into it."""
+    """`page-server` itself, with a socket into it. `tls`: PEM texts of certificate, key, who signs those of clients."""
 
-    def __init__(self, bed, token=None, recording=None, memory=48 << 20, age_ns=1800 * 10**9):
+    def __init__(self, bed, token=None, recording=None, memory=48 << 20, age_ns=1800 * 10**9, tls=(None, None, None)):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
-        self.url = "http://127.0.0.1:%d/" % self.port
+        self.url = "http%s://127.0.0.1:%d/" % ("s" if tls[0] else "", self.port)
         self.feed, theirs = socket.socketpair()
 
         def places():
@@ -95,7 +95,7 @@ class Page:
         theirs.close()
         self.listener.close()
         self.send(frame(CONFIG, struct.pack("<QQ", memory, age_ns) + string(token) + string(socket.gethostname()) +
-                        string(recording)))
+                        string(recording) + b"".join(string(text) for text in tls)))
 
     def send(self, *frames):
         self.feed.sendall(b"".join(frames))

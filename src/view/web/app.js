@@ -15,7 +15,7 @@ const RANGES = [["30s", 30], ["1m", 60], ["5m", 300], ["15m", 900], ["30m", 1800
 const KEPT = ["last", "from", "to"]; // what goes along from view to view
 
 const main = document.getElementById("main");
-let info = null, skew = 0, place = read(), shown = null, paused = false, due = false;
+let info = null, skew = 0, place = read(), shown = null, paused = false, due = false, broken = false;
 
 // What is shown where nobody asked for a time; "now" is the last half minute.
 function usual() {
@@ -66,6 +66,8 @@ const context = {
     if (!seconds) return { from: oldest - Math.max(length * 0.01, 10), to: end, rolls: !info.recording };
     return { from: end - seconds * 1e6, to: end, rolls: !info.recording };
   },
+  // The view anew.
+  again() { shown?.mounted.leave?.(); shown = null; arrive(); },
   now() { return info.recording ? info.newest_us : Date.now() * 1000 + skew; },
   zoom(from, to, more) { context.set({ from: Math.floor(from), to: Math.ceil(to), last: undefined, ...more }); },
 };
@@ -127,6 +129,7 @@ function foot() {
 async function arrive() {
   const before = shown;
   place = read();
+  broken = false;
   main.setAttribute("aria-busy", "true");
   nav();
   tools();
@@ -161,6 +164,8 @@ function fail(error) {
   if (error.name === "AbortError") return;
   main.setAttribute("aria-busy", "false");
   if (!(error.status >= 0)) console.error(error);
+  broken = error.status === 0; // nobody answered: it goes on as soon as somebody does
+  if (broken) { shown?.mounted.leave?.(); shown = null; }
   put(main, empty("That did not work", error.message, error.status === 404 ? h("a", { href: href("traces", kept()) }, "Search for traces") : h("button", { class: "tool", onclick: () => arrive() }, "Try again")));
 }
 
@@ -191,10 +196,11 @@ async function look() {
 
 listen(async (kind) => {
   if (kind === "state") foot();
+  if (broken && stream.connected) { arrive(); return; }
   if (kind !== "tick") return;
   try { await look(); } catch { return; }
   const place_ = VIEWS[shown?.view];
-  if (!paused && !info.recording && place_?.live && context.range().rolls) refresh();
+  if (!paused && !info.recording && place_?.live && (context.range().rolls || place.view === "trace")) refresh();
 });
 
 document.addEventListener("keydown", (e) => {

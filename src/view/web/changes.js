@@ -35,14 +35,14 @@ export function mount(root, context) {
     const range = context.range();
     range.from = Math.max(range.from, Math.min(context.info.oldest_us, range.to)); // before that nobody looked
     const at = range.from + (range.to - range.from) * Number(context.params.at ?? 50) / 100, by = "device,class,client";
-    const [before, after, ops0, ops1] = await Promise.all([get("/api/usage", { from: range.from, to: at, by }), get("/api/usage", { from: at, to: range.to, by }),
+    const [before, after, ops0, ops1] = await Promise.all([get("/api/usage", { from: range.from, to: at, by, buckets: "pairs" }), get("/api/usage", { from: at, to: range.to, by, buckets: "pairs" }),
       get("/api/usage", { from: range.from, to: at, by: "device,operation" }), get("/api/usage", { from: at, to: range.to, by: "device,operation" })]);
     const fine = range.to - range.from < 30e6 ? 3 : 0;
     text.textContent = `${clock(range.from, fine)} to ${clock(at, fine)} against ${clock(at, fine)} to ${clock(range.to, fine)}`;
     slider.setAttribute("aria-valuetext", clock(at));
     if (!before.rows.length && !after.rows.length) { put(results, nothingYet(context, null)); return; }
     const s0 = (at - range.from) / 1e6, s1 = (range.to - at) / 1e6;
-    const a = graphOf(before.rows, "device", s0), b = graphOf(after.rows, "device", s1);
+    const a = graphOf(before.rows, "device", s0, before.bounds_ns), b = graphOf(after.rows, "device", s1, after.bounds_ns);
     const nodes = new Map(a.nodes.map((n) => [n.id, n])), now = new Map(b.nodes.map((n) => [n.id, n]));
     const edge = (e) => `${e.from}\0${e.to}`, e0 = new Map(a.edges.map((e) => [edge(e), { ...e, errors: e.errors_ }])), e1 = new Map(b.edges.map((e) => [edge(e), { ...e, errors: e.errors_ }]));
     const all = [...new Map([...nodes, ...now]).keys()].map((id) => {

@@ -83,6 +83,21 @@ export function hue(name) {
   return given.get(name);
 }
 
+// The quantile of calls of several rows: of all of them together, not of the rows' own. `rows`: with "buckets" as
+// /api/usage gives them as pairs; `bounds`: its bounds_ns. As the agent does it (src/metrics/usage.c).
+export function quantile(rows, bounds, q) {
+  const sums = new Array(bounds.length + 1).fill(0);
+  let all = 0, below = 0;
+  for (const r of rows) for (const [i, n] of r.buckets) { sums[i] += n; all += n; }
+  if (!all) return 0;
+  for (let i = 0; i < bounds.length; i++) {
+    const low = i ? bounds[i - 1] : bounds[0] / 2;
+    if (sums[i] && below + sums[i] >= q * all) return low * (bounds[i] / low) ** ((q * all - below) / sums[i]);
+    below += sums[i];
+  }
+  return bounds.at(-1);
+}
+
 // "nice" steps of an axis.
 export function ticks(from, to, about) {
   const span = to - from;

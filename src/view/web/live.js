@@ -1,7 +1,7 @@
 // live.js: what happens now: calls, errors, durations, who calls whom, what is open.
 import { get } from "./api.js";
 import { code, empty, h, put, table } from "./dom.js";
-import { count, duration, rate } from "./format.js";
+import { count, duration, quantile, rate } from "./format.js";
 import { graph } from "./graph.js";
 
 export const title = "Live";
@@ -15,24 +15,26 @@ export function nodesOf(rows, level) {
   return { server, client, isDevice: (name) => classes.has(name) };
 }
 
-// Rows by device, class and client become nodes and edges. `seconds`: the rates' time.
-export function graphOf(rows, level, seconds) {
+const QUANTILES = { p50: 0.5, p95: 0.95, p99: 0.99 };
+
+// Rows by device, class and client become nodes and edges. `seconds`: the rates' time; `bounds`: of their buckets.
+export function graphOf(rows, level, seconds, bounds) {
   const name = nodesOf(rows, level), nodes = new Map(), edges = new Map();
   const node = (id, client) => {
-    if (!nodes.has(id)) nodes.set(id, { id, label: id, client, calls: 0, errors: 0, devices: new Set(), p: 0 });
+    if (!nodes.has(id)) nodes.set(id, { id, label: id, client, calls: 0, errors: 0, devices: new Set(), rows: [] });
     return nodes.get(id);
   };
   for (const r of rows) {
     const to = name.server(r.device, r.class), from = name.client(r.client), key = `${from}\0${to}`;
     const a = node(from, !name.isDevice(r.client)), b = node(to, false);
     b.client = false;
-    b.calls += r.calls; b.errors += r.errors; b.devices.add(r.device);
+    b.calls += r.calls; b.errors += r.errors; b.devices.add(r.device); b.rows.push(r);
     a.asks = (a.asks ?? 0) + r.calls;
-    const e = edges.get(key) ?? { from, to, calls: 0, errors_: 0, ns: 0, p50: 0, p95: 0 };
-    e.calls += r.calls; e.errors_ += r.errors; e.ns += r.ns;
-    e.p50 = Math.max(e.p50, r.p50); e.p95 = Math.max(e.p95, r.p95);
+    const e = edges.get(key) ?? { from, to, calls: 0, errors_: 0, ns: 0, rows: [] };
+    e.calls += r.calls; e.errors_ += r.errors; e.ns += r.ns; e.rows.push(r);
     edges.set(key, e);
   }
+  for (const x of [...edges.values(), ...nodes.values()]) for (const q of ["p50", "p95"]) x[q] = quantile(x.rows, bounds, QUANTILES[q]);
   for (const e of edges.values()) { e.rate = e.calls / seconds; e.errors = e.errors_ / seconds; }
   for (const n of nodes.values()) {
     n.error = n.errors > 0;
@@ -41,18 +43,22 @@ export function graphOf(rows, level, seconds) {
   return { nodes: [...nodes.values()], edges: [...edges.values()] };
 }
 
-function quantile(rows, key) {
-  // Of several rows only their own are known: the one in the middle by calls.
-  const sorted = rows.filter((r) => r.calls).sort((a, b) => a[key] - b[key]);
-  const all = sorted.reduce((n, r) => n + r.calls, 0);
-  let below = 0;
-  for (const r of sorted) if ((below += r.calls) >= all / 2) return r[key];
-  return 0;
-}
-
 export function filters(context, names) {
   return names.filter((n) => context.params[n]).map((n) =>
     h("button", { class: "chip", onclick: () => context.set({ [n]: undefined }), "aria-label": `Remove the filter ${n} ${context.params[n]}` }, `${n}: ${context.params[n]}`, h("span", { "aria-hidden": "true" }, " ×")));
+}
+
+// Calls that have not ended, the oldest first.
+export function openCalls(list, onrow) {
+  return table({
+    caption: "Open calls by age", sort: { key: "age", down: true }, onsort() {}, rows: [...list].sort((a, b) => b.age_seconds - a.age_seconds).slice(0, 30),
+    onrow, rowLabel: (c) => `trace of the open call ${c.operation}`,
+    columns: [
+      { key: "age", label: "Age", number: true, value: (c) => c.age_seconds, cell: (c) => duration(c.age_seconds * 1e9) },
+      { key: "operation", label: "Operation", value: (c) => c.operation }, { key: "device", label: "Device", value: (c) => c.device },
+      { key: "process", label: "Process", value: (c) => `${c.process} (${c.pid})` }, { key: "side", label: "Side", value: (c) => c.side }, { key: "waits", label: "Waits for", value: (c) => c.waits_for },
+    ],
+  });
 }
 
 function tile(name, value, kind) {
@@ -95,22 +101,13 @@ export function mount(root, context) {
     if (context.info.recording) { put(box.open, h("p", { class: "quiet" }, "A recording has ended: nothing is open.")); return; }
     const list = (calls?.calls ?? []).filter((c) => c.side === "client" || !c.client);
     if (!list.length) { put(box.open, h("p", { class: "quiet" }, "No call is open right now. One that hangs shows up here, with what it waits for.")); return; }
-    list.sort((a, b) => b.age_seconds - a.age_seconds);
-    put(box.open, table({
-      caption: "Open calls by age", sort: { key: "age", down: true }, onsort() {}, rows: list.slice(0, 30),
-      onrow: (c) => c.trace_id && context.go("trace", {}, [c.trace_id]), rowLabel: (c) => `trace of the open call ${c.operation}`,
-      columns: [
-        { key: "age", label: "Age", number: true, value: (c) => c.age_seconds, cell: (c) => duration(c.age_seconds * 1e9) },
-        { key: "operation", label: "Operation", value: (c) => c.operation }, { key: "device", label: "Device", value: (c) => c.device },
-        { key: "process", label: "Process", value: (c) => `${c.process} (${c.pid})` }, { key: "waits", label: "Waits for", value: (c) => c.waits_for },
-      ],
-    }));
+    put(box.open, openCalls(list, (c) => c.trace_id && context.go("trace", {}, [c.trace_id])));
   }
 
   async function update() {
     const range = context.range(), seconds = Math.max((range.to - Math.max(range.from, context.info.oldest_us)) / 1e6, 1e-3);
     const p = context.params;
-    const ask = { from: range.from, to: range.to, by: "device,class,client", device: p.device, class: p.class, client: p.client };
+    const ask = { from: range.from, to: range.to, by: "device,class,client", buckets: "pairs", device: p.device, class: p.class, client: p.client };
     const [usage, calls, processes] = await Promise.all([get("/api/usage", ask), context.info.recording ? null : get("/api/state/calls").catch(() => null),
       context.info.recording ? null : get("/api/state/processes").catch(() => null)]);
     let rows = usage.rows;
@@ -121,14 +118,14 @@ export function mount(root, context) {
     nothing.hidden = !none;
     put(nothing, none ? nothingYet(context, processes) : null);
     if (none) return;
-    const whole = graphOf(rows, level(), seconds);
+    const whole = graphOf(rows, level(), seconds, usage.bounds_ns);
     const names = nodesOf(rows, level());
     const node = p.node;
     if (node) rows = rows.filter((r) => names.server(r.device, r.class) === node || names.client(r.client) === node);
     const sum = (key) => rows.reduce((n, r) => n + r[key], 0);
     const open = (calls?.calls ?? []).filter((c) => c.side === "client").length;
     put(box.tiles, tile("Calls/s", rate(sum("calls") / seconds)), tile("Errors/s", rate(sum("errors") / seconds), sum("errors") ? "bad" : ""),
-      tile("p50", duration(quantile(rows, "p50"))), tile("p95", duration(quantile(rows, "p95"))), tile("p99", duration(quantile(rows, "p99"))),
+      Object.entries(QUANTILES).map(([name, q]) => tile(name, duration(quantile(rows, usage.bounds_ns, q)))),
       tile("Open calls", context.info.recording ? "–" : count(open)), tile("Devices", count(new Set(rows.map((r) => r.device).filter(Boolean)).size)));
     put(box.map, whole.nodes.length > 120 ? h("p", { class: "quiet" }, `${whole.nodes.length} nodes are too many for a picture: filter by a device, class or client, or look at classes.`)
       : graph({ ...whole, selected: node, onpick: pick, label: "Map of who calls whom" }));
@@ -138,6 +135,7 @@ export function mount(root, context) {
       d.calls += r.calls; d.errors += r.errors; d.class ||= r.class; d.rows.push(r);
       devices.set(r.device, d);
     }
+    for (const d of devices.values()) for (const [name, q] of Object.entries(QUANTILES)) d[name] = quantile(d.rows, usage.bounds_ns, q);
     put(box.table, table({
       caption: "Devices", sort, onsort: (to) => { sort = to; update(); }, rows: [...devices.values()],
       onrow: (d) => context.go("traces", { device: d.device }), rowLabel: (d) => `traces of ${d.device}`,
@@ -145,7 +143,7 @@ export function mount(root, context) {
         { key: "device", label: "Device", value: (d) => d.device || "(database, or not known)" }, { key: "class", label: "Class", value: (d) => d.class },
         { key: "rate", label: "Calls/s", number: true, value: (d) => d.calls / seconds, cell: (d) => rate(d.calls / seconds) },
         { key: "errors", label: "Errors/s", number: true, value: (d) => d.errors / seconds, cell: (d) => h("span", { class: d.errors ? "bad" : "" }, rate(d.errors / seconds)) },
-        ...["p50", "p95", "p99"].map((q) => ({ key: q, label: q, number: true, value: (d) => quantile(d.rows, q), cell: (d) => duration(quantile(d.rows, q)) })),
+        ...Object.keys(QUANTILES).map((q) => ({ key: q, label: q, number: true, value: (d) => d[q], cell: (d) => duration(d[q]) })),
         { key: "clients", label: "Clients", number: true, value: (d) => new Set(d.rows.map((r) => r.client)).size },
       ],
     }));

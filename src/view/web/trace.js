@@ -1,10 +1,12 @@
 // trace.js: one trace as a waterfall. Only the rows in sight exist, so that 10,000 spans scroll as 10 do.
 import { get } from "./api.js";
-import { announce, h, put, s } from "./dom.js";
+import { announce, empty, h, put, s } from "./dom.js";
 import { clock, count, date, duration, hue, ticks } from "./format.js";
+import { openCalls } from "./live.js";
 import { details } from "./span.js";
 
 export const title = "Trace";
+export const live = true; // one that has not ended is asked for again; of others nothing changes
 
 const ROW = 26, KINDS = ["", "internal", "server", "client", "producer", "consumer"];
 const CLIENT = 3, SERVER = 2, AROUND = 6;
@@ -54,9 +56,34 @@ function criticalPath(top) {
   return parts;
 }
 
+// A trace that is not there: it may be that its calls are open still. Then they are shown, until it is there.
+async function waiting(root, context, id, error) {
+  const calls = async () => ((await get("/api/state/calls"))?.calls ?? []).filter((c) => c.trace_id === id);
+  let list = error.status === 404 && !context.info.recording ? await calls() : [];
+  if (!list.length) throw error;
+  const show = () => put(root, h("h1", { class: "hidden-text" }, "Trace"), empty("This trace has not ended", "Its spans are here as soon as it has. These of its calls are open now; the age says since when."), h("section", { class: "card" }, openCalls(list)));
+  show();
+  return { async update() {
+    try {
+      await get(`/api/trace/${encodeURIComponent(id)}`);
+    } catch (again) {
+      if (again.status !== 404) throw again;
+      list = await calls();
+      show();
+      return;
+    }
+    context.again();
+  } };
+}
+
 export async function mount(root, context) {
   const id = context.rest[0];
-  const trace = await get(`/api/trace/${encodeURIComponent(id)}`);
+  let trace;
+  try {
+    trace = await get(`/api/trace/${encodeURIComponent(id)}`);
+  } catch (error) {
+    return waiting(root, context, id, error);
+  }
   const { tops, order, byId } = treeOf(trace.spans);
   for (const sp of order) sp.resource = trace.resources[sp.resource];
   const total = Math.max(trace.duration_ns, 1), first = tops[0];

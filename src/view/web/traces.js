@@ -9,6 +9,7 @@ export const title = "Traces";
 export const live = true;
 
 const FIELDS = [["service", "Service", "services"], ["device", "Device", "devices"], ["operation", "Operation", "operations"], ["client", "Client", "clients"]];
+const OPERATIONS = 6; // of which a histogram is drawn
 const EXAMPLES = [
   ["{ status = error }", "what failed"],
   ["{ duration > 10ms }", "spans longer than that"],
@@ -108,8 +109,7 @@ export function mount(root, context) {
       h("section", { class: "card", "aria-labelledby": "scatter-title" }, h("div", { class: "head" }, h("h2", { id: "scatter-title" }, "Duration over time"), h("span", { class: "quiet" }, `${count(traces.length)} traces${whole ? "" : ", and more that are older"} · drag to zoom · a cross is an error`)),
         fitted((width) => scatter({ width, from: range.from, to: range.to, points, label: `${traces.length} traces by time and duration; the table below has the same`, onpick: (id) => open(traces.find((t) => t.id === id)),
           onzoom: (z) => context.zoom(z.from, z.to, z.min ? { min: `${Math.floor(z.min / 1000)}us`, max: `${Math.ceil(z.max / 1000)}us` } : {}) }))),
-      usage && usage.rows.length === 1 && usage.rows[0].calls > 1 && h("section", { class: "card", "aria-labelledby": "histogram-title" }, h("div", { class: "head" }, h("h2", { id: "histogram-title" }, "How long calls took"), h("span", { class: "quiet" }, `all ${count(usage.rows[0].calls)} calls of this selection, sampled or not`)),
-        fitted((width) => histogram({ width, bounds: usage.bounds_ns, buckets: usage.rows[0].buckets, label: "histogram of durations", marks: ["p50", "p95", "p99"].map((q, row) => ({ name: q, ns: usage.rows[0][q], row })) }))),
+      usage && histograms(usage),
       h("section", { class: "card", "aria-label": "Traces found" }, table({
         caption: "Traces found", sort, onsort: (to) => { sort = to; draw(traces, range, whole, usage); }, rows: traces, onrow: open, rowLabel: (t) => `trace ${t.root?.title ?? t.id}`,
         columns: [
@@ -124,6 +124,17 @@ export function mount(root, context) {
       })));
   }
 
+  // One for each operation of the selection, those with the most calls.
+  function histograms(usage) {
+    const all = usage.rows.filter((r) => r.calls > 1).sort((a, b) => b.calls - a.calls), rows = all.slice(0, OPERATIONS), alone = rows.length === 1;
+    const one = (r) => fitted((width) => histogram({ width, height: alone ? 120 : 96, bounds: usage.bounds_ns, buckets: r.buckets, label: `histogram of durations of ${r.operation}`, marks: ["p50", "p95", "p99"].map((q, row) => ({ name: alone ? `${q} ${duration(r[q])}` : q, ns: r[q], row })) }));
+    if (!rows.length) return null;
+    return h("section", { class: "card", "aria-labelledby": "histogram-title" },
+      h("div", { class: "head" }, h("h2", { id: "histogram-title" }, alone ? `How long calls of ${rows[0].operation} took` : "How long calls of each operation took"),
+        h("span", { class: "quiet" }, `${count(rows.reduce((n, r) => n + r.calls, 0))} calls of ${alone ? "it" : `the ${rows.length} operations with the most`}, sampled or not`)),
+      alone ? one(rows[0]) : h("div", { class: "multiples" }, rows.map((r) => h("div", null, h("button", { class: "link", onclick: () => context.set({ operation: r.operation }) }, r.operation), h("span", { class: "quiet" }, ` ${count(r.calls)} calls, p95 ${duration(r.p95)}`), one(r)))));
+  }
+
   async function update() {
     fill();
     running?.abort();
@@ -133,9 +144,10 @@ export function mount(root, context) {
     const ask = { q: p.q, service: p.service, device: p.device, operation: p.operation, client: p.client, text: p.text, status: p.status, min: us(p.min), max: us(p.max), from: range.from, to: range.to, limit: 300 };
     results.setAttribute("aria-busy", "true");
     try {
-      const selects = p.device || p.operation || p.client;
+      // Counts know nothing of what only spans have.
+      const counted = p.device || p.operation || p.client || p.service || !["q", "min", "max", "status", "text"].some((n) => p[n]);
       const [found, usage] = await Promise.all([get("/api/traces", ask, signal),
-        selects && get("/api/usage", { from: range.from, to: range.to, device: p.device, operation: p.operation, client: p.client && `${p.client}*`, buckets: 1 }, signal), fetchNames()]);
+        counted && get("/api/usage", { from: range.from, to: range.to, device: p.device, operation: p.operation, class: p.service, client: p.client && `${p.client}*`, by: "operation", buckets: 1 }, signal), fetchNames()]);
       explain(null);
       draw(found.traces, range, found.whole, usage);
       const text = `${found.traces.length} traces`;

@@ -302,6 +302,53 @@ static void test_not_ours(void **state)
     assert_non_null(strstr(error, "does not have that address"));
 }
 
+/* The same port of every address, while it is served at one; to others it stays in use. */
+static void test_beside(void **state)
+{
+    _cleanup_free_ char *error = NULL, *refused = NULL, *all = NULL;
+    _cleanup_close_ int first = -1, second = -1, third = -1;
+    char address[64];
+
+    assert_int_equal(tt_httpd_listen("127.0.0.1:0", &first, &error), 0);
+    tt_httpd_name(first, address, sizeof(address));
+    all = tt_format("0.0.0.0%s", strrchr(address, ':'));
+    assert_int_equal(tt_httpd_listen(all, &third, &refused), -EADDRINUSE);
+    assert_int_equal(tt_httpd_listen_beside(all, first, &second, &error), 0);
+    free(TAKE_PTR(refused));
+    assert_int_equal(tt_httpd_listen(all, &third, &refused), -EADDRINUSE);
+    close(TAKE_FD(first));
+    tt_httpd_name(second, address, sizeof(address));
+    assert_string_equal(address, all);
+}
+
+/* The socket is shared with another process, as it were: one server ends, the other one goes on. */
+static void test_shared(void **state)
+{
+    const struct tt_httpd_config config = {.routes = routes, .threads = 2};
+    _cleanup_free_ char *error = NULL;
+    struct tt_httpd *first = NULL, *second = NULL;
+    int fd = -1, same, is = 0;
+    socklen_t size = sizeof(is);
+
+    assert_int_equal(tt_httpd_listen("127.0.0.1:0", &fd, &error), 0);
+    same = dup(fd);
+    assert_int_equal(tt_httpd_serve(fd, &config, &first), 0);
+    tt_httpd_free(&first);
+    assert_int_equal(getsockopt(same, SOL_SOCKET, SO_ACCEPTCONN, &is, &size), 0);
+    assert_true(is);
+    assert_int_equal(tt_httpd_serve(same, &config, &second), 0);
+    tt_httpd_free(&second);
+}
+
+static void test_no_certificate(void **state)
+{
+    const struct tt_httpd_tls nonsense = {.certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n", .key = "x"};
+    _cleanup_free_ char *error = NULL;
+
+    assert_int_equal(tt_httpd_tls_check(&nonsense, &error), -EINVAL);
+    assert_non_null(strstr(error, "certificate and key: "));
+}
+
 /* ---- what a page needs: a path's rest, arguments, who may ask, answers that wait ---- */
 
 static int news; /* how often there was something to say */
@@ -433,12 +480,21 @@ static void test_waiting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SERVED(test_pages),        SERVED(test_bodies),
-        SERVED(test_pieces),       SERVED(test_leavers),
-        SERVED(test_long_request), SERVED(test_garbage),
-        SERVED(test_many),         cmocka_unit_test(test_addresses),
-        SERVED(test_busy),         cmocka_unit_test(test_not_ours),
-        PAGE(test_page),           PAGE(test_waiting),
+        SERVED(test_pages),
+        SERVED(test_bodies),
+        SERVED(test_pieces),
+        SERVED(test_leavers),
+        SERVED(test_long_request),
+        SERVED(test_garbage),
+        SERVED(test_many),
+        cmocka_unit_test(test_addresses),
+        SERVED(test_busy),
+        cmocka_unit_test(test_not_ours),
+        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_no_certificate),
+        PAGE(test_page),
+        PAGE(test_waiting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -360,11 +360,11 @@ static void test_nonsense(void **state)
 
 /* ---- usage ---- */
 
-static void put_usage(struct tt_text *text, uint64_t time, const char *device, uint64_t calls,
-                      uint64_t errors, uint32_t bucket)
+static void put_counts(struct tt_text *text, enum tt_flat_type type, uint64_t time, const char *device,
+                       uint64_t calls, uint64_t errors, uint32_t bucket)
 {
     const char *const labels[] = {device, "TangoTest", "mix host:1", "read"};
-    size_t place = tt_flat_begin(text, TT_FLAT_USAGE);
+    size_t place = tt_flat_begin(text, type);
     const uint64_t sum = calls * 1000;
     const uint32_t count = 1, pair[] = {bucket, (uint32_t)calls};
 
@@ -377,6 +377,12 @@ static void put_usage(struct tt_text *text, uint64_t time, const char *device, u
     tt_flat_put(text, &count, sizeof(count));
     tt_flat_put(text, pair, sizeof(pair));
     tt_flat_end(text, place);
+}
+
+static void put_usage(struct tt_text *text, uint64_t time, const char *device, uint64_t calls,
+                      uint64_t errors, uint32_t bucket)
+{
+    put_counts(text, TT_FLAT_USAGE, time, device, calls, errors, bucket);
 }
 
 struct sums {
@@ -444,6 +450,30 @@ static void test_usage(void **state)
     json = tt_store_state(store, "status", NULL);
     assert_string_equal(json, "{\"x\":1}");
     free(json);
+    tt_text_free(&text);
+    tt_store_free(&store);
+}
+
+/* A store that begins late: what was counted before is not told as if it happened now. */
+static void test_counted(void **state)
+{
+    struct tt_store *store = new_store(MIB, 0);
+    struct tt_text text = {0};
+    struct sums sums = {0};
+
+    put_counts(&text, TT_FLAT_COUNTED, 1000, "a/b/1", 1000000, 10, 4);
+    assert_int_equal(feed(store, &text, 1), 0);
+    tt_store_each_point(store, 0, UINT64_MAX, add, &sums);
+    assert_int_equal(sums.points, 0);
+    put_usage(&text, 2000, "a/b/1", 1000007, 11, 4);
+    put_usage(&text, 2000, "a/b/2", 3, 0, 4); /* that had not been called before */
+    assert_int_equal(feed(store, &text, 1), 0);
+    tt_store_each_point(store, 0, UINT64_MAX, add, &sums);
+    assert_int_equal(sums.points, 2);
+    assert_int_equal(sums.calls, 7 + 3);
+    assert_int_equal(sums.errors, 1);
+    assert_int_equal(sums.in_bucket, sums.calls);
+    assert_int_equal(sums.ns, sums.calls * 1000);
     tt_text_free(&text);
     tt_store_free(&store);
 }
@@ -551,9 +581,10 @@ static void test_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flat),       cmocka_unit_test(test_traces), cmocka_unit_test(test_room),
-        cmocka_unit_test(test_long_trace), cmocka_unit_test(test_age),    cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_usage),      cmocka_unit_test(test_cost),   cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_flat),       cmocka_unit_test(test_traces),  cmocka_unit_test(test_room),
+        cmocka_unit_test(test_long_trace), cmocka_unit_test(test_age),     cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_usage),      cmocka_unit_test(test_counted), cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_readers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
