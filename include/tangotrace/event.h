@@ -212,8 +212,12 @@ struct tt_event {
 
 #define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
 #define TT_EVENT_AGAIN                                                                                       \
-    2u /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)                      \
-        */
+    2u                    /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)   \
+                           */
+#define TT_EVENT_NAMED 4u /* carries TT_FIELD_THREAD */
+
+#define TT_THREAD_NAME       16   /* bytes of the kernel's name of a thread (TASK_COMM_LEN) */
+#define TT_THREAD_NAME_AGAIN 1024 /* every so many events it is told again */
 
 enum tt_field {
     TT_FIELD_NONE = 0,
@@ -276,6 +280,7 @@ enum tt_field {
     TT_FIELD_ARGUMENT_4,
     TT_FIELD_DIMENSIONS, /* u64: Tango::AttributeDim of the value that an event carries: dim_x, and dim_y
                             above it */
+    TT_FIELD_THREAD,     /* TT_THREAD_NAME bytes, NUL-filled: the thread's name from now on */
     TT_FIELDS,
 };
 

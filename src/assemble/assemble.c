@@ -189,6 +189,8 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
     tt_thread_clock(thread, check == TT_EVENT_GOOD ? &view : NULL);
+    if (check == TT_EVENT_GOOD)
+        tt_fields_thread_name(&view, thread->name);
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
         return;
     /* What it would have said is lost. */

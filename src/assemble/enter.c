@@ -301,6 +301,7 @@ static struct tt_span *caller_begin(struct tt_assembler *assembler, const struct
     span->tgid = call->tgid;
     span->tid = call->tid;
     span->thread_start = call->thread_start;
+    memcpy(span->thread_name, call->thread_name, sizeof(span->thread_name));
     span->start = call->start;
     copy_code(span, call);
     assembler->ops.open(assembler->ops.context, span);

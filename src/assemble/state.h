@@ -118,6 +118,7 @@ struct marker {
 struct thread {
     UT_hash_handle hh;
     uint32_t tid, tgid, start;
+    char name[TT_THREAD_NAME];  /* the kernel's, now; "" = not known */
     uint32_t sequence;          /* of the last event */
     uint64_t last_time, before; /* of the last event, and the one before it */
     uint64_t base;              /* the first stack address seen */

@@ -23,6 +23,7 @@ enum tt_attr {
     TT_ATTR_CLIENT_PID,
     TT_ATTR_CLIENT_LANG,
     TT_ATTR_THREAD_ID,
+    TT_ATTR_THREAD_NAME,
     /* where in the source */
     TT_ATTR_CODE_FUNCTION,
     TT_ATTR_CODE_PATH,
@@ -97,6 +98,7 @@ enum tt_attr {
     /* log records */
     TT_ATTR_LOG_LOGGER,
     TT_ATTR_LOG_THREAD,
+    TT_ATTR_LOG_THREAD_NAME,
     TT_ATTR_LOG_FILE,
     TT_ATTR_LOG_LINE,
     TT_ATTR_LOG_FILE_NATIVE,
