@@ -127,6 +127,18 @@ def check_trees(spans, client_pid, server_pid, source, expected_calls, is_root=T
     return len(mine)
 
 
+RUNTIME = "import sys; print([sys.implementation.name, '.'.join(map(str, sys.version_info[:3])), sys.version])"
+
+
+def check_runtime(bed, spans, pid, python, root):
+    """The resource tells which Python it is, in its own words."""
+    argv = [python, "-c", RUNTIME]
+    want = ast.literal_eval(bed.run("runtime", beds.inside(root, bed.dir, argv) if root else argv).stdout)
+    got = {tuple(s.resource.get("process.runtime." + key) for key in ("name", "version", "description"))
+           for s in spans if s.pid == pid}
+    equal(got, {tuple(want)}, "runtime of %d" % pid)
+
+
 def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=None, suite=None):
     """`suite`: of Debian, in whose root the server runs."""
     need_agent()
@@ -152,6 +164,8 @@ def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=N
     expected = collections.Counter({o: rounds * workers for o in operations})
     count = check_trees(spans, client.pid, server.pid, source, expected, is_root)
     figure("%d calls, %d spans" % (count, len(spans)))
+    check_runtime(bed, spans, client.pid, python, None)
+    check_runtime(bed, spans, server.pid, server_python or python, root)
     check_all(lambda: truth.check_unique(spans), lambda: truth.check_certain(spans),
               lambda: truth.check_none_lost(final, agent))
 
