@@ -79,6 +79,12 @@ void tt_assembler_set_callers(struct tt_assembler *assembler, tt_caller_fn fn, v
     assembler->callers_context = context;
 }
 
+void tt_assembler_set_beats(struct tt_assembler *assembler, tt_beat_fn fn, void *context)
+{
+    assembler->beats = fn;
+    assembler->beats_context = context;
+}
+
 /* Compares the sequence number with the last one of the thread. */
 static void check_sequence(struct tt_assembler *assembler, struct thread *thread,
                            const struct tt_event *event)

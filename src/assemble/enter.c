@@ -448,6 +448,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
         tt_event_counter(assembler, thread, view);
         return;
     }
+    if (row->role == TT_ROLE_BEAT) {
+        tt_event_beat(assembler, thread, view, row);
+        return;
+    }
     if (row->role == TT_ROLE_BIRTH) {
         tt_event_birth(assembler, thread, view, row);
         return;

@@ -157,6 +157,8 @@ struct tt_assembler {
     void *methods_context;
     tt_caller_fn callers;
     void *callers_context;
+    tt_beat_fn beats;
+    void *beats_context;
     struct thread *threads, *recent; /* recent: of the last event, a hint */
     struct frame *spare;
     struct call *calls, *numbers; /* by descriptor, by number */
@@ -268,6 +270,8 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
 void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
+void tt_event_beat(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                   const struct tt_row *row);
 
 /* ---- birth.c ---- */
 

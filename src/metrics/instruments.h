@@ -16,6 +16,7 @@ enum tt_family_id {
     TT_FAMILY_SPANS,   /* what Tempo calls span metrics */
     TT_FAMILY_EDGES,   /* what Tempo calls a service graph */
     TT_FAMILY_CLASSES, /* of devices */
+    TT_FAMILY_BEATS,   /* heartbeats of channels of events */
     TT_FAMILY_DEVICES, /* has no instrument: the devices known, in a table of their own */
     TT_FAMILY_USAGE,   /* the same: who asks whom (usage.h) */
     TT_FAMILIES,
@@ -81,6 +82,8 @@ enum tt_instrument_id {
     TT_EDGE_SERVER,
     TT_EDGE_CLIENT,
     TT_DEVICES,
+    TT_BEATS_SENT,
+    TT_BEATS_RECEIVED,
     TT_INSTRUMENTS,
 };
 extern const struct tt_instrument tt_instruments[TT_INSTRUMENTS];
@@ -99,6 +102,7 @@ enum {
 enum { TT_SPANS_SERVICE, TT_SPANS_NAME, TT_SPANS_KIND, TT_SPANS_STATUS };
 enum { TT_EDGES_CLIENT, TT_EDGES_SERVER, TT_EDGES_TYPE };
 enum { TT_DEVICES_CLASS, TT_DEVICES_NAME };
+enum { TT_BEATS_SERVER, TT_BEATS_PROGRAM };
 
 enum { TT_USAGE_DEVICE, TT_USAGE_CLASS, TT_USAGE_CLIENT, TT_USAGE_OPERATION, TT_USAGE_LABELS };
 
