@@ -152,6 +152,9 @@ struct tt_point {
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
+/* Least room for what is read at once: words of a frame lie at 0 to this, the name of a code object so far
+ * behind its first line. All are at multiples of their size. */
+#define TT_PYTHON_WINDOW 112
 
 /*
  * A Python process, in the map `pythons` by tgid: where PyTango's extension lies, and how the interpreter's
