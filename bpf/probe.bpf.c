@@ -446,9 +446,9 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
-    if (p->flags & TT_POINT_CALL &&
-        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
-                                   : is_bound_method(tgid, t->regs[TT_REG_RDI]))) {
+    if (p->flags & TT_POINT_CALL && !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
+                                                               : is_bound_method(tgid, t->regs[TT_REG_RDI]) &&
+                                                                     !is_dull(tgid, t->regs[TT_REG_RDI]))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }

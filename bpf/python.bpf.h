@@ -27,6 +27,22 @@ __attribute__((noinline)) int is_bound_method(__u32 tgid, __u64 object)
     return !python || !python->method || (user_u64(object + 8, &ok) == python->method && ok);
 }
 
+/* Is the bound method one of those that user space has found to be PyTango's own and of no interest? */
+__attribute__((noinline)) int is_dull(__u32 tgid, __u64 method)
+{
+    struct tt_dull_key key = {.tgid = tgid};
+    __u64 bound[2]; /* im_func, im_self: cpython/classobject.h */
+    struct tt_dull *known;
+    bool ok = true;
+
+    if (bpf_probe_read_user(bound, sizeof(bound), (const void *)(method + 16)))
+        return 0;
+    key.function = bound[0];
+    key.object = bound[1];
+    known = bpf_map_lookup_elem(&dull, &key);
+    return known && bpf_ktime_get_ns() < known->until && user_u64(known->code_at, &ok) == known->code && ok;
+}
+
 /*
  * The thread state of this thread. It may have released the GIL, so what the interpreter calls the current
  * one may be another's: the list of all is walked, by pthread_self(). What was found before is believed only

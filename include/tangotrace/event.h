@@ -173,6 +173,18 @@ struct tt_python {
     __u8 ip_size; /* 8: an address; 4: an index */
 };
 
+/* A value of the map `dull`: calls of that bound method are of no interest, and give no events, while its
+ * function has that code. */
+struct tt_dull {
+    __u64 code, code_at; /* the code object, and where the function points to it */
+    __u64 until;         /* CLOCK_MONOTONIC ns: afterwards it is to be looked at again */
+};
+
+struct tt_dull_key {
+    __u64 function, object;
+    __u32 tgid, pad;
+};
+
 /* Data of TT_FIELD_PY_FRAME; the field's index is the distance from the innermost frame. */
 struct tt_python_frame {
     __u64 code; /* address of the code object */

@@ -26,6 +26,7 @@ struct tt_python_found {
     struct tt_python_key key;
     uint64_t until; /* CLOCK_MONOTONIC ns: afterwards it is looked at again */
     bool known;     /* what the rest says was read */
+    bool dull;      /* a method of PyTango's own of which nothing depends */
     bool user;      /* a method that a device class defines; a frame outside PyTango */
     char *name, *file;
     unsigned line;

@@ -223,6 +223,40 @@ def test_gevent_debian(bed):
     scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
 
 
+READS = "import sys, tango; d = tango.DeviceProxy(sys.argv[1]); [d.read_attribute('level') for i in range(%d)]%s"
+
+
+def test_hooks_of_pytango(bed):
+    """Hooks that PyTango itself has for those who override them are no spans, and cost no events; one that takes such a
+    hook's place is seen at once."""
+    need_agent()
+    python = python_of("10.3.1")
+    server = parts.start_server(bed, [python, os.path.join(HERE, "servers", "quiet.py")], "q", ["Quiet::test/quiet/1"],
+                                witness=False)
+    agent = Agent(bed)
+
+    def reads(count, then=""):
+        before = agent.status()["events"]["total"]
+        bed.run("reads", [python, "-c", READS % (count, then), server.url("test/quiet/1")])
+        return agent.status()["events"]["total"] - before
+    reads(1)
+    base, whole = reads(100), reads(1100)
+    reads(3, "; d.command_inout('Hook'); [d.read_attribute('level') for i in range(5)]")
+    agent.stop()
+    spans = agent.spans()
+    per_read = (whole - base) / 1000
+    figure("%.2f events per read" % per_read)
+    check(8 <= per_read < 8.5, "six of the call, two of the method", per_read)  # 12 before it is known
+    below, seen = collections.defaultdict(list), []
+    for s in sorted(spans, key=lambda s: s.start):
+        if s.is_method:
+            below[s.parent].append(s.name)
+        if s.kind == otlp.SERVER and s.operation in ("read level", "Hook"):
+            seen.append(s)
+    level, hooked = ("Quiet.level",), ("hook", "Quiet.level")
+    equal([tuple(below[s.id]) for s in seen], [level] * 1204 + [("Quiet.Hook",)] + [hooked] * 5, "methods of requests")
+
+
 def in_suite(suite, source):
     def test(bed):
         scan(bed, python_of("debian"), source, suite=suite)
