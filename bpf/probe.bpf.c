@@ -350,6 +350,27 @@ struct {
     __type(value, __u32);
 } nowhere SEC(".maps");
 
+/*
+ * The thread's name, where user space does not know it: it is new there, or has been renamed, or the event
+ * that said so was lost; and now and then anyway, since user space forgets threads when there are too many.
+ * Read without a lock: of a name that changes right now the next event tells.
+ */
+static __always_inline void put_thread_name(struct tt_thread *t, struct tt_event *e, struct task_struct *task)
+{
+    const __u64 *name = (const __u64 *)task->comm;
+    struct {
+        __u64 word[2];
+    } now = {{name[0], name[1]}};
+
+    _Static_assert(sizeof(task->comm) == TT_THREAD_NAME && sizeof(now) == TT_THREAD_NAME, "contract");
+    if (now.word[0] == t->name[0] && now.word[1] == t->name[1] && e->sequence % TT_THREAD_NAME_AGAIN)
+        return;
+    FIELD_DATA(t, TT_FIELD_THREAD, &now, sizeof(now));
+    e->flags |= TT_EVENT_NAMED;
+    t->name[0] = now.word[0];
+    t->name[1] = now.word[1];
+}
+
 /* The exit of a frame that was entered while its process had more detail: it must not stay open. */
 static __always_inline bool ends_open_frame(struct tt_thread *t, const struct tt_point *p,
                                             const struct pt_regs *ctx)
@@ -435,9 +456,9 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
-    if (p->flags & TT_POINT_CALL &&
-        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
-                                   : is_bound_method(tgid, t->regs[TT_REG_RDI]))) {
+    if (p->flags & TT_POINT_CALL && !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
+                                                               : is_bound_method(tgid, t->regs[TT_REG_RDI]) &&
+                                                                     !is_dull(tgid, t->regs[TT_REG_RDI]))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
@@ -452,8 +473,9 @@ int tt_probe(struct pt_regs *ctx)
     t->clocked = detail == TT_CLOCK_DETAIL && scheduler_since;
     if (t->clocked)
         field_u64(t, TT_FIELD_OFF_CPU, t->off_cpu, TT_STATUS_OK);
+    put_thread_name(t, e, task);
     if (p->condition == TT_COND_AGAIN) {
-        e->flags = TT_EVENT_AGAIN;
+        e->flags |= TT_EVENT_AGAIN;
         frames_left(t, e->frame, false); /* not twice */
     }
     if (p->condition == TT_COND_WATCH)
@@ -486,7 +508,9 @@ int tt_probe(struct pt_regs *ctx)
             put_python_frames(t, tgid);
         break;
     }
-    if (event_end(t, p->kind) && p->kind == TT_POINT_SWITCH)
+    if (!event_end(t, p->kind))
+        t->name[0] = 0; /* it may have carried it */
+    else if (p->kind == TT_POINT_SWITCH)
         t->switches = 1;
     return 0;
 }

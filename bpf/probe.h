@@ -35,6 +35,8 @@ struct tt_thread {
     __u32 switches;             /* it is known that its stacks switch */
     __u32 clocked;              /* its process is at TT_CLOCK_DETAIL, and the scheduler is followed */
     __u64 off_cpu, off_since;   /* ns off the CPU inside of frames; since when it is, 0: it is not */
+    __u64 window[16];           /* what was read last of a structure of the interpreter's */
+    __u64 name[2];              /* of the thread, as user space has been told */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
 
@@ -86,6 +88,13 @@ struct {
     __type(key, __u32); /* tgid */
     __type(value, struct tt_executed);
 } executed SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, struct tt_dull_key);
+    __type(value, struct tt_dull);
+} dull SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

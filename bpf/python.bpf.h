@@ -27,6 +27,22 @@ __attribute__((noinline)) int is_bound_method(__u32 tgid, __u64 object)
     return !python || !python->method || (user_u64(object + 8, &ok) == python->method && ok);
 }
 
+/* Is the bound method one of those that user space has found to be PyTango's own and of no interest? */
+__attribute__((noinline)) int is_dull(__u32 tgid, __u64 method)
+{
+    struct tt_dull_key key = {.tgid = tgid};
+    __u64 bound[2]; /* im_func, im_self: cpython/classobject.h */
+    struct tt_dull *known;
+    bool ok = true;
+
+    if (bpf_probe_read_user(bound, sizeof(bound), (const void *)(method + 16)))
+        return 0;
+    key.function = bound[0];
+    key.object = bound[1];
+    known = bpf_map_lookup_elem(&dull, &key);
+    return known && bpf_ktime_get_ns() < known->until && user_u64(known->code_at, &ok) == known->code && ok;
+}
+
 /*
  * The thread state of this thread. It may have released the GIL, so what the interpreter calls the current
  * one may be another's: the list of all is walked, by pthread_self(). What was found before is believed only
@@ -65,26 +81,47 @@ __attribute__((noinline)) int find_python_thread(struct tt_thread *t, struct tt_
     return 0;
 }
 
+/* Words of a structure at once, since each read costs more than the bytes do: from `at`, up to and with the
+ * word at `last`. */
+static __always_inline bool read_window(struct tt_thread *t, __u64 at, __u32 last)
+{
+    return last <= TT_PYTHON_WINDOW && !bpf_probe_read_user(t->window, (last & 127) + 8, (const void *)at);
+}
+
+static __always_inline __u64 window_u64(const struct tt_thread *t, __u32 offset)
+{
+    return t->window[offset >> 3 & 15];
+}
+
+static __always_inline __u32 window_u32(const struct tt_thread *t, __u32 offset)
+{
+    return (__u32)(window_u64(t, offset) >> (offset & 4) * 8);
+}
+
+static __always_inline __u32 larger(__u32 a, __u32 b)
+{
+    return a > b ? a : b;
+}
+
 /* One frame into the record; the address of the one that called it, 0 at the end. */
 __attribute__((noinline)) __u64 put_python_frame(struct tt_thread *t, struct tt_python *p, __u64 at,
                                                  __u8 index)
 {
     struct tt_python_frame frame = {};
-    bool ok = true, named = true;
+    __u32 first;
     __u64 back;
     __u8 *room;
 
-    if (!t || !p)
+    if (!t || !p || !read_window(t, at, larger(larger(p->back, p->code), p->ip)))
         return 0;
-    back = user_u64(at + p->back, &ok);
-    frame.code = user_u64(at + p->code, &ok) & ~7ull; /* the lowest bits are a tag from 3.14 on */
-    frame.ip = p->ip_size == 8 ? user_u64(at + p->ip, &ok) : user_u32(at + p->ip, &ok);
-    if (!ok)
-        return 0;
-    frame.name = user_u64(frame.code + p->name, &named);
-    frame.line = user_u32(frame.code + p->line, &named);
-    room = named ? field_room(t) : 0;
+    back = window_u64(t, p->back);
+    frame.code = window_u64(t, p->code) & ~7ull; /* the lowest bits are a tag from 3.14 on */
+    frame.ip = p->ip_size == 8 ? window_u64(t, p->ip) : window_u32(t, p->ip);
+    first = p->line & ~7u; /* the line comes before the name */
+    room = read_window(t, frame.code + first, p->name - first) ? field_room(t) : 0;
     if (room) {
+        frame.name = window_u64(t, p->name - first);
+        frame.line = window_u32(t, p->line - first);
         __builtin_memcpy(room + sizeof(struct tt_field_header), &frame, sizeof(frame));
         field_close(t, room, TT_FIELD_PY_FRAME, TT_STATUS_OK, index, 0, sizeof(frame), 0);
     }

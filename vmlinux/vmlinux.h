@@ -161,6 +161,7 @@ struct task_struct {
     struct task_struct *real_parent, *group_leader;
     const struct cred *cred;
     void *bpf_storage; /* since 5.11, commit a10787e6d58c */
+    char comm[16];
     struct thread_struct thread;
 };
 

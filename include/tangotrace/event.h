@@ -152,6 +152,9 @@ struct tt_point {
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */
 #define TT_PYTHON_THREADS 64 /* thread states looked at to find the thread's own */
+/* Least room for what is read at once: words of a frame lie at 0 to this, the name of a code object so far
+ * behind its first line. All are at multiples of their size. */
+#define TT_PYTHON_WINDOW 112
 
 /*
  * A Python process, in the map `pythons` by tgid: where PyTango's extension lies, and how the interpreter's
@@ -168,6 +171,18 @@ struct tt_python {
     __u16 name, line;        /* code -> str* name, int first line */
     __u8 c_frame;
     __u8 ip_size; /* 8: an address; 4: an index */
+};
+
+/* A value of the map `dull`: calls of that bound method are of no interest, and give no events, while its
+ * function has that code. */
+struct tt_dull {
+    __u64 code, code_at; /* the code object, and where the function points to it */
+    __u64 until;         /* CLOCK_MONOTONIC ns: afterwards it is to be looked at again */
+};
+
+struct tt_dull_key {
+    __u64 function, object;
+    __u32 tgid, pad;
 };
 
 /* Data of TT_FIELD_PY_FRAME; the field's index is the distance from the innermost frame. */
@@ -213,8 +228,12 @@ struct tt_event {
 
 #define TT_EVENT_FULL 1u /* fields were left out: the event reached TT_EVENT_MAX */
 #define TT_EVENT_AGAIN                                                                                       \
-    2u /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)                      \
-        */
+    2u                    /* ENTER: may be a further round of a call that is known already (TT_COND_AGAIN)   \
+                           */
+#define TT_EVENT_NAMED 4u /* carries TT_FIELD_THREAD */
+
+#define TT_THREAD_NAME       16   /* bytes of the kernel's name of a thread (TASK_COMM_LEN) */
+#define TT_THREAD_NAME_AGAIN 1024 /* every so many events it is told again */
 
 enum tt_field {
     TT_FIELD_NONE = 0,
@@ -277,6 +296,7 @@ enum tt_field {
     TT_FIELD_ARGUMENT_4,
     TT_FIELD_DIMENSIONS, /* u64: Tango::AttributeDim of the value that an event carries: dim_x, and dim_y
                             above it */
+    TT_FIELD_THREAD,     /* TT_THREAD_NAME bytes, NUL-filled: the thread's name from now on */
     TT_FIELDS,
 };
 

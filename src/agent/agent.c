@@ -179,7 +179,15 @@ static bool record_code(struct tt_agent *agent, const struct tt_span *span, bool
 
 static bool is_method(void *context, struct tt_span *span)
 {
-    return record_code(context, span, tt_pythons_method(((struct tt_agent *)context)->pythons, span));
+    struct tt_agent *agent = context;
+    bool found = tt_pythons_method(agent->pythons, span);
+    struct tt_dull_key key;
+    struct tt_dull dull;
+
+    /* Without room for it the kernel goes on to tell. */
+    if (!found && tt_pythons_dull(agent->pythons, span, &key, &dull))
+        tt_host_set_dull(agent->host, &key, &dull);
+    return record_code(agent, span, found);
 }
 
 static bool find_caller(void *context, struct tt_span *span)

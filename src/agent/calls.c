@@ -266,6 +266,7 @@ static struct tt_log *begin_record(struct tt_span *span, const char *event, uint
     log->event = event;
     log->tgid = span->tgid;
     log->tid = span->tid;
+    memcpy(log->thread_name, span->thread_name, sizeof(log->thread_name));
     log->time = time;
     log->span = span;
     log->level = LEVEL_WARN;

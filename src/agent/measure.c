@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/measure.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,52 @@ static const struct tt_measure pipeline_rows[] = {
     PIPELINE(metrics.evicted, "tangotrace.metrics.evicted", "{series}",
              "Series that made room after 10 minutes without a value", TT_METRIC_COUNTER),
 };
+
+/* ---- heartbeats ---- */
+
+bool tt_beat_server(const char *channel, const char *name, char *server, size_t size)
+{
+    static const char device[] = "/dserver/", end[] = ".heartbeat";
+    const char *at = strstr(channel, device);
+    size_t length = at ? strcspn(at + strlen(device), "#") : 0;
+
+    if (at) {
+        at += strlen(device);
+        if (length > strlen(end) && !strncmp(at + length - strlen(end), end, strlen(end)))
+            length -= strlen(end);
+    } else if (name) {
+        at = name;
+        length = strlen(name);
+    }
+    if (!at || !length || length >= size)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        server[i] = (char)tolower((unsigned char)at[i]);
+    server[length] = '\0';
+    return true;
+}
+
+void tt_pipeline_beat(void *context, const struct tt_beat *beat)
+{
+    struct tt_pipeline *pipeline = context;
+    const struct tt_world *world = &pipeline->world;
+    bool sent = !strcmp(beat->row->verb, "sent");
+    const char *name = NULL;
+    struct tt_process *process;
+    char server[TT_LABEL_SIZE];
+
+    if (!pipeline->metrics)
+        return;
+    process = world->process(world->context, beat->tgid, beat->time);
+    if (process && sent)
+        name = process->server ? process->server : process->serves_as;
+    if (process ? process->selected : !pipeline->rules)
+        tt_metrics_beat(pipeline->metrics, sent,
+                        tt_beat_server(beat->channel, name, server, sizeof(server)) ? server : NULL,
+                        process && !sent ? process->name : NULL,
+                        beat->time + (uint64_t)world->unix_offset(world->context, beat->time));
+    tt_process_put(&process);
+}
 
 /* ---- calls that are open ---- */
 

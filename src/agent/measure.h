@@ -43,5 +43,11 @@ void tt_measure_add_labelled(struct tt_snapshot *snapshot, const struct tt_measu
 /* Metrics of the spans and figures of the pipeline; on the feeding thread. `time` as for tt_metrics_snapshot.
  * NULL: no metrics are made, or out of memory. */
 struct tt_snapshot *tt_pipeline_snapshot(struct tt_pipeline *pipeline, uint64_t time);
+/* The server whose heartbeats a channel carries ("pusher/p" of
+ * "tango://host:10000/dserver/pusher/p.heartbeat",
+ * "..p#dbase=no.heartbeat"), or else `name`, in lower case as channels have it. False: it is not known. */
+bool tt_beat_server(const char *channel, const char *name, char *server, size_t size);
+/* tt_beat_fn of the pipeline's assembler. */
+void tt_pipeline_beat(void *context, const struct tt_beat *beat);
 /* Figures of the exporters, which belong to no thread. */
 void tt_pipeline_measure_exporters(struct tt_pipeline *pipeline, struct tt_snapshot *snapshot);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "agent/pipeline.h"
+#include "agent/measure.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -548,6 +549,7 @@ static int make_front(struct tt_pipeline *pipeline, const struct tt_pipeline_con
         return -ENOMEM;
     tt_assembler_set_switching(pipeline->assembler, switches_stacks, pipeline);
     tt_assembler_set_callers(pipeline->assembler, find_caller, pipeline);
+    tt_assembler_set_beats(pipeline->assembler, tt_pipeline_beat, pipeline);
     tt_assembler_set_methods(pipeline->assembler, pipeline->world.method, pipeline->world.context);
     return 0;
 }

@@ -48,6 +48,8 @@ static const struct {
     PROCESS(18, FLAG, selected),
     PROCESS(19, TEXT, rule),
     PROCESS(20, FLAG, native),
+    PROCESS(21, TEXT, python),
+    PROCESS(22, TEXT, python_all),
 #undef PROCESS
 };
 

@@ -79,6 +79,12 @@ void tt_assembler_set_callers(struct tt_assembler *assembler, tt_caller_fn fn, v
     assembler->callers_context = context;
 }
 
+void tt_assembler_set_beats(struct tt_assembler *assembler, tt_beat_fn fn, void *context)
+{
+    assembler->beats = fn;
+    assembler->beats_context = context;
+}
+
 /* Compares the sequence number with the last one of the thread. */
 static void check_sequence(struct tt_assembler *assembler, struct thread *thread,
                            const struct tt_event *event)
@@ -189,6 +195,8 @@ void tt_assembler_event(struct tt_assembler *assembler, const void *data, size_t
     if (view.header.time > thread->last_time)
         thread->last_time = view.header.time;
     tt_thread_clock(thread, check == TT_EVENT_GOOD ? &view : NULL);
+    if (check == TT_EVENT_GOOD)
+        tt_fields_thread_name(&view, thread->name);
     if (check == TT_EVENT_GOOD && handle(assembler, thread, &view))
         return;
     /* What it would have said is lost. */

@@ -80,6 +80,15 @@ typedef bool (*tt_method_fn)(void *context, struct tt_span *span);
  * root. */
 typedef bool (*tt_caller_fn)(void *context, struct tt_span *span);
 
+/* A heartbeat of a channel of events is sent or has arrived (row->verb). */
+struct tt_beat {
+    uint32_t tgid;
+    uint64_t time; /* CLOCK_MONOTONIC, ns */
+    const struct tt_row *row;
+    const char *channel; /* received: its name; "": not known */
+};
+typedef void (*tt_beat_fn)(void *context, const struct tt_beat *beat);
+
 /* `point_row(point)`: the catalogue row of a point index, NULL if unknown. */
 struct tt_assembler *tt_assembler_new(const struct tt_assembler_ops *ops,
                                       const struct tt_row *(*point_row)(void *context, uint32_t point),
@@ -89,6 +98,7 @@ void tt_assembler_set_switching(struct tt_assembler *assembler, tt_switching_fn 
 /* Without it no method of an interpreter is the user's. */
 void tt_assembler_set_methods(struct tt_assembler *assembler, tt_method_fn fn, void *context);
 void tt_assembler_set_callers(struct tt_assembler *assembler, tt_caller_fn fn, void *context);
+void tt_assembler_set_beats(struct tt_assembler *assembler, tt_beat_fn fn, void *context);
 
 /* Takes one event of `size` bytes as it came from the ring buffer; the bytes are not kept. Untrusted:
  * checked. */

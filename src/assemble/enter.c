@@ -301,6 +301,7 @@ static struct tt_span *caller_begin(struct tt_assembler *assembler, const struct
     span->tgid = call->tgid;
     span->tid = call->tid;
     span->thread_start = call->thread_start;
+    memcpy(span->thread_name, call->thread_name, sizeof(span->thread_name));
     span->start = call->start;
     copy_code(span, call);
     assembler->ops.open(assembler->ops.context, span);
@@ -445,6 +446,10 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
     }
     if (row->role == TT_ROLE_COUNTER) {
         tt_event_counter(assembler, thread, view);
+        return;
+    }
+    if (row->role == TT_ROLE_BEAT) {
+        tt_event_beat(assembler, thread, view, row);
         return;
     }
     if (row->role == TT_ROLE_BIRTH) {

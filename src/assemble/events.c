@@ -2,6 +2,18 @@
 /* events.c: what is learnt of an event while the function that sends it runs. */
 #include "assemble/state.h"
 
+void tt_event_beat(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                   const struct tt_row *row)
+{
+    char channel[TT_STRING_MAX];
+    struct tt_beat beat = {.tgid = thread->tgid, .time = view->header.time, .row = row, .channel = channel};
+    tt_frame_heal(assembler, thread, view->header.frame, false, view->header.time);
+    thread->last = NULL;
+    tt_fields_text(view, TT_FIELD_TOPIC, channel, sizeof(channel));
+    if (assembler->beats)
+        assembler->beats(assembler->beats_context, &beat);
+}
+
 /* The span of the function that sends an event and calls this one, or NULL. */
 static struct tt_span *sending(struct tt_assembler *assembler, struct thread *thread,
                                const struct tt_event *event)

@@ -437,6 +437,19 @@ bool tt_fields_off_cpu(const struct tt_event_view *view, uint64_t *value)
            read_scalar(&header, data, value);
 }
 
+void tt_fields_thread_name(const struct tt_event_view *view, char *name)
+{
+    struct tt_field_header header;
+    const unsigned char *data;
+    if (!(view->header.flags & TT_EVENT_NAMED))
+        return;
+    for (struct cursor cursor = first_field(view); next_field(&cursor, &header, &data);)
+        if (header.field == TT_FIELD_THREAD && header.size == TT_THREAD_NAME) {
+            memcpy(name, data, TT_THREAD_NAME - 1); /* the last byte stays NUL */
+            return;
+        }
+}
+
 bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uint64_t *value)
 {
     struct tt_field_header header;

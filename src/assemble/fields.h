@@ -33,6 +33,10 @@ bool tt_fields_number(const struct tt_event_view *view, enum tt_field field, uin
  * field only: it is asked of every event. */
 bool tt_fields_off_cpu(const struct tt_event_view *view, uint64_t *value);
 
+/* The name of its thread from this event on (TT_FIELD_THREAD), into TT_THREAD_NAME bytes, NUL-filled;
+ * untouched if the event does not tell. Nearly none does: asked of every event, it looks at a flag only. */
+void tt_fields_thread_name(const struct tt_event_view *view, char *name);
+
 /* A text that the event carries, NUL-ended ("" if it does not); capacity at least 1. */
 void tt_fields_text(const struct tt_event_view *view, enum tt_field field, char *text, size_t capacity);
 

@@ -49,6 +49,7 @@ void tt_event_log(struct tt_assembler *assembler, struct thread *thread, const s
     }
     log->tgid = thread->tgid;
     log->tid = thread->tid;
+    memcpy(log->thread_name, thread->name, sizeof(log->thread_name));
     log->time = event->time;
     tt_fields_log(view, log);
     /* Inside a frame that found no room the innermost one is not known. */

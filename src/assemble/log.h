@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "catalogue/attributes.h"
+#include "tangotrace/event.h"
 
 struct tt_span;
 struct tt_trace; /* correlate's */
@@ -24,7 +25,8 @@ struct tt_log_fact {
 struct tt_log {
     /* set by assemble */
     uint32_t tgid, tid;
-    uint64_t time;         /* CLOCK_MONOTONIC, ns */
+    char thread_name[TT_THREAD_NAME]; /* NUL-ended; "" = not known */
+    uint64_t time;                    /* CLOCK_MONOTONIC, ns */
     struct tt_span *span;  /* innermost open span of the thread, NULL: none, or not proven; valid only during
                               the  `log` call */
     struct tt_arena arena; /* owns all strings below; NULL = not known */

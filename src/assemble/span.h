@@ -121,8 +121,9 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     unsigned retry;  /* CLIENT: how many requests of the same call came before this one; 0 = none */
     bool collocated; /* server method called inside the client's process: no request on the wire */
     uint32_t tgid, tid, thread_start;
-    uint64_t start, end; /* CLOCK_MONOTONIC, ns */
-    unsigned incomplete; /* enum tt_incomplete, or-ed */
+    char thread_name[TT_THREAD_NAME]; /* when it began, NUL-ended; "" = not known */
+    uint64_t start, end;              /* CLOCK_MONOTONIC, ns */
+    unsigned incomplete;              /* enum tt_incomplete, or-ed */
     enum tt_trigger trigger;
     struct tt_span *parent;  /* enclosing span of the same thread; valid only during the `open` call */
     struct tt_span *answers; /* a `*_reply`: the call whose reply it is; valid only during the `open` call */

@@ -118,6 +118,7 @@ struct marker {
 struct thread {
     UT_hash_handle hh;
     uint32_t tid, tgid, start;
+    char name[TT_THREAD_NAME];  /* the kernel's, now; "" = not known */
     uint32_t sequence;          /* of the last event */
     uint64_t last_time, before; /* of the last event, and the one before it */
     uint64_t base;              /* the first stack address seen */
@@ -156,6 +157,8 @@ struct tt_assembler {
     void *methods_context;
     tt_caller_fn callers;
     void *callers_context;
+    tt_beat_fn beats;
+    void *beats_context;
     struct thread *threads, *recent; /* recent: of the last event, a hint */
     struct frame *spare;
     struct call *calls, *numbers; /* by descriptor, by number */
@@ -267,6 +270,8 @@ void tt_event_upcall(struct tt_assembler *assembler, struct thread *thread, cons
 void tt_event_topic(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view);
 void tt_event_counter(struct tt_assembler *assembler, struct thread *thread,
                       const struct tt_event_view *view);
+void tt_event_beat(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
+                   const struct tt_row *row);
 
 /* ---- birth.c ---- */
 

@@ -104,6 +104,7 @@ struct tt_span *tt_thread_span(const struct thread *thread, const struct tt_row 
     span->tgid = thread->tgid;
     span->tid = thread->tid;
     span->thread_start = thread->start;
+    memcpy(span->thread_name, thread->name, sizeof(span->thread_name));
     return span;
 }
 

@@ -73,6 +73,11 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_THREAD_ID] = SPAN(
         "thread.id", INT, NATIVE, STABLE, ANY, "always",
         "kernel's id of the thread, as `top -H` shows it. Native writes the address of the pthread, as a string"),
+    [TT_ATTR_THREAD_NAME] = SPAN(
+        "thread.name", STRING, NATIVE, STABLE, ANY, "the thread has a name",
+        "the kernel's name of the thread when the span began, at most 15 bytes, as `top -H` shows it: that of the "
+        "program where nobody gave another one. Native, which has it for Python only, writes Python's own: "
+        "`MainThread`, `Dummy-6`; Python before 3.14 does not tell these to the kernel"),
     [TT_ATTR_CODE_FUNCTION] = SPAN(
         "code.function.name", STRING, SEMCONV, STABLE, ANY, "Python code whose place is known",
         "qualified name of the function: of the method that runs; in calls, of the caller outside PyTango"),
@@ -246,6 +251,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_LOG_LOGGER] = LOG("tango.logger.name", STRING, OURS, STABLE, "always",
                                "the logger: the device's name, or the server's for messages of the library"),
     [TT_ATTR_LOG_THREAD] = LOG("thread.id", INT, SEMCONV, STABLE, "always", "kernel's id of the thread"),
+    [TT_ATTR_LOG_THREAD_NAME] = LOG("thread.name", STRING, SEMCONV, STABLE, "the thread has a name",
+                                    "the kernel's name of the thread"),
     [TT_ATTR_LOG_FILE] = LOG("code.file.path", STRING, SEMCONV, STABLE, "cppTango 9.4 and later",
                              "source file, as the compiler was given it"),
     [TT_ATTR_LOG_LINE] = LOG("code.line.number", INT, SEMCONV, STABLE, "cppTango 9.4 and later",
@@ -320,7 +327,12 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
                                               "the command line, passwords and tokens masked"),
     [TT_ATTR_PROCESS_RUNTIME] = RESOURCE("process.runtime.name", STRING, SEMCONV, STABLE,
                                          "an interpreter or virtual machine runs the program",
-                                         "`python`, `java`"),
+                                         "`cpython`; `python` where its build is not known; `java`"),
+    [TT_ATTR_PROCESS_RUNTIME_VERSION] = RESOURCE("process.runtime.version", STRING, SEMCONV, STABLE,
+                                                 "it is CPython", "`3.11.2`"),
+    [TT_ATTR_PROCESS_RUNTIME_TEXT] = RESOURCE("process.runtime.description", STRING, SEMCONV, STABLE,
+                                              "it is CPython, and had started when it was looked at",
+                                              "Python's `sys.version`: with build and compiler"),
     [TT_ATTR_PROCESS_CGROUP] = RESOURCE("process.linux.cgroup", STRING, SEMCONV, DEVELOPMENT, "it is known",
                                         "path in the unified hierarchy: names the systemd unit or container"),
     [TT_ATTR_SDK_NAME] = RESOURCE("telemetry.sdk.name", STRING, SEMCONV, STABLE, "always", "`tangotrace`"),

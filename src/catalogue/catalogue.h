@@ -49,6 +49,7 @@ enum tt_role {
     TT_ROLE_TOPIC,   /* called by that: returns the event's topic; exit only */
     TT_ROLE_COUNTER, /* called by that: knows the event's number; entry only */
     TT_ROLE_RECEIVE, /* an event has arrived, and is given to the callbacks: CONSUMER */
+    TT_ROLE_BEAT,    /* a heartbeat of a channel of events is sent, or has arrived; entry only, no span */
     TT_ROLE_LIFE,    /* part of a server's start or stop: INTERNAL */
     TT_ROLE_WAIT,    /* waits for a monitor inside whatever is open on its thread: no span */
     TT_ROLE_BIRTH,  /* makes a device: where Python code asked for it, that device's init_device comes next */

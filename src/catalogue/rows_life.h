@@ -96,6 +96,22 @@
                      {TT_FIELD_EVENT_ERROR, TT_VALUE_U32, 4},
                      {TT_FIELD_COUNTER, TT_VALUE_U32_AT, 5}},
     },
+    /* Its heartbeat thread calls it every 9 s, once anybody has subscribed to an event of the server. What a
+     * heartbeat consists of is marshalled only once. */
+    {
+        METHODS(BEAT),
+        .name = "Tango::ZmqEventSupplier::push_heartbeat_event",
+        .verb = "sent",
+        .signature = {"Tango::ZmqEventSupplier::push_heartbeat_event()"},
+    },
+    /* For each that arrives: the channel's name. */
+    {
+        METHODS(BEAT),
+        .name = "Tango::ZmqEventConsumer::push_heartbeat_event",
+        .verb = "received",
+        .signature = {"Tango::ZmqEventConsumer::push_heartbeat_event(std::string&)"},
+        .argument = {{TT_FIELD_TOPIC, TT_VALUE_STRING, 1}},
+    },
 
     /* ---- the serialization monitor ------------------------------------------------------------------- */
     /* Called only where get_monitor() finds it held; polling threads wait so for orders, with nobody holding

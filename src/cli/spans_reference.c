@@ -119,6 +119,8 @@ static const char closing[] =
     "| event `exception caught` with the first DevError | `exception`, one for each DevError | OpenTelemetry's name, the "
     "whole stack |\n"
     "| `thread.id` is a string | int, the kernel's id | OpenTelemetry's type; the one that `top` shows |\n"
+    "| `thread.name` is what Python calls it: `MainThread` | what the kernel calls it: `python3` | it is there in every "
+    "program, and in C++ |\n"
     "| `code.filepath`, `code.lineno` of cppTango's own source | absent | they point into the library |\n"
     "| SERVER spans of Python methods | INTERNAL | they are no requests |\n"
     "| every Python call has a CLIENT span of its caller | INTERNAL, and only as a root | the call itself has `code.*` |\n"

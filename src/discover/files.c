@@ -89,7 +89,7 @@ static int open_mapped(int dir, const struct tt_mapping *mapping)
     return fd;
 }
 
-static int probe_file(const struct tt_file_cache *cache, int path_fd, const char *path,
+static int probe_file(const struct tt_file_cache *cache, int path_fd, const struct tt_mapping *mapping,
                       struct tt_file_facts *facts)
 {
     struct tt_file_facts found = {0};
@@ -102,10 +102,12 @@ static int probe_file(const struct tt_file_cache *cache, int path_fd, const char
         return -errno;
     if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "\177ELF", 4)) {
         /* An ELF file that cannot be used holds nothing that could be probed. */
-        if (cache->probe(cache->probes, fd, path, found.library))
+        if (cache->probe(cache->probes, fd, mapping->path, found.library))
             memset(found.library, 0, sizeof(found.library));
         if (tt_build_id_read(fd, found.build_id, &found.build_id_size))
             found.build_id_size = 0;
+        if (found.library[TT_LIBRARY_PYTHON])
+            tt_plan_python(fd, mapping->offset, &found.python); /* else it stays empty */
     }
     *facts = found;
     return 0;
@@ -145,7 +147,7 @@ int tt_file_cache_get(struct tt_file_cache *cache, int dir, const struct tt_mapp
     if (!entry)
         return -ENOMEM;
     entry->identity = identity;
-    err = probe_file(cache, fd, mapping->path, &entry->facts);
+    err = probe_file(cache, fd, mapping, &entry->facts);
     if (err) {
         free(entry);
         return err;

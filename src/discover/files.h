@@ -12,13 +12,15 @@
 #include "base/build_id.h"
 #include "catalogue/catalogue.h"
 #include "discover/proc.h"
+#include "plan/plan.h"
 
 #define TT_FILE_CACHE_MAX 8192
 
 struct tt_file_facts {
     bool library[TT_HOLDS];
     uint8_t build_id[TT_BUILD_ID_MAX];
-    size_t build_id_size; /* 0: none */
+    size_t build_id_size;         /* 0: none */
+    struct tt_plan_python python; /* TT_LIBRARY_PYTHON: counted from the start of its executable mapping */
 };
 
 struct tt_probes;

@@ -40,6 +40,8 @@ struct tt_process {
                          SERVER  span of it is proof that it does, also before `server` is set */
     char *name;       /* for people: server, or script or program */
     char *runtime;    /* "python", "java" or NULL (C++) */
+    char *python;     /* version of the Python in it, as sys.version_info has it ("3.11.2"), or NULL */
+    char *python_all; /* the same as sys.version: with build and compiler, or NULL */
     char *tango_host; /* of its environment (TANGO_HOST), or NULL */
     char *cgroup;     /* path in the unified hierarchy, or NULL */
     uint64_t netns;   /* inode of its network namespace */

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "discover/interpreter.h"
 #include "discover/naming.h"
 #include "plan/identity.h"
 
@@ -38,6 +39,8 @@ void tt_process_put(struct tt_process **process)
     free(p->serves_as);
     free(p->name);
     free(p->runtime);
+    free(p->python);
+    free(p->python_all);
     free(p->tango_host);
     free(p->cgroup);
     free(p->rule);
@@ -237,6 +240,9 @@ static bool is_greenlet(const struct tt_mapping *mapping)
 
 static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glance, struct tt_process *process)
 {
+    struct tt_plan_python python = {0};
+    uint64_t base = 0;
+
     for (size_t i = 0; i < glance->maps.count; i++) {
         struct tt_file_facts facts;
         int err = tt_file_cache_get(reader->files, dir, &glance->maps.items[i], &facts);
@@ -249,6 +255,10 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
             process->unreadable++;
         else if (holds_any(&facts))
             err = add_file(process, &glance->maps.items[i], &facts);
+        if (!err && facts.library[TT_LIBRARY_PYTHON]) {
+            python = facts.python;
+            base = glance->maps.items[i].start;
+        }
         if (err == -ENOMEM)
             return err;
     }
@@ -257,7 +267,7 @@ static int read_files(struct tt_reader *reader, int dir, struct tt_glance *glanc
         process->corba |= process->files[i].library[TT_LIBRARY_OMNIORB];
     if (!process->tango)
         drop_files(process);
-    return 0;
+    return process->tango && base ? tt_python_read_version(process, base, &python) : 0;
 }
 
 /* `dir` -1: whether it serves is not known. */

@@ -192,6 +192,8 @@ static void fill_operation(struct tt_build *build, const struct tt_span *span, c
         tt_build_ready(build, TT_ATTR_SOURCE, sources[span->source]);
     tt_build_ready(build, TT_ATTR_TRIGGER, tt_fill_trigger(span->trigger));
     tt_build_int(build, TT_ATTR_THREAD_ID, span->tid);
+    if (*span->thread_name)
+        tt_build_string(build, TT_ATTR_THREAD_NAME, span->thread_name);
 }
 
 static void fill_code(struct tt_build *build, const struct tt_span *span)

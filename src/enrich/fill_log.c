@@ -53,6 +53,8 @@ void tt_fill_log(struct tt_build *build, const struct tt_log *log, struct tt_ote
     }
     tt_build_ready(build, TT_ATTR_LOG_LOGGER, out->logger);
     tt_build_int(build, TT_ATTR_LOG_THREAD, log->tid);
+    if (*log->thread_name)
+        tt_build_string(build, TT_ATTR_LOG_THREAD_NAME, log->thread_name);
     if (log->file && *log->file) {
         tt_build_string(build, TT_ATTR_LOG_FILE, log->file);
         tt_build_string(build, TT_ATTR_LOG_FILE_NATIVE, log->file);

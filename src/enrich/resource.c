@@ -271,7 +271,9 @@ static void build_process(const struct tt_resources *resources, struct tt_build 
     tt_build_string(build, TT_ATTR_PROCESS_EXE_PATH, process->exe);
     tt_build_string(build, TT_ATTR_PROCESS_OWNER, process->user);
     build_command(resources, build, process);
-    tt_build_string(build, TT_ATTR_PROCESS_RUNTIME, process->runtime);
+    tt_build_string(build, TT_ATTR_PROCESS_RUNTIME, process->python ? "cpython" : process->runtime);
+    tt_build_string(build, TT_ATTR_PROCESS_RUNTIME_VERSION, process->python);
+    tt_build_string(build, TT_ATTR_PROCESS_RUNTIME_TEXT, process->python_all);
     tt_build_string(build, TT_ATTR_PROCESS_CGROUP, process->cgroup);
 }
 

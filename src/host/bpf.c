@@ -328,6 +328,11 @@ int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python 
     return bpf_map_update_elem(map, &key, python, BPF_ANY) ? -errno : 0;
 }
 
+int tt_host_set_dull(struct tt_host *host, const struct tt_dull_key *key, const struct tt_dull *dull)
+{
+    return bpf_map_update_elem(bpf_map__fd(host->bpf->maps.dull), key, dull, BPF_ANY) ? -errno : 0;
+}
+
 int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS])
 {
     _cleanup_free_ uint64_t *values = calloc((size_t)host->cpus * TT_COUNTERS, sizeof(*values));

@@ -68,6 +68,8 @@ uint64_t tt_host_target_hits(struct tt_host *host, pid_t tgid);
 int tt_host_set_scheduler(struct tt_host *host, bool on);
 /* What is to be known of a Python process; NULL removes the entry. */
 int tt_host_set_python(struct tt_host *host, pid_t tgid, const struct tt_python *python);
+/* Calls of that method need not be told. The oldest make room. */
+int tt_host_set_dull(struct tt_host *host, const struct tt_dull_key *key, const struct tt_dull *dull);
 /* Sums over all CPUs. */
 int tt_host_counters(struct tt_host *host, uint64_t counters[TT_COUNTERS]);
 /* Hits of points of kind TT_POINT_TEST. */

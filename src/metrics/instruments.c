@@ -17,6 +17,7 @@ static const uint64_t edge_bounds[] = {MS(100),  MS(200),  MS(400),  MS(800),
                                        MS(1600), MS(3200), MS(6400), MS(12800)};
 
 /* Slots of the families. */
+enum { BEATS_SENT, BEATS_RECEIVED, BEATS_SLOTS };
 enum { RPC_DURATION, RPC_SLOTS = TT_HISTOGRAM_SLOTS(TT_ARRAY_SIZE(rpc_bounds)) };
 enum {
     SPANS_CALLS,
@@ -73,6 +74,9 @@ const struct tt_family tt_families[TT_FAMILIES] = {
     [TT_FAMILY_MONITOR] = {.labels = {OWN_LABELS}, .slots = RPC_SLOTS, .histograms = 1},
     [TT_FAMILY_CLASSES] = {.labels = {[TT_DEVICES_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE}},
                            .slots = 1},
+    [TT_FAMILY_BEATS] = {.labels = {[TT_BEATS_SERVER] = {"tango.server.name", .level = TT_LABEL_COARSE},
+                                    [TT_BEATS_PROGRAM] = {"tango.program.name", .level = TT_LABEL_COARSE}},
+                         .slots = BEATS_SLOTS},
     [TT_FAMILY_DEVICES] = {.labels = {[TT_DEVICES_CLASS] = {"tango.device.class", .level = TT_LABEL_COARSE},
                                       [TT_DEVICES_NAME] = {"tango.operation.target", .level = TT_LABEL_FINE}},
                            .slots = 1},
@@ -208,4 +212,18 @@ const struct tt_instrument tt_instruments[TT_INSTRUMENTS] = {
                     .name = "tango.devices",
                     .unit = "{device}",
                     .help = "Devices that were called, or answered, within the last 10 minutes"},
+    [TT_BEATS_SENT] = {.family = TT_FAMILY_BEATS,
+                       .type = TT_METRIC_COUNTER,
+                       .name = "tango.event.heartbeats.sent",
+                       .unit = "{heartbeat}",
+                       .help = "Heartbeats that a server has sent to the subscribers of its events",
+                       .slot = BEATS_SENT,
+                       .present = BEATS_SENT},
+    [TT_BEATS_RECEIVED] = {.family = TT_FAMILY_BEATS,
+                           .type = TT_METRIC_COUNTER,
+                           .name = "tango.event.heartbeats.received",
+                           .unit = "{heartbeat}",
+                           .help = "Heartbeats of a server that a subscriber has received",
+                           .slot = BEATS_RECEIVED,
+                           .present = BEATS_RECEIVED},
 };

@@ -21,6 +21,7 @@ enum tt_family_id {
     TT_FAMILY_EVENTS,  /* as they are received */
     TT_FAMILY_MONITOR, /* requests that waited for one */
     TT_FAMILY_CLASSES, /* of devices */
+    TT_FAMILY_BEATS,   /* heartbeats of channels of events */
     TT_FAMILY_DEVICES, /* has no instrument: the devices known, in a table of their own */
     TT_FAMILY_USAGE,   /* the same: who asks whom (usage.h) */
     TT_FAMILIES,
@@ -92,6 +93,8 @@ enum tt_instrument_id {
     TT_EVENT_LOST,
     TT_MONITOR_WAIT,
     TT_DEVICES,
+    TT_BEATS_SENT,
+    TT_BEATS_RECEIVED,
     TT_INSTRUMENTS,
 };
 extern const struct tt_instrument tt_instruments[TT_INSTRUMENTS];
@@ -112,6 +115,7 @@ enum { TT_SPANS_SERVICE, TT_SPANS_NAME, TT_SPANS_KIND, TT_SPANS_STATUS };
 enum { TT_EDGES_CLIENT, TT_EDGES_SERVER, TT_EDGES_TYPE };
 enum { TT_OWN_CLASS, TT_OWN_DEVICE, TT_OWN_TYPE, TT_OWN_CLIENT };
 enum { TT_DEVICES_CLASS, TT_DEVICES_NAME };
+enum { TT_BEATS_SERVER, TT_BEATS_PROGRAM };
 
 enum { TT_USAGE_DEVICE, TT_USAGE_CLASS, TT_USAGE_CLIENT, TT_USAGE_OPERATION, TT_USAGE_LABELS };
 

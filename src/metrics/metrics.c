@@ -155,6 +155,18 @@ static void add(struct tt_series *series, enum tt_instrument_id id, uint64_t val
     tt_series_values(series)[tt_instruments[id].slot] += value;
 }
 
+void tt_metrics_beat(struct tt_metrics *metrics, bool sent, const char *server, const char *program,
+                     uint64_t start)
+{
+    const char *values[TT_LABELS_MAX] = {[TT_BEATS_SERVER] = server, [TT_BEATS_PROGRAM] = program};
+    struct tt_series *series = series_of(metrics, TT_FAMILY_BEATS, values, start);
+
+    if (series)
+        add(series, sent ? TT_BEATS_SENT : TT_BEATS_RECEIVED, 1);
+    if (start > metrics->newest)
+        metrics->newest = start;
+}
+
 /* ---- devices ---- */
 
 /* Devices of a class, +1 or -1. */

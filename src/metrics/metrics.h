@@ -45,6 +45,10 @@ struct tt_metrics *tt_metrics_new(const struct tt_metrics_config *config);
 void tt_metrics_free(struct tt_metrics **metrics);
 
 void tt_metrics_span(struct tt_metrics *metrics, const struct tt_otel_span *span);
+/* A server has sent a heartbeat to the subscribers of its events, or a program has received one; names NULL:
+ * not known. `start`: unix ns. */
+void tt_metrics_beat(struct tt_metrics *metrics, bool sent, const char *server, const char *program,
+                     uint64_t start);
 /* Time passes; CLOCK_MONOTONIC ns. */
 void tt_metrics_tick(struct tt_metrics *metrics, uint64_t now);
 

@@ -55,7 +55,7 @@ static bool is_key(const struct tt_row *row)
 static bool is_moment(const struct tt_row *row)
 {
     return is_key(row) || row->role == TT_ROLE_SUBMIT || row->role == TT_ROLE_REFUSED ||
-           row->role == TT_ROLE_LOG || row->role == TT_ROLE_COUNTER;
+           row->role == TT_ROLE_LOG || row->role == TT_ROLE_COUNTER || row->role == TT_ROLE_BEAT;
 }
 
 static __u8 entry_kind(const struct tt_row *row)

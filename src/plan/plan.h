@@ -152,9 +152,12 @@ int tt_plan_probe(const struct tt_probes *probes, int fd, const char *path, bool
 
 /* Where things lie in a file that holds Python's interpreter, counted from the start of a mapping of it. */
 struct tt_plan_python {
-    unsigned minor;  /* version; 0: not known */
-    int64_t runtime; /* _PyRuntime */
-    int64_t method;  /* PyMethod_Type; 0: not known */
+    unsigned minor;    /* version; 0: not known */
+    uint32_t version;  /* PY_VERSION_HEX; 0: not known (before 3.11) */
+    int64_t runtime;   /* _PyRuntime */
+    int64_t method;    /* PyMethod_Type; 0: not known */
+    int64_t bss;       /* the data that the file has no bytes of .. */
+    uint64_t bss_size; /* .. and how much that is */
 };
 
 /* Of a mapping at that file offset. 0; -ENOENT: the file exports no _PyRuntime; another negative errno. */

@@ -8,18 +8,34 @@
 
 /* Py_Version (3.11 and later) is PY_VERSION_HEX. PyIter_Send came with 3.10, PyObject_CallNoArgs with 3.9
  * (the documentation of the C API: "New in version"). */
-static unsigned minor_of(struct tt_elf *elf)
+static void find_version(struct tt_elf *elf, struct tt_plan_python *python)
 {
     const uint8_t *bytes = elf->python_version ? tt_elf_at(elf, elf->python_version, 4) : NULL;
-    uint32_t version = 0;
 
     if (bytes)
-        memcpy(&version, bytes, sizeof(version));
+        memcpy(&python->version, bytes, sizeof(python->version));
+    if (python->version >> 24 != 3)
+        python->version = 0;
     if (elf->python_version)
-        return version >> 24 == 3 ? version >> 16 & 0xff : 0;
-    if (tt_elf_exports(elf, "PyIter_Send"))
-        return 10;
-    return tt_elf_exports(elf, "PyObject_CallNoArgs") ? 9 : 0;
+        python->minor = python->version >> 16 & 0xff;
+    else if (tt_elf_exports(elf, "PyIter_Send"))
+        python->minor = 10;
+    else
+        python->minor = tt_elf_exports(elf, "PyObject_CallNoArgs") ? 9 : 0;
+}
+
+/* It lies behind the last segment's bytes. */
+static void find_bss(const struct tt_elf *elf, uint64_t start, struct tt_plan_python *python)
+{
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < elf->load_count; i++) {
+        uint64_t its = elf->loads[i].address + elf->loads[i].size;
+
+        end = its > end ? its : end;
+    }
+    python->bss = (int64_t)(end - start);
+    python->bss_size = elf->highest > end ? elf->highest - end : 0;
 }
 
 int tt_plan_python(int fd, uint64_t mapping_offset, struct tt_plan_python *python)
@@ -39,7 +55,9 @@ int tt_plan_python(int fd, uint64_t mapping_offset, struct tt_plan_python *pytho
             load->offset - mapping_offset >= 65536) /* mappings begin at the page of the segment */
             continue;
         start = load->address - (load->offset - mapping_offset);
-        python->minor = minor_of(&elf);
+        *python = (struct tt_plan_python){0};
+        find_version(&elf, python);
+        find_bss(&elf, start, python);
         python->runtime = (int64_t)(elf.python_runtime - start);
         python->method = elf.python_method ? (int64_t)(elf.python_method - start) : 0;
         r = 0;

@@ -37,7 +37,7 @@ static const char *role_name(enum tt_role role)
         [TT_ROLE_CALLER] = "caller",       [TT_ROLE_SWITCH] = "switch",   [TT_ROLE_LOG] = "log",
         [TT_ROLE_POLL] = "poll",           [TT_ROLE_PUSH] = "push",       [TT_ROLE_TOPIC] = "topic",
         [TT_ROLE_COUNTER] = "counter",     [TT_ROLE_RECEIVE] = "receive", [TT_ROLE_LIFE] = "life",
-        [TT_ROLE_WAIT] = "wait",           [TT_ROLE_BIRTH] = "birth",
+        [TT_ROLE_WAIT] = "wait",           [TT_ROLE_BIRTH] = "birth",     [TT_ROLE_BEAT] = "heartbeat",
     };
 
     return names[role];

@@ -101,11 +101,10 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
 }
 
 static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python_process *p,
-                                    const struct tt_python_frame *frame)
+                                    const struct tt_python_frame *frame, uint64_t now)
 {
     struct tt_python_key key = {frame->code, frame->name, frame->ip, frame->line, ""};
     struct tt_python_found *found;
-    uint64_t now = tt_now_ns();
 
     found = tt_python_found_get(p, &key);
     if (found && now < found->until)
@@ -121,13 +120,13 @@ static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python
 /* What `python script.py`, `-c` and `-m` run is called __main__ there, and <module> by its code: nothing
  * calls it but runpy. */
 static bool is_main(struct tt_pythons *pythons, struct tt_python_process *p,
-                    const struct tt_span_python *python, unsigned index)
+                    const struct tt_span_python *python, unsigned index, uint64_t now)
 {
     const struct tt_python_found *last = NULL;
     unsigned above = 0;
 
     for (unsigned i = index + 1; i < python->frame_count; i++) {
-        const struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+        const struct tt_python_found *found = find(pythons, p, &python->frames[i], now);
 
         if (!found || !found->name || !found->file)
             return false;
@@ -158,10 +157,10 @@ static bool is_called(const char *name, const char *what)
 /* A call that an init_device makes tells where that stands, the outermost if it calls that of its base class.
  */
 static void find_init(struct tt_pythons *pythons, struct tt_python_process *p,
-                      const struct tt_span_python *python, struct tt_span *init)
+                      const struct tt_span_python *python, struct tt_span *init, uint64_t now)
 {
     for (unsigned i = python->frame_count; i-- > 0 && !init->code.name;) {
-        const struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+        const struct tt_python_found *found = find(pythons, p, &python->frames[i], now);
 
         if (found && found->user && found->name && found->file && is_called(found->name, "init_device"))
             set_code(init, found->name, found->file, (unsigned)python->frames[i].line);
@@ -172,15 +171,17 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
 {
     const struct tt_span_python *python = &span->python;
     struct tt_python_process *p;
+    uint64_t now;
 
     if (!python->frame_count)
         return false;
+    now = tt_now_ns();
     pthread_mutex_lock(&pythons->lock);
     p = tt_pythons_find(pythons, span->tgid);
     if (p && p->readable && span->parent && span->parent->row == &tt_init_row && !span->parent->code.name)
-        find_init(pythons, p, python, span->parent);
+        find_init(pythons, p, python, span->parent, now);
     for (unsigned i = 0; p && p->readable && i < python->frame_count; i++) {
-        struct tt_python_found *found = find(pythons, p, &python->frames[i]);
+        struct tt_python_found *found = find(pythons, p, &python->frames[i], now);
 
         if (!found || !found->name || !found->file)
             break; /* what is beyond may not be the innermost */
@@ -190,8 +191,8 @@ bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span)
         if (span->handed_over)
             break;
         set_code(span,
-                 !strcmp(found->name, "<module>") && is_main(pythons, p, python, i) ? "__main__"
-                                                                                    : found->name,
+                 !strcmp(found->name, "<module>") && is_main(pythons, p, python, i, now) ? "__main__"
+                                                                                         : found->name,
                  found->file, found->line);
         break;
     }

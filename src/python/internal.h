@@ -15,10 +15,10 @@
 #define TT_PYTHON_READS     20000         /* of one look-up */
 #define TT_PYTHON_RETRY_NS  1000000000ull /* what could not be read is tried again after this time */
 
-/* What a look-up was for; compared as bytes. */
+/* What a look-up was for; compared as bytes, up to and with the NUL of the name. */
 struct tt_python_key {
     uint64_t a, b, c, d;
-    char name[TT_PYTHON_NAME_MAX]; /* zero-filled */
+    char name[TT_PYTHON_NAME_MAX];
 };
 
 struct tt_python_found {
@@ -26,6 +26,7 @@ struct tt_python_found {
     struct tt_python_key key;
     uint64_t until; /* CLOCK_MONOTONIC ns: afterwards it is looked at again */
     bool known;     /* what the rest says was read */
+    bool dull;      /* a method of PyTango's own of which nothing depends */
     bool user;      /* a method that a device class defines; a frame outside PyTango */
     char *name, *file;
     unsigned line;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "python/internal.h"
 
@@ -145,13 +146,19 @@ static bool has_version(struct tt_pymem *mem, uint64_t type, uint64_t version)
     return valid && version && tt_pymem_u32(mem, type + TT_PY_TYPE_VERSION) == version;
 }
 
+/* Of a function, as the event saw it. */
+static uint64_t method_code(const struct tt_python_layout *layout, const struct tt_span_python *call)
+{
+    return layout->function_code == 16 ? call->code_39 : call->code;
+}
+
 /* What the event says is called; *changed: it is not any more what it was. */
 static uint64_t callee(struct tt_pymem *mem, const struct tt_span_python *call, bool *changed)
 {
     uint64_t function = call->function, code, found;
 
     if (!call->method) {
-        code = mem->layout->function_code == 16 ? call->code_39 : call->code;
+        code = method_code(mem->layout, call);
         if (!tt_pymem_is(mem, function, "function"))
             return 0;
         *changed = !code || tt_pymem_word(mem, function + mem->layout->function_code) != code;
@@ -166,6 +173,23 @@ static uint64_t callee(struct tt_pymem *mem, const struct tt_span_python *call, 
     return *changed ? 0 : found;
 }
 
+/* Hooks that BaseDevice has for those who override them (tango/device_server.py). What makes devices is
+ * PyTango's own, too, and the frame of init_device: see assemble/birth.c. */
+static bool is_dull(struct tt_pymem *mem, uint64_t function)
+{
+    static const char *const hooks[] = {"always_executed_hook", "read_attr_hardware", "write_attr_hardware"};
+    struct function f;
+    const char *name;
+
+    if (!read_function(mem, function, &f))
+        return false;
+    name = strrchr(f.name, '.');
+    for (size_t i = 0; name && i < TT_ARRAY_SIZE(hooks); i++)
+        if (!strcmp(name + 1, hooks[i]))
+            return true;
+    return false;
+}
+
 static void look_up(struct tt_pythons *pythons, const struct tt_python_process *p,
                     const struct tt_span_python *call, struct tt_python_found *found)
 {
@@ -174,7 +198,7 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
     bool changed = false;
     struct function f;
 
-    found->user = false;
+    found->user = found->dull = false;
     pythons->stats.lookups++;
     if (!call->method && !tt_pymem_is(&mem, call->function, "function"))
         return; /* a class, a builtin .. */
@@ -184,10 +208,11 @@ static void look_up(struct tt_pythons *pythons, const struct tt_python_process *
     }
     function = callee(&mem, call, &changed);
     found->user = function && is_user(&mem, p, function, 0, &f);
+    found->dull = function && !found->user && !call->method && is_dull(&mem, function);
     pythons->stats.changed += changed;
     pythons->stats.unreadable += mem.failed;
     if (changed || mem.failed) {
-        found->user = false;
+        found->user = found->dull = false;
         found->until = tt_now_ns() + TT_PYTHON_RETRY_NS;
         return;
     }
@@ -219,6 +244,30 @@ static struct tt_python_found *find(struct tt_pythons *pythons, struct tt_python
     found->until = now + KEEP_NS;
     look_up(pythons, p, call, found);
     return found;
+}
+
+bool tt_pythons_dull(struct tt_pythons *pythons, const struct tt_span *span, struct tt_dull_key *key,
+                     struct tt_dull *dull)
+{
+    const struct tt_span_python *call = &span->python;
+    const struct tt_python_found *found = NULL;
+    struct tt_python_process *p;
+
+    pthread_mutex_lock(&pythons->lock);
+    p = tt_pythons_find(pythons, span->tgid);
+    if (p && p->readable && !call->method) {
+        struct tt_python_key of = {call->function, call->code, call->object, 1, ""};
+
+        found = tt_python_found_get(p, &of);
+    }
+    if (found && found->dull) {
+        *key = (struct tt_dull_key){.function = call->function, .object = call->object, .tgid = span->tgid};
+        *dull = (struct tt_dull){.code = method_code(&p->layout, call),
+                                 .code_at = call->function + p->layout.function_code,
+                                 .until = found->until};
+    }
+    pthread_mutex_unlock(&pythons->lock);
+    return found && found->dull;
 }
 
 bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span)

@@ -76,6 +76,14 @@ static const struct tt_python_layout *layout_of(unsigned minor)
     return NULL;
 }
 
+/* Can the kernel read frames so? */
+static bool fits(const struct tt_python *k)
+{
+    return (k->back | k->code | k->name) % 8 == 0 && (k->ip | k->line) % 4 == 0 && k->ip % k->ip_size == 0 &&
+           k->back <= TT_PYTHON_WINDOW && k->code <= TT_PYTHON_WINDOW && k->ip <= TT_PYTHON_WINDOW &&
+           k->line < k->name && k->name - (k->line & ~7) <= TT_PYTHON_WINDOW;
+}
+
 /* What the interpreter tells of itself goes over what the table says. False: it is of a kind that is not
  * read. */
 static bool ask_interpreter(pid_t pid, uint64_t runtime, struct tt_python_layout *layout)
@@ -108,7 +116,7 @@ static bool ask_interpreter(pid_t pid, uint64_t runtime, struct tt_python_layout
     layout->qualname = (uint16_t)words[w->qualname];
     layout->lines = (uint16_t)words[w->lines];
     layout->bytecode = (uint16_t)words[w->bytecode];
-    return true;
+    return fits(k);
 }
 
 /* The interpreter in one mapped file. */
@@ -226,11 +234,16 @@ void tt_pythons_get_stats(struct tt_pythons *pythons, struct tt_python_stats *st
 
 /* ---- what was found ---- */
 
+static unsigned size_of(const struct tt_python_key *key)
+{
+    return (unsigned)(offsetof(struct tt_python_key, name) + strnlen(key->name, sizeof(key->name) - 1) + 1);
+}
+
 struct tt_python_found *tt_python_found_get(struct tt_python_process *p, const struct tt_python_key *key)
 {
     struct tt_python_found *found;
 
-    HASH_FIND(hh, p->found, key, sizeof(*key), found);
+    HASH_FIND(hh, p->found, key, size_of(key), found);
     return found;
 }
 
@@ -245,7 +258,7 @@ struct tt_python_found *tt_python_found_add(struct tt_python_process *p, const s
         if (!found)
             return NULL;
         found->key = *key;
-        HASH_ADD(hh, p->found, key, sizeof(found->key), found);
+        HASH_ADD(hh, p->found, key, size_of(key), found);
         if (!found->hh.tbl) {
             free(found);
             return NULL;

@@ -33,6 +33,11 @@ void tt_pythons_remove(struct tt_pythons *pythons, pid_t pid);
  * file and line. From any thread, as all below. */
 bool tt_pythons_method(struct tt_pythons *pythons, struct tt_span *span);
 
+/* The span would have been one of PyTango's own methods that every request calls and that does nothing. What
+ * the kernel is told, so that it keeps calls of it to itself for some seconds. */
+bool tt_pythons_dull(struct tt_pythons *pythons, const struct tt_span *span, struct tt_dull_key *key,
+                     struct tt_dull *dull);
+
 /* The Python code outside PyTango that led to the span, if the event says: name, file and line into the span.
  * If it is a call of an init_device, those of that into the span's parent. */
 bool tt_pythons_caller(struct tt_pythons *pythons, struct tt_span *span);

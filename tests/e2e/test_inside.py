@@ -3,9 +3,11 @@ import collections
 import os
 import re
 import signal
+import time
 
 import bed as beds
 import parts
+import scrape
 import spans as otlp
 from agent import Agent, command, need_agent
 from harness import HERE, check, equal, figure, scaled, wait_for
@@ -330,6 +332,47 @@ def test_events_lost(bed):
     equal(sum(s.attrs.get("tango.event.lost", 0) for s in consumed), missing, "events lost")
 
 
+# ---- heartbeats
+
+HEARTBEATS = os.path.join(HERE, "clients", "heartbeats.py")
+BEATS = 3 if LONG else 2  # every 9 s
+
+
+def heartbeats(build):
+    """The metrics count each heartbeat that a socket of our own gets, too: once as sent, once for each subscriber."""
+    def test(bed):
+        need_agent()
+        server = pusher(bed, build, database=parts.Database(bed))
+        procs = [subscriber(bed, b, server.url(DEVICE), "number") for b in (build, DEBIAN)]
+        said = call(bed, build, "dserver/pusher/p", "print(d.command_inout('ZmqEventSubscriptionChange', ['info'])[1])").stdout
+        witness = bed.start("heartbeats", [beds.PYTHON, HEARTBEATS, re.search(r"tcp://[^\s'\"]+", said).group(0)])
+        witness.wait_text("up")
+        address = "127.0.0.1:%d" % beds.free_port()
+        agent = Agent(bed, "--metrics-listen", address)
+
+        def witnessed():
+            return witness.stdout.count("heartbeat ")
+
+        def counted():
+            metrics = scrape.scrape(address)
+            sent, received = ("tango_event_heartbeats_%s_total" % what for what in ("sent", "received"))
+            return [metrics.sum(sent, tango_server_name="pusher/p")] + [
+                metrics.sum(received, tango_server_name="pusher/p", tango_program_name="subscriber")]
+        wait_for(witnessed, 20, "a first heartbeat")
+        time.sleep(1)  # it has arrived everywhere, and the next one is far away
+        first, before = witnessed(), counted()
+        wait_for(lambda: witnessed() >= first + BEATS, 12 * BEATS, "%d heartbeats" % BEATS)
+        time.sleep(1)
+        beats = witnessed() - first
+        equal([a - b for a, b in zip(counted(), before)], [beats, beats * len(procs)], "heartbeats sent, received")
+        figure("%d heartbeats to %d subscribers: %s" % (beats, len(procs), witness.stdout.split()[2]))
+        status = agent.status()
+        agent.stop()
+        check(not any("heartbeat" in s.name for s in agent.spans()), "heartbeats are no spans")
+        equal(status["lost"] if "lost" in status else 0, 0, "nothing lost")
+    return test
+
+
 # ---- start and stop
 
 def check_devices(mine, start, names, devices, class_name, python):
@@ -399,6 +442,7 @@ for key, function in (
         [("logs_of_python_" + b, logs_of_python(b)) for b in (DEBIAN, "9.5.1", "10.3.1")] +
         [("polling_" + b, polling(b)) for b in (DEBIAN, "10.3.1")] +
         [("events_" + b, events(b, others)) for b, others in ((DEBIAN, (DEBIAN, "10.3.1")), ("10.3.1", ("10.3.1", DEBIAN)))] +
+        [("heartbeats_" + b, heartbeats(b)) for b in (DEBIAN, "10.3.1")] +
         [("life_" + b, life(b)) for b in [CPP, DEBIAN, "10.0.4", "10.3.1"] + ["9.5.1"] * LONG]):
     function.__module__ = __name__
     globals()["test_" + key.replace(".", "_")] = function

@@ -355,6 +355,53 @@ def test_execute_others(bed):
         check(final["lost"] == 0, "nothing lost", final)
 
 
+NAMED = """import ctypes, sys, threading, time
+import tango
+url, fifo = sys.argv[1:]
+libc = ctypes.CDLL(None)
+proxy = tango.DeviceProxy(url)
+def call(name):
+    libc.prctl(15, name.encode(), 0, 0, 0)  # PR_SET_NAME
+    proxy.read_attribute("ampli")
+def work(number):
+    call("first %d" % number)
+    call("then %d" % number)
+    call("a name that is far too long")
+print("up", flush=True)
+open(fifo).read()
+proxy.read_attribute("ampli")
+for number in range(20):  # one after the other: the kernel may give a number again
+    thread = threading.Thread(target=work, args=(number,))
+    thread.start()
+    thread.join()
+print("done", flush=True)
+"""
+
+
+def test_thread_names(bed):
+    """Spans carry the name that their thread had when they began, in programs that were there before, too."""
+    need_agent()
+    server = parts.tangotest(bed)
+    fifo = bed.path("names-gate")
+    os.mkfifo(fifo)
+    proc = bed.start("named", [beds.PYTHON, "-c", NAMED, server.url("sys/tg_test/1"), fifo])
+    proc.wait_text("up")
+    with open("/proc/%d/comm" % proc.pid) as f:
+        main = f.read().strip()
+    agent = Agent(bed)
+    with open(fifo, "w") as gate:
+        gate.write("go\n")
+    proc.finish(30)
+    final = agent.stop()
+    spans = sorted((s for s in agent.spans() if s.operation == "read ampli"), key=lambda s: s.start)
+    want = [main]
+    for number in range(20):
+        want += ["first %d" % number, "then %d" % number, "a name that is "]
+    equal([s.attrs.get("thread.name") for s in spans if s.kind == otlp.CLIENT], want, "names of the client's threads")
+    equal({s.attrs.get("thread.name") for s in spans if s.kind == otlp.SERVER}, {"TangoTest"}, "name of the server's")
+    check(final["lost"] == 0, "nothing lost", final)
+
+
 def test_server_restarts(bed):
     """A server that ends and comes back, again and again, with a client that reconnects: nobody is mixed up."""
     need_agent()

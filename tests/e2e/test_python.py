@@ -127,6 +127,18 @@ def check_trees(spans, client_pid, server_pid, source, expected_calls, is_root=T
     return len(mine)
 
 
+RUNTIME = "import sys; print([sys.implementation.name, '.'.join(map(str, sys.version_info[:3])), sys.version])"
+
+
+def check_runtime(bed, spans, pid, python, root):
+    """The resource tells which Python it is, in its own words."""
+    argv = [python, "-c", RUNTIME]
+    want = ast.literal_eval(bed.run("runtime", beds.inside(root, bed.dir, argv) if root else argv).stdout)
+    got = {tuple(s.resource.get("process.runtime." + key) for key in ("name", "version", "description"))
+           for s in spans if s.pid == pid}
+    equal(got, {tuple(want)}, "runtime of %d" % pid)
+
+
 def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=None, suite=None):
     """`suite`: of Debian, in whose root the server runs."""
     need_agent()
@@ -152,6 +164,8 @@ def scan(bed, python, source, flags=(), workers=1, is_root=True, server_python=N
     expected = collections.Counter({o: rounds * workers for o in operations})
     count = check_trees(spans, client.pid, server.pid, source, expected, is_root)
     figure("%d calls, %d spans" % (count, len(spans)))
+    check_runtime(bed, spans, client.pid, python, None)
+    check_runtime(bed, spans, server.pid, server_python or python, root)
     check_all(lambda: truth.check_unique(spans), lambda: truth.check_certain(spans),
               lambda: truth.check_none_lost(final, agent))
 
@@ -207,6 +221,40 @@ def test_threads_10_3_1(bed):
 def test_gevent_debian(bed):
     """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
     scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
+
+
+READS = "import sys, tango; d = tango.DeviceProxy(sys.argv[1]); [d.read_attribute('level') for i in range(%d)]%s"
+
+
+def test_hooks_of_pytango(bed):
+    """Hooks that PyTango itself has for those who override them are no spans, and cost no events; one that takes such a
+    hook's place is seen at once."""
+    need_agent()
+    python = python_of("10.3.1")
+    server = parts.start_server(bed, [python, os.path.join(HERE, "servers", "quiet.py")], "q", ["Quiet::test/quiet/1"],
+                                witness=False)
+    agent = Agent(bed)
+
+    def reads(count, then=""):
+        before = agent.status()["events"]["total"]
+        bed.run("reads", [python, "-c", READS % (count, then), server.url("test/quiet/1")])
+        return agent.status()["events"]["total"] - before
+    reads(1)
+    base, whole = reads(100), reads(1100)
+    reads(3, "; d.command_inout('Hook'); [d.read_attribute('level') for i in range(5)]")
+    agent.stop()
+    spans = agent.spans()
+    per_read = (whole - base) / 1000
+    figure("%.2f events per read" % per_read)
+    check(8 <= per_read < 8.5, "six of the call, two of the method", per_read)  # 12 before it is known
+    below, seen = collections.defaultdict(list), []
+    for s in sorted(spans, key=lambda s: s.start):
+        if s.is_method:
+            below[s.parent].append(s.name)
+        if s.kind == otlp.SERVER and s.operation in ("read level", "Hook"):
+            seen.append(s)
+    level, hooked = ("Quiet.level",), ("hook", "Quiet.level")
+    equal([tuple(below[s.id]) for s in seen], [level] * 1204 + [("Quiet.Hook",)] + [hooked] * 5, "methods of requests")
 
 
 def in_suite(suite, source):

@@ -53,6 +53,8 @@ static void processes(void **state)
         .server = "TangoTest/test",
         .name = "TangoTest/test",
         .runtime = "python",
+        .python = "3.11.2",
+        .python_all = "3.11.2 (main) [GCC]",
         .tango_host = "db:10000",
         .netns = 7,
         .tango = true,
@@ -68,6 +70,8 @@ static void processes(void **state)
     memcpy(files[0].build_id, "abc", 3);
     q = there_and_back(&p, false);
     assert_int_equal(q->pid, 4711);
+    assert_string_equal(q->python, p.python);
+    assert_string_equal(q->python_all, p.python_all);
     assert_int_equal(q->start_ticks, p.start_ticks);
     assert_int_equal(q->start_unix_ns, p.start_unix_ns);
     assert_int_equal(q->uid, 1000);

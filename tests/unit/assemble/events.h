@@ -47,6 +47,7 @@ enum {
     TOPIC,
     COUNTER,
     RECEIVE,
+    BEAT,
     START,        /* the first part of a server's start */
     START_SERVER, /* the next one */
     EXPORT,       /* called by that */
@@ -91,6 +92,9 @@ static const struct tt_row test_rows[ROWS] = {
     [PUSH] = {.role = TT_ROLE_PUSH, .name = "Tango::ZmqEventSupplier::push_event", .verb = "push"},
     [TOPIC] = {.role = TT_ROLE_TOPIC, .name = "Tango::ZmqEventSupplier::create_full_event_name"},
     [COUNTER] = {.role = TT_ROLE_COUNTER, .name = "Tango::ZmqCallInfo::operator>>="},
+    [BEAT] = {.role = TT_ROLE_BEAT,
+              .name = "Tango::ZmqEventConsumer::push_heartbeat_event",
+              .verb = "received"},
     [RECEIVE] = {.role = TT_ROLE_RECEIVE, .name = "Tango::ZmqEventConsumer::push_zmq_event", .verb = "event"},
     [START] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::init", .verb = "start"},
     [START_SERVER] = {.role = TT_ROLE_LIFE, .name = "Tango::Util::server_init", .verb = "start server"},

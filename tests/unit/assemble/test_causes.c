@@ -260,18 +260,41 @@ static void test_no_init_device(void **state)
     events_free(&e);
 }
 
+static void on_beat(void *context, const struct tt_beat *beat)
+{
+    char *text = context;
+    snprintf(text, 80, "%u %s %s", beat->tgid, beat->row->verb, beat->channel);
+}
+
+/* No span; what is open around it stays; a channel that is not known is none. */
+static void test_beats(void **state)
+{
+    char text[80] = "";
+    struct events e;
+    events_init(&e);
+    tt_assembler_set_beats(e.assembler, on_beat, text);
+    enter(&e, 11, READ, 0x8000);
+    struct draft *d = draft(&e, TT_EVENT_ENTER, 11, BEAT, 0x7000, 0x7000);
+    draft_string(d, TT_FIELD_TOPIC, 0, "tango://h:1/dserver/a/b.heartbeat");
+    feed(&e, d);
+    assert_string_equal(text, "10 received tango://h:1/dserver/a/b.heartbeat");
+    feed(&e, draft(&e, TT_EVENT_ENTER, 12, BEAT, 0x7000, 0x7000));
+    assert_string_equal(text, "10 received ");
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(e.count, 1);
+    assert_int_equal(e.spans[0]->incomplete, 0);
+    assert_int_equal(stats(&e)->open, 0);
+    events_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_polling),
-        cmocka_unit_test(test_polling_93),
-        cmocka_unit_test(test_push_size),
-        cmocka_unit_test(test_push),
-        cmocka_unit_test(test_heartbeat),
-        cmocka_unit_test(test_receive),
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_init_device),
-        cmocka_unit_test(test_init_device_ends),
+        cmocka_unit_test(test_polling),        cmocka_unit_test(test_polling_93),
+        cmocka_unit_test(test_push_size),      cmocka_unit_test(test_beats),
+        cmocka_unit_test(test_push),           cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_receive),        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_init_device),    cmocka_unit_test(test_init_device_ends),
         cmocka_unit_test(test_no_init_device),
     };
 

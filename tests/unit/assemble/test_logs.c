@@ -102,13 +102,56 @@ static void test_doubt(void **state)
     events_free(&e);
 }
 
+static void renames(struct events *e, uint32_t tid, uint32_t row, uint64_t frame, const char *name,
+                    size_t size)
+{
+    struct draft *d = draft(e, TT_EVENT_ENTER, tid, row, frame, frame);
+    char bytes[TT_THREAD_NAME];
+    memset(bytes, 'x', sizeof(bytes));
+    memcpy(bytes, name, strlen(name) + 1 < sizeof(bytes) ? strlen(name) + 1 : sizeof(bytes));
+    d->header.flags |= TT_EVENT_NAMED;
+    draft_field(d, TT_FIELD_THREAD, TT_STATUS_OK, 0, 0, bytes, size);
+    feed(e, d);
+}
+
+/* A thread is called as it was when the span began, or the message was written; another one, or the next with
+ * its number, is not. What is no name is none, and 16 bytes without a NUL are a text all the same. */
+static void test_thread_names(void **state)
+{
+    struct events e;
+    events_init(&e);
+    enter(&e, 1, CONSTRUCT, 0x9000);
+    renames(&e, 1, READ, 0x8000, "motor", TT_THREAD_NAME);
+    writes(&e, 1, 0x7800, "in it");
+    leave(&e, 1, READ, 0x8000);
+    leave(&e, 1, CONSTRUCT, 0x9000);
+    enter(&e, 1, READ, 0x8000);
+    leave(&e, 1, READ, 0x8000);
+    enter(&e, 2, READ, 0x8000);
+    leave(&e, 2, READ, 0x8000);
+    renames(&e, 1, READ, 0x8000, "0123456789abcdef", TT_THREAD_NAME);
+    leave(&e, 1, READ, 0x8000);
+    renames(&e, 1, READ, 0x8000, "short", 8);
+    leave(&e, 1, READ, 0x8000);
+    thread_ends(&e, 1);
+    e.start[1]++;
+    e.sequence[1] = 0;
+    enter(&e, 1, READ, 0x8000);
+    leave(&e, 1, READ, 0x8000);
+    static const char *const want[] = {"motor", "motor", "", "0123456789abcde", "0123456789abcde", ""};
+    for (size_t i = 0; i < TT_ARRAY_SIZE(want); i++)
+        assert_string_equal(span_of(&e, READ, i)->thread_name, want[i]);
+    assert_string_equal(span_of(&e, CONSTRUCT, 0)->thread_name, "");
+    assert_string_equal(e.logs[0]->thread_name, "motor");
+    assert_int_equal(span_of(&e, READ, 0)->incomplete, 0);
+    events_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_innermost),
-        cmocka_unit_test(test_owner),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_innermost), cmocka_unit_test(test_thread_names), cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_fields),    cmocka_unit_test(test_doubt),
     };
 
     return cmocka_run_group_tests_name("logs", tests, NULL, NULL);

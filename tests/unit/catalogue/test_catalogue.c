@@ -16,7 +16,7 @@ static bool has_verb(enum tt_role role)
 {
     return role == TT_ROLE_CLIENT || role == TT_ROLE_MANY || role == TT_ROLE_SERVER ||
            role == TT_ROLE_ASYNCH || role == TT_ROLE_REPLY || role == TT_ROLE_POLL || role == TT_ROLE_PUSH ||
-           role == TT_ROLE_RECEIVE || role == TT_ROLE_LIFE;
+           role == TT_ROLE_RECEIVE || role == TT_ROLE_BEAT || role == TT_ROLE_LIFE;
 }
 
 static void rows_are_complete(void **state)

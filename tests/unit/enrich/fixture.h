@@ -92,6 +92,8 @@ FIX struct tt_process *fixture_process(pid_t pid)
          .script = "scan",
          .name = "scan",
          .runtime = "python",
+         .python = "3.11.2",
+         .python_all = "3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]",
          .tango_host = "127.0.0.1:10000",
          .tango = true,
          .files = &wheel,

@@ -281,6 +281,21 @@ static void test_devices(void **state)
     tt_metrics_free(&metrics);
 }
 
+static void test_heartbeats(void **state)
+{
+    struct tt_metrics *metrics = fixture_metrics(&(struct tt_metrics_config){0});
+
+    for (int i = 0; i < 3; i++)
+        tt_metrics_beat(metrics, true, "camera/1", NULL, 1);
+    tt_metrics_beat(metrics, false, "camera/1", "scan", 1);
+    tt_metrics_beat(metrics, false, NULL, "scan", 1);
+    assert_true(metric(metrics, "tango_event_heartbeats_sent_total{tango_server_name=\"camera/1\"} ") == 3);
+    assert_true(metric(metrics, "tango_event_heartbeats_received_total{tango_server_name=\"camera/1\","
+                                "tango_program_name=\"scan\"} ") == 1);
+    assert_true(metric(metrics, "tango_event_heartbeats_received_total{tango_program_name=\"scan\"} ") == 1);
+    tt_metrics_free(&metrics);
+}
+
 /* A failed call goes before a slow one, a slow one before a fast one, and after a minute any does. */
 static void test_exemplars(void **state)
 {
@@ -511,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_device_edges),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_heartbeats),
         cmocka_unit_test(test_exemplars),
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_overflow_of_names),
