@@ -136,10 +136,10 @@ def get(url, headers=None, seconds=10):
 
 
 def ask(url):
-    """The JSON of a request that is answered."""
-    status, _, body = get(url)
-    check(status == 200, "%s: %d" % (url, status), body[:300])
-    return json.loads(body)
+    """The JSON of a request that is answered, later if the rate of requests is spent."""
+    answer = wait_for(lambda: (lambda a: a if a[0] != 429 else None)(get(url)), 10, "an answer of " + url, 0.1)
+    check(answer[0] == 200, "%s: %d" % (url, answer[0]), answer[2][:300])
+    return json.loads(answer[2])
 
 
 class Replay:
