@@ -150,9 +150,10 @@ static bool put_otlp(void *context, const struct tt_store_trace *trace, struct t
 
 static void missing(struct tt_httpd_reply *reply)
 {
-    tt_view_refuse(reply, 404,
-                   "that trace is not here: it made room for newer ones, or was not kept, or was never seen by this agent",
-                   -1);
+    tt_view_refuse(
+        reply, 404,
+        "that trace is not here: it made room for newer ones, or was not kept, or was never seen by this agent",
+        -1);
 }
 
 void tt_view_trace(void *context, const struct tt_httpd_request *request, struct tt_httpd_reply *reply)
