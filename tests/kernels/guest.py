@@ -126,7 +126,7 @@ def check_features(found, version):
 
 
 def test_host(bed):
-    done = subprocess.run([HOST_TEST], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+    done = subprocess.run([HOST_TEST], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900,
                           universal_newlines=True)
     failed = set(re.findall(r"^\[ +FAILED +\] (\w+)$", done.stdout, re.M))
     closed = re.search(r"100 links closed in ([\d.]+) s", done.stdout)
