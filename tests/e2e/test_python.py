@@ -253,7 +253,7 @@ def test_hooks_of_pytango(bed):
             below[s.parent].append(s.name)
         if s.kind == otlp.SERVER and s.operation in ("read level", "Hook"):
             seen.append(s)
-    level, hooked = ("Quiet.level",), ("hook", "Quiet.level")
+    level, hooked = ("Quiet.level",), ("Hooks.hook", "Quiet.level")
     equal([tuple(below[s.id]) for s in seen], [level] * 1204 + [("Quiet.Hook",)] + [hooked] * 5, "methods of requests")
 
 

@@ -3,8 +3,9 @@ from tango import DevState
 from tango.server import Device, attribute, command
 
 
-def hook(self):
-    pass
+class Hooks:
+    def hook(self):
+        pass
 
 
 class Quiet(Device):
@@ -18,7 +19,7 @@ class Quiet(Device):
 
     @command
     def Hook(self):
-        Quiet.always_executed_hook = hook
+        Quiet.always_executed_hook = Hooks.hook
 
 
 if __name__ == "__main__":
