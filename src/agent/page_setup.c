@@ -103,12 +103,15 @@ static unsigned long port_of(const char *listen)
 static int open_listener(struct tt_page_setup *setup, const struct tt_page_setup *old)
 {
     _cleanup_free_ char *why = NULL;
+    char taken[64] = "";
     int error = 0;
 
+    if (old)
+        tt_httpd_name(old->listener, taken, sizeof(taken));
     if (old && !strcmp(setup->listen, old->listen)) {
         setup->listener = fcntl(old->listener, F_DUPFD_CLOEXEC, 0);
         error = setup->listener < 0 ? -errno : 0;
-    } else if (old && port_of(setup->listen) && port_of(setup->listen) == port_of(old->listen)) {
+    } else if (old && port_of(setup->listen) == port_of(taken)) {
         error = tt_httpd_listen_beside(setup->listen, old->listener, &setup->listener, &why);
     } else {
         error = tt_httpd_listen(setup->listen, &setup->listener, &why);
