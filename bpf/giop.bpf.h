@@ -182,13 +182,14 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
         __u64 op, op_length, exceptions;
         __u32 exception_count;
         __u8 oneway, upcall, pad[2];
-    } call = {};
+    } * call;
     struct tt_key key = {};
     __u64 self, vtable = 0;
     bool ok = true;
 
     if (!t || !p)
         return 0;
+    call = (void *)t->window;
     self = t->regs[TT_REG_RDI];
     key.fd = -1;
     key.response_expected = 1;
@@ -198,15 +199,15 @@ __attribute__((noinline)) int put_request(struct tt_thread *t, struct tt_point *
     }
     connection_identity(&key, vtable);
     key.descriptor = user_u64(self + p->giop.call_descriptor, &ok);
-    if (ok && key.descriptor &&
-        bpf_probe_read_user(&call, sizeof(call), (const void *)(key.descriptor + p->giop.descriptor_op)))
-        call.op = 0;
-    if (call.op)
-        key.response_expected = !call.oneway;
+    if (!ok || !key.descriptor ||
+        bpf_probe_read_user(call, sizeof(*call), (const void *)(key.descriptor + p->giop.descriptor_op)))
+        call->op = 0;
+    if (call->op)
+        key.response_expected = !call->oneway;
     FIELD_DATA(t, TT_FIELD_KEY, &key, sizeof(key));
-    if (call.op) {
-        put_cstring(t, TT_FIELD_OPERATION, 0, 0, call.op);
-        put_sent_context(t, key.descriptor + p->giop.descriptor_arguments, call.op);
+    if (call->op) {
+        put_cstring(t, TT_FIELD_OPERATION, 0, 0, call->op);
+        put_sent_context(t, key.descriptor + p->giop.descriptor_arguments, call->op);
     }
     return 0;
 }

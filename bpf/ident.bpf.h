@@ -30,12 +30,12 @@ struct omni_union {
  * anyway. */
 static __always_inline void put_trace_context(struct tt_thread *t, const struct omni_union *context)
 {
-    __u64 text[2] = {}; /* trace_parent, trace_state */
+    __u64 *text = t->window; /* trace_parent, trace_state */
     __u8 first = 0;
 
     if (context->discriminator != 0 || !context->value)
         return;
-    if (bpf_probe_read_user(text, sizeof(text), (const void *)context->value))
+    if (bpf_probe_read_user(text, 2 * sizeof(*text), (const void *)context->value))
         return;
     if (bpf_probe_read_user(&first, 1, (const void *)text[0]) || !first)
         return;

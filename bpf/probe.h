@@ -35,7 +35,7 @@ struct tt_thread {
     __u32 switches;             /* it is known that its stacks switch */
     __u32 clocked;              /* its process is at TT_CLOCK_DETAIL, and the scheduler is followed */
     __u64 off_cpu, off_since;   /* ns off the CPU inside of frames; since when it is, 0: it is not */
-    __u64 window[16];           /* what was read last of a structure of the interpreter's */
+    __u64 window[16];           /* what was read last of a structure of the program's: stacks are small */
     __u64 name[2];              /* of the thread, as user space has been told */
     __u8 record[TT_EVENT_MAX + TT_SLACK]; /* struct tt_event and its fields */
 };
