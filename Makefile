@@ -60,7 +60,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-backends check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
+.PHONY: all help deps demo check check-long check-backends check-bpf check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -68,10 +68,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # ---- BPF ------------------------------------------------------------------------------------------
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Ivmlinux -Iinclude -Ibpf
+
 $(BUILD)/obj/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h) include/tangotrace/event.h
 	$(say) BPF $<
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 -Ivmlinux -Iinclude -Ibpf -c $< -o $@
+	$(Q)$(CLANG) $(BPF_FLAGS) -Wall -Werror -c $< -o $@
 
 $(BUILD)/gen/%.skel.h: $(BUILD)/obj/bpf/%.bpf.o
 	$(say) SKEL $@
@@ -125,6 +127,11 @@ $(BUILD)/tests/host/%: tests/host/%.c $(LIB)
 
 check-host: $(HOST_TESTS) ## links, leases and process events against the running kernel (as root)
 	$(Q)for t in $(HOST_TESTS); do echo "== $$t"; timeout 120 $$t || exit 1; done
+
+check-bpf: ## the BPF program against limits of older kernels
+	$(Q)mkdir -p $(BUILD)/tests
+	$(Q)$(CLANG) $(BPF_FLAGS) -Wframe-larger-than=0 -c bpf/probe.bpf.c -o $(BUILD)/tests/stack.o 2> $(BUILD)/tests/stack.txt
+	$(Q)tests/bpf/stack $(BUILD)/tests/stack.o $(BUILD)/tests/stack.txt
 
 check-unit: $(UNIT_TESTS) ## unit tests, no root
 	$(Q)for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
@@ -185,6 +192,7 @@ check: ## installs what the tests need and passes them all
 .PHONY: check-all
 check-all: all
 	$(Q)$(MAKE) --no-print-directory lint
+	$(Q)$(MAKE) --no-print-directory check-bpf
 	$(Q)$(MAKE) --no-print-directory check-unit
 	$(Q)$(MAKE) --no-print-directory check-docs
 	$(Q)$(MAKE) --no-print-directory check-golden
