@@ -2,6 +2,7 @@
 #include "agent/page.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,16 +57,17 @@ static bool send_text(struct tt_page *page, struct tt_text *text)
 
 bool tt_page_is_gone(struct tt_page *page)
 {
-    char sign;
+    /* Not by reading: signs that nobody has read yet would hide the end. */
+    struct pollfd end = {.fd = page->fd, .events = POLLRDHUP};
 
-    return page->gone || !recv(page->fd, &sign, 1, MSG_DONTWAIT | MSG_PEEK);
+    return page->gone || (poll(&end, 1, 0) > 0 && end.revents);
 }
 
 bool tt_page_is_watched(struct tt_page *page)
 {
-    char signs[64];
+    char signs[4096]; /* once: who is there without rights must not keep us here */
 
-    while (recv(page->fd, signs, sizeof(signs), MSG_DONTWAIT) > 0)
+    if (recv(page->fd, signs, sizeof(signs), MSG_DONTWAIT) > 0)
         page->watched = tt_now_ns();
     return page->watched && tt_now_ns() - page->watched < WATCHED_NS;
 }
@@ -218,11 +220,12 @@ void tt_page_usage(struct tt_page *page, const struct tt_usage_copy *copy)
 void tt_page_state(struct tt_page *page, const char *name, const struct tt_json *json)
 {
     struct tt_text text = {0};
-    size_t place = tt_flat_begin(&text, TT_FLAT_STATE);
     uint64_t time = tt_clock_ns(CLOCK_REALTIME);
+    size_t place;
 
     if (json->failed || !json->data)
         return;
+    place = tt_flat_begin(&text, TT_FLAT_STATE);
     tt_flat_put(&text, &time, sizeof(time));
     tt_flat_string(&text, name);
     tt_flat_string(&text, json->data);

@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ struct tt_httpd {
     struct tt_httpd_config config;
     char address[ADDRESS_SIZE];
     pthread_mutex_t lock;
+    atomic_size_t bytes;  /* of replies that are under way */
     struct body *waiting; /* replies that may wait; under the lock */
     bool ending;
 };
@@ -198,6 +200,8 @@ struct body {
     struct tt_httpd_reply reply;
     size_t sent; /* of reply.body */
     bool ended;
+    size_t held; /* of *bytes */
+    atomic_size_t *bytes;
     /* One that waits: */
     struct tt_httpd *httpd;
     struct MHD_Connection *connection;
@@ -228,6 +232,8 @@ static void free_body(void *context)
         }
         pthread_mutex_unlock(&body->httpd->lock);
     }
+    if (body->bytes)
+        atomic_fetch_sub(body->bytes, body->held);
     free_reply(&body->reply);
     free(body);
 }
@@ -298,6 +304,9 @@ static struct MHD_Response *make_response(struct tt_httpd *httpd, struct MHD_Con
     }
     body->reply = *reply;
     body->ended = !reply->more;
+    body->held = reply->body.capacity;
+    body->bytes = &httpd->bytes;
+    atomic_fetch_add(body->bytes, body->held);
     if (reply->waits) {
         body->httpd = httpd;
         body->connection = connection;
@@ -326,10 +335,19 @@ static enum MHD_Result send_reply(struct tt_httpd *httpd, struct MHD_Connection 
     struct tt_httpd_reply shown;
     struct MHD_Response *response;
     enum MHD_Result result;
+    size_t others;
 
     if (reply->body.failed) {
         tt_text_free(&reply->body);
         status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    /* Who reads slowly holds what was made for them. */
+    others = atomic_load(&httpd->bytes);
+    if (!reply->more && others && reply->body.size > BLOCK && others + reply->body.size > TT_HTTPD_BYTES) {
+        tt_text_free(&reply->body);
+        tt_text_puts(&reply->body, "too much is under way to others\n");
+        reply->content_type = NULL;
+        status = MHD_HTTP_SERVICE_UNAVAILABLE;
     }
     shown = *reply;
     memset(reply->headers, 0, sizeof(reply->headers)); /* ours from here on */

@@ -13,8 +13,9 @@
 
 #define TT_HTTPD_CLIENTS   32 /* connections at once, unless the config says otherwise; further ones wait */
 #define TT_HTTPD_REQUEST   16384 /* bytes for request line and headers of a connection, and for the reply's */
-#define TT_HTTPD_TIMEOUT_S 5     /* without progress, then a connection is closed */
-#define TT_HTTPD_HEADERS   4     /* of one reply, besides those that all have */
+#define TT_HTTPD_BYTES     (64u << 20) /* of replies under way, together */
+#define TT_HTTPD_TIMEOUT_S 5           /* without progress, then a connection is closed */
+#define TT_HTTPD_HEADERS   4           /* of one reply, besides those that all have */
 
 struct tt_httpd;
 

@@ -56,6 +56,7 @@ struct tt_store {
     struct tt_ring points;
     struct series *series, **numbered; /* by labels; by number */
     uint64_t point_count, taken_points, left_points, newest;
+    uint64_t counted_since; /* unix ns, of the newest point that left; 0: none did */
     struct state states[STATES];
     uint64_t refused, version;
     struct tt_otel_span span; /* of the one who fills it */

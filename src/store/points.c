@@ -130,6 +130,7 @@ static void leave_point(void *context, void *record)
 
     store->point_count--;
     store->left_points++;
+    store->counted_since = ((struct point *)record)->time;
 }
 
 /* The agent has forgotten the series in between: it counts from 0 again. */

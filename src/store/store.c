@@ -354,6 +354,7 @@ static int take_usage(struct tt_store *store, const void *data, size_t size, uin
 {
     int error = tt_store_take_usage(store, data, size, false, now);
 
+    drop_old(store, now);
     store->version += !error;
     return error;
 }
@@ -415,6 +416,7 @@ void tt_store_get_stats(struct tt_store *store, struct tt_store_stats *stats)
         .size = store->spans.ring.size + store->logs.ring.size + store->points.size,
         .oldest = oldest(store),
         .newest = store->newest,
+        .counted_since = store->counted_since,
         .version = store->version,
     };
     if (point && (!stats->oldest || point < stats->oldest))

@@ -39,6 +39,7 @@ struct tt_store_stats {
     uint64_t refused;                            /* frames */
     uint64_t bytes, size;                        /* used of the rings; their size */
     uint64_t oldest, newest; /* unix ns, of the spans and points that are there; 0: none */
+    uint64_t counted_since;  /* unix ns: counts of before that made room; 0: all are there */
     uint64_t version;        /* changes with every batch and every usage frame */
 };
 void tt_store_get_stats(struct tt_store *store, struct tt_store_stats *stats);

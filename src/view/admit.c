@@ -41,7 +41,8 @@ static bool host_of(const char *header, char host[HOST_SIZE])
 }
 
 /* A page of somebody else whose name is made to lead here (DNS rebinding) has that name; an address, or this
- * host's own name, nobody else can have. */
+ * host's own name, nobody else can have. "ws1.evil.example" anybody can: a longer name is believed only where
+ * a token or a certificate is wanted besides, which a browser shows to the name that it has it from. */
 static bool is_our_host(const struct tt_view *view, const char *header)
 {
     unsigned char address[sizeof(struct in6_addr)];
@@ -54,8 +55,9 @@ static bool is_our_host(const struct tt_view *view, const char *header)
         !strcasecmp(host, "localhost"))
         return true;
     /* "ws1", or "ws1.example.org" where that is what it calls itself. */
-    return own && (!strcasecmp(host, view->host) ||
-                   (strcspn(host, ".") == own && !strncasecmp(host, view->host, own) && host[own] == '.'));
+    return own &&
+           (!strcasecmp(host, view->host) || ((view->token || view->clients) && strcspn(host, ".") == own &&
+                                              !strncasecmp(host, view->host, own) && host[own] == '.'));
 }
 
 /* ---- token ---- */
@@ -120,7 +122,7 @@ static bool has_token(const struct tt_view *view, const struct tt_httpd_request 
         reply->status = 303;
         tt_httpd_reply_header(reply, "Location", strdup("/"));
         tt_httpd_reply_header(reply, "Set-Cookie",
-                              tt_format("%s%s; Path=/; HttpOnly; SameSite=Strict%s", name, view->token,
+                              tt_format("%s%s; Path=/; HttpOnly; SameSite=Lax%s", name, view->token,
                                         view->certificate ? "; Secure" : ""));
         return false;
     }
@@ -162,11 +164,14 @@ bool tt_view_admit(void *context, const struct tt_httpd_request *request, struct
         tt_text_puts(&reply->body, "that is not a name of this host: ask by its address, or as localhost\n");
         return false;
     }
+    /* First: who has no token takes nothing away from those who have one. */
+    if (!has_token(view, request, reply))
+        return false;
     if (!is_in_time(view)) {
         reply->status = 429;
         tt_httpd_reply_header(reply, "Retry-After", strdup("1"));
         tt_text_puts(&reply->body, "too many requests\n");
         return false;
     }
-    return has_token(view, request, reply);
+    return true;
 }

@@ -57,6 +57,7 @@ void tt_view_info(void *context, const struct tt_httpd_request *request, struct 
     tt_json_string(&json, "recording", view->recording);
     put_us(&json, "now_us", tt_clock_ns(CLOCK_REALTIME));
     put_us(&json, "oldest_us", stats.oldest);
+    put_us(&json, "counted_us", stats.counted_since > stats.oldest ? stats.counted_since : stats.oldest);
     put_us(&json, "newest_us", stats.newest);
     tt_json_double(&json, "age_seconds", (double)view->age_ns / 1e9);
     tt_json_uint(&json, "refused_requests", view->refused);

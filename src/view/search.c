@@ -68,15 +68,29 @@ static bool is_named(const struct tt_view_search *s, const struct tt_otel_span *
            (!s->operation || has(s->operation, span->title) || has(s->operation, span->name));
 }
 
+/* Of a call whose end nobody saw nobody knows how it ended. */
+static bool has_outcome(const struct tt_otel_span *span, int error)
+{
+    const struct tt_otel_attribute *incomplete = tt_otel_find(span->attributes, span->attribute_count,
+                                                              "tangotrace.incomplete");
+
+    if (error || span->status == TT_OTEL_ERROR)
+        return error && span->status == TT_OTEL_ERROR;
+    for (size_t i = 0;
+         incomplete && incomplete->type == TT_OTEL_STRINGS && i < incomplete->value.strings.count; i++)
+        if (!strcmp(incomplete->value.strings.items[i], "end_unknown"))
+            return false;
+    return true;
+}
+
 static bool matches(const struct tt_view_search *s, const struct tt_otel_span *span,
                     const struct tt_query_trace *trace)
 {
     uint64_t duration = span->end - span->start;
 
-    return duration >= s->least && duration <= s->most &&
-           (s->status < 0 || (span->status == TT_OTEL_ERROR) == s->status) && is_named(s, span) &&
-           (!s->device || is_device(span, s->device)) && (!s->text || span_has_text(span, s->text)) &&
-           (!s->query || tt_query_match(s->query, span, trace));
+    return duration >= s->least && duration <= s->most && (s->status < 0 || has_outcome(span, s->status)) &&
+           is_named(s, span) && (!s->device || is_device(span, s->device)) &&
+           (!s->text || span_has_text(span, s->text)) && (!s->query || tt_query_match(s->query, span, trace));
 }
 
 /* It is that of the trace: who began it. */
@@ -93,6 +107,7 @@ struct searching {
     void (*found)(void *context, const struct tt_view_found *found);
     void *context;
     size_t left;
+    bool cut; /* there is one more than was asked for */
 };
 
 static bool wants(void *context, const struct tt_store_trace *trace)
@@ -129,23 +144,27 @@ static bool look(void *context, const struct tt_store_trace *trace, struct tt_ot
     }
     if (!found.matched)
         return true;
+    searching->cut = !searching->left;
+    if (searching->cut)
+        return false;
     searching->found(searching->context, &found);
-    return --searching->left > 0;
+    searching->left--;
+    return true;
 }
 
 bool tt_view_find(struct tt_view *view, const struct tt_view_search *search,
                   void (*found)(void *context, const struct tt_view_found *found), void *context)
 {
     static atomic_int searches;
-    struct searching searching = {search, found, context, search->limit};
+    struct searching searching = {search, found, context, search->limit, false};
     const struct tt_store_visitor visitor = {.wants = wants, .visit = look, .context = &searching};
     uint64_t before = UINT64_MAX, until = tt_now_ns() + TT_VIEW_SEARCH_NS;
     bool more = atomic_fetch_add(&searches, 1) < TT_VIEW_SEARCHES && search->limit, whole = more;
 
-    while (more && searching.left && tt_now_ns() < until)
+    while (more && tt_now_ns() < until)
         more = tt_store_walk(view->store, &before, AT_ONCE, &visitor);
     atomic_fetch_sub(&searches, 1);
-    return whole && (!more || !searching.left);
+    return whole && !more && !searching.cut;
 }
 
 /* ---- the answer ---- */

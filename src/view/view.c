@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +28,14 @@
 
 /* ---- rights ---- */
 
+static int give_up_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    return (int)syscall(SYS_capset, &head, none);
+}
+
 /* Nobody, for good; no file beyond those that are connections, no child, no core. */
 static int give_up_rights(void)
 {
@@ -36,6 +46,9 @@ static int give_up_rights(void)
         return -errno;
     if (geteuid() == 0 &&
         (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+        return -errno;
+    /* Of one who is not root, but has capabilities (ambient, or of the file). */
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || give_up_capabilities())
         return -errno;
     if (geteuid() == NOBODY && (!setuid(0) || !seteuid(0)))
         return -EPERM;

@@ -219,7 +219,7 @@ def test_certificates(bed):
     plain, token = url.split("?token=")
     equal(curl(plain + "api/info", *trust)[1], 401, "no token")
     equal(curl(plain + "api/info", *trust, "-H", "Authorization: Bearer " + token)[1], 200, "the token")
-    check("SameSite=Strict; Secure" in curl(url, *trust, "-i")[2], "its cookie")
+    check("SameSite=Lax; Secure" in curl(url, *trust, "-i")[2], "its cookie")
     agent.stop()
     # What makes no sense is refused, and tracing goes on.
     with open(bed.path("empty.pem"), "w"):
@@ -286,6 +286,7 @@ def test_reload(bed):
         made = wait_for(lambda: page_of(c.agent), 5, "it")["url"].split("token=")[1]
         # Refused whole: the page, and all else, as it was.
         second = wait_for(pid, 5, "a process")
+        wait_for(lambda: info(there, {"Authorization": "Bearer " + made})["store"]["taken_spans"], 15, "spans in it")
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

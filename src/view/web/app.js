@@ -24,10 +24,14 @@ function usual() {
 
 // ---- addresses ----
 
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; } // typed by hand, or cut
+}
+
 function read() {
   const [path, search] = (location.hash.slice(1) || "/live").split("?");
   const [, view, ...rest] = path.split("/");
-  return { view: VIEWS[view] ? view : "live", rest: rest.map(decodeURIComponent), params: Object.fromEntries(new URLSearchParams(search)) };
+  return { view: VIEWS[view] ? view : "live", rest: rest.map(decoded), params: Object.fromEntries(new URLSearchParams(search)) };
 }
 
 export function href(view, params = {}, rest = []) {
@@ -60,7 +64,7 @@ const context = {
     const { from, to, last } = place.params;
     if (from && to) return { from: Number(from), to: Number(to), rolls: false };
     const oldest = info.oldest_us || info.now_us - 60e6;
-    const end = info.recording ? info.newest_us + 1000 : Date.now() * 1000 + skew;
+    const end = info.recording ? (info.newest_us || info.now_us) + 1000 : Date.now() * 1000 + skew;
     const seconds = RANGES.find(([name]) => name === (last ?? usual()))?.[1] ?? 300;
     const length = end - oldest;
     if (!seconds) return { from: oldest - Math.max(length * 0.01, 10), to: end, rolls: !info.recording };
@@ -154,7 +158,7 @@ async function arrive() {
     here.mounted.leave?.();
     return;
   }
-  if (before && before.view !== place.view) main.focus({ preventScroll: true });
+  if (before && before.view !== place.view) (here.mounted.focus ?? main).focus({ preventScroll: true });
   announce(view.title);
   await refresh();
   if (here === shown) main.setAttribute("aria-busy", "false");

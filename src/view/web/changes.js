@@ -33,7 +33,7 @@ export function mount(root, context) {
 
   async function update() {
     const range = context.range();
-    range.from = Math.max(range.from, Math.min(context.info.oldest_us, range.to)); // before that nobody looked
+    range.from = Math.max(range.from, Math.min(context.info.counted_us, range.to)); // before that nobody looked
     const at = range.from + (range.to - range.from) * Number(context.params.at ?? 50) / 100, by = "device,class,client";
     const [before, after, ops0, ops1] = await Promise.all([get("/api/usage", { from: range.from, to: at, by, buckets: "pairs" }), get("/api/usage", { from: at, to: range.to, by, buckets: "pairs" }),
       get("/api/usage", { from: range.from, to: at, by: "device,operation" }), get("/api/usage", { from: at, to: range.to, by: "device,operation" })]);

@@ -27,6 +27,24 @@ function layers(nodes, edges) {
   return layer;
 }
 
+// An edge over several layers gets a place in each of them, so that it runs behind no box.
+function passages(edges, layer) {
+  const places = [], parts = [], via = new Map();
+  for (const e of edges) {
+    const passed = [];
+    for (let i = layer.get(e.from) + 1; i < layer.get(e.to); i++) {
+      const id = `\0${e.from}\0${e.to}\0${i}`;
+      layer.set(id, i);
+      places.push({ id });
+      parts.push({ from: passed.at(-1) ?? e.from, to: id });
+      passed.push(id);
+    }
+    parts.push({ from: passed.at(-1) ?? e.from, to: e.to });
+    via.set(e, passed);
+  }
+  return { places, parts, via };
+}
+
 // Order within layers: by the middle of the neighbours, some rounds.
 function arrange(nodes, edges, layer) {
   const columns = [];
@@ -54,7 +72,8 @@ function short(text, length) {
 
 // nodes: [{id, label, sub, client, error, class}], edges: [{from, to, rate, errors, p50, class}].
 export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }) {
-  const columns = arrange(nodes, edges, layers(nodes, edges));
+  const layer = layers(nodes, edges), { places, parts, via } = passages(edges, layer);
+  const columns = arrange([...nodes, ...places], parts, layer);
   const tallest = Math.max(...columns.map((c) => c.length));
   const width = columns.length * (BOX.width + BOX.gapX) - BOX.gapX + 40;
   const height = tallest * (BOX.height + BOX.gapY) + 30;
@@ -67,6 +86,7 @@ export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }
   const svg = s("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
   svg.style.maxWidth = `${width}px`;
   svg.append(s("defs", null, ["plain", "bad", "failing", "came", "slower"].map((kind) => s("marker", { id: `arrow-${kind}`, class: `arrow-${kind}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, s("path", { d: "M0 0L8 4L0 8z" })))));
+  const labels = []; // above all edges
   for (const e of edges) {
     const a = at.get(e.from), b = at.get(e.to), wide = 1 + 4 * Math.sqrt(e.rate / most), bad = e.errors > 0;
     const y1 = a.y + BOX.height / 2, y2 = b.y + BOX.height / 2;
@@ -75,17 +95,26 @@ export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }
       d = `M${a.x + BOX.width * 0.35} ${a.y}c-12 -26 62 -26 50 0`;
       [tx, ty] = [a.x + BOX.width / 2, a.y - 12];
     } else if (b.x > a.x) {
-      const x1 = a.x + BOX.width, x2 = b.x - 3, bend = Math.min(BOX.gapX * 0.6, (x2 - x1) / 2);
-      d = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
-      [tx, ty] = [x2 - BOX.gapX * 0.45, y1 + (y2 - y1) * 0.72 - 5];
+      let x = a.x + BOX.width, y = y1;
+      const bend = BOX.gapX * 0.6, x2 = b.x - 3;
+      const curve = (toX, toY) => `C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`;
+      d = `M${x} ${y}`;
+      for (const p of via.get(e).map((id) => at.get(id))) {
+        d += `${curve(p.x, p.y + BOX.height / 2)}h${BOX.width}`;
+        [x, y] = [p.x + BOX.width, p.y + BOX.height / 2];
+      }
+      d += curve(x2, y2);
+      [tx, ty] = [x2 - BOX.gapX * 0.45, y + (y2 - y) * 0.72 - 5];
     } else {
       d = `M${a.x + BOX.width / 2} ${a.y + BOX.height}C${a.x + BOX.width / 2} ${a.y + BOX.height + 50} ${b.x + BOX.width / 2} ${b.y + BOX.height + 50} ${b.x + BOX.width / 2} ${b.y + BOX.height + 3}`;
       [tx, ty] = [(a.x + b.x + BOX.width) / 2, Math.max(y1, y2) + 50];
     }
     svg.append(s("g", { class: `edge${bad ? " bad" : ""} ${e.class ?? ""}` },
-      s("path", { d, "stroke-width": wide.toFixed(1), "marker-end": `url(#arrow-${bad ? "bad" : ["failing", "came", "slower"].includes(e.class) ? e.class : "plain"})` }, s("title", null, e.title ?? `${rate(e.rate)}${rateName}, ${rate(e.errors)} errors${rateName}, p50 ${duration(e.p50)}`)),
+      s("path", { d, "stroke-width": wide.toFixed(1), "marker-end": `url(#arrow-${bad ? "bad" : ["failing", "came", "slower"].includes(e.class) ? e.class : "plain"})` }, s("title", null, e.title ?? `${rate(e.rate)}${rateName}, ${rate(e.errors)} errors${rateName}, p50 ${duration(e.p50)}`))));
+    labels.push(s("g", { class: `edge${bad ? " bad" : ""} ${e.class ?? ""}` },
       s("text", { x: tx, y: ty - wide / 2, "text-anchor": "middle" }, e.label ?? `${rate(e.rate)}${rateName}`)));
   }
+  svg.append(...labels);
   for (const n of nodes) {
     const p = at.get(n.id), pick = () => onpick?.(n);
     svg.append(s("g", { class: `node${n.client ? " client" : ""}${n.error ? " bad" : ""}${selected === n.id ? " selected" : ""} ${n.class ?? ""}`, transform: `translate(${p.x} ${p.y})`, tabindex: onpick ? 0 : undefined, role: onpick ? "button" : undefined, "aria-pressed": onpick ? String(selected === n.id) : undefined, "aria-label": onpick ? `${n.label}, ${n.sub}` : undefined, onclick: pick, onkeydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); pick(); } } },

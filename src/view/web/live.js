@@ -105,7 +105,7 @@ export function mount(root, context) {
   }
 
   async function update() {
-    const range = context.range(), seconds = Math.max((range.to - Math.max(range.from, context.info.oldest_us)) / 1e6, 1e-3);
+    const range = context.range(), seconds = Math.max((range.to - Math.max(range.from, context.info.counted_us)) / 1e6, 1e-3);
     const p = context.params;
     const ask = { from: range.from, to: range.to, by: "device,class,client", buckets: "pairs", device: p.device, class: p.class, client: p.client };
     const [usage, calls, processes] = await Promise.all([get("/api/usage", ask), context.info.recording ? null : get("/api/state/calls").catch(() => null),
@@ -127,7 +127,7 @@ export function mount(root, context) {
     put(box.tiles, tile("Calls/s", rate(sum("calls") / seconds)), tile("Errors/s", rate(sum("errors") / seconds), sum("errors") ? "bad" : ""),
       Object.entries(QUANTILES).map(([name, q]) => tile(name, duration(quantile(rows, usage.bounds_ns, q)))),
       tile("Open calls", context.info.recording ? "–" : count(open)), tile("Devices", count(new Set(rows.map((r) => r.device).filter(Boolean)).size)));
-    put(box.map, whole.nodes.length > 120 ? h("p", { class: "quiet" }, `${whole.nodes.length} nodes are too many for a picture: filter by a device, class or client, or look at classes.`)
+    put(box.map, !whole.nodes.length ? h("p", { class: "quiet" }, "No call matches.") : whole.nodes.length > 120 ? h("p", { class: "quiet" }, `${whole.nodes.length} nodes are too many for a picture: filter by a device, class or client, or look at classes.`)
       : graph({ ...whole, selected: node, onpick: pick, label: "Map of who calls whom" }));
     const devices = new Map();
     for (const r of rows) {

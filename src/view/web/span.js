@@ -54,7 +54,7 @@ function place(a) {
   return h("p", { class: "code" }, name ? h("code", null, name) : null, file ? h("code", { class: "quiet" }, `${file}${line ? `:${line}` : ""}`) : null);
 }
 
-async function copy(text, what) {
+export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
   } catch { // no right to the clipboard: the old way

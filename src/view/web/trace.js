@@ -3,13 +3,14 @@ import { get } from "./api.js";
 import { announce, empty, h, put, s } from "./dom.js";
 import { clock, count, date, duration, hue, ticks } from "./format.js";
 import { openCalls } from "./live.js";
-import { details } from "./span.js";
+import { copy, details } from "./span.js";
 
 export const title = "Trace";
-export const live = true; // one that has not ended is asked for again; of others nothing changes
+export const live = true; // its spans come as they end, inner ones first
 
 const ROW = 26, KINDS = ["", "internal", "server", "client", "producer", "consumer"];
 const CLIENT = 3, SERVER = 2, AROUND = 6;
+const SETTLED = 10e6, TORN = 600e6; // us after its end: no more spans are expected, of one with a parent that is not here
 
 // ---- the tree ----
 
@@ -61,7 +62,7 @@ async function waiting(root, context, id, error) {
   const calls = async () => ((await get("/api/state/calls"))?.calls ?? []).filter((c) => c.trace_id === id);
   let list = error.status === 404 && !context.info.recording ? await calls() : [];
   if (!list.length) throw error;
-  const show = () => put(root, h("h1", { class: "hidden-text" }, "Trace"), empty("This trace has not ended", "Its spans are here as soon as it has. These of its calls are open now; the age says since when."), h("section", { class: "card" }, openCalls(list)));
+  const show = () => put(root, h("h1", { class: "hidden-text" }, "Trace"), empty("This trace has not ended", "Its spans come as they end. These of its calls are open now; the age says since when."), h("section", { class: "card" }, openCalls(list)));
   show();
   return { async update() {
     try {
@@ -106,14 +107,16 @@ export async function mount(root, context) {
   const logsButton = h("button", { class: "tool", "aria-expanded": "false", onclick: () => { logsBox.hidden = !logsBox.hidden; logsButton.setAttribute("aria-expanded", String(!logsBox.hidden)); if (!logsBox.hidden) showLogs(); } }, `logs (${trace.logs.length})`);
   const side = h("aside", { class: "side", "aria-label": "Details of the span", hidden: true });
   const split = h("div", { class: "split" }, h("div", { class: "fall" }, ruler, grid), side);
+  const torn = order.some((sp) => sp.torn);
   const errors = order.filter((sp) => sp.error !== undefined).length;
   const services = [...new Map(order.map((sp) => [sp.resource.service, sp.resource])).keys()];
   put(root,
     h("div", { class: "trace-head" },
       h("div", { class: "headline" }, h("h1", null, first ? `${first.resource.service}: ${first.title}` : "Trace"),
-        h("div", { class: "actions" }, h("a", { class: "tool", href: `/api/trace/${id}?format=otlp`, download: `trace-${id.slice(0, 8)}.json` }, "OTLP JSON"), h("button", { class: "tool", onclick: copyLink }, "copy link"))),
+        h("div", { class: "actions" }, h("a", { class: "tool", href: `/api/trace/${id}?format=otlp`, download: `trace-${id.slice(0, 8)}.json` }, "OTLP JSON"), h("button", { class: "tool", onclick: () => copy(location.href, "the link") }, "copy link"))),
       h("p", { class: "facts" }, h("span", null, date(trace.start_us)), h("b", null, duration(total)), h("span", null, `${count(order.length)} spans`), h("span", null, `${services.length} services`),
-        errors ? h("span", { class: "bad" }, `${errors} with errors`) : null, trace.gone ? h("span", { class: "warn" }, `${trace.gone} spans made room already`) : null, h("code", { class: "quiet" }, id)),
+        errors ? h("span", { class: "bad" }, `${errors} with errors`) : null, trace.gone ? h("span", { class: "warn" }, `${trace.gone} spans made room already`) : null,
+        torn ? h("span", { class: "warn" }, "not whole: a parent has not ended, or was seen elsewhere") : null, h("code", { class: "quiet" }, id)),
       h("p", { class: "legend" }, services.slice(0, 16).map((name) => h("span", null, h("span", { class: "swatch", vars: { "--hue": hue(name) } }), name)), h("span", { class: "quiet" }, h("span", { class: "swatch wire" }), "between client and server"))),
     h("div", { class: "toolbar" }, find, h("button", { class: "tool", "aria-label": "previous", onclick: () => step(-1) }, "‹"), h("button", { class: "tool", "aria-label": "next", onclick: () => step(1) }, "›"), hits,
       h("span", { class: "grow" }), critButton, h("button", { class: "tool", onclick: () => { closed.clear(); arrange(); } }, "open all"), h("button", { class: "tool", onclick: closeAll }, "close all"), h("button", { class: "tool", onclick: () => zoom(0, total) }, "whole trace"), trace.logs.length ? logsButton : null),
@@ -332,9 +335,11 @@ export async function mount(root, context) {
       byId.has(log.span) ? h("button", { class: "link", onclick: () => { for (let up = byId.get(log.span).up; up; up = up.up) closed.delete(up.id); arrange(); show(rows.indexOf(byId.get(log.span))); pick(byId.get(log.span)); } }, log.instance || log.service) : h("span", null, log.instance || log.service), h("span", { class: "body" }, log.body)))));
   }
 
-  async function copyLink() {
-    await navigator.clipboard?.writeText(location.href);
-    announce("copied");
+  async function update() {
+    const age = context.info.now_us - trace.start_us - total / 1000;
+    if (age > SETTLED && !(torn && age < TORN)) return;
+    const now = await get(`/api/trace/${id}`);
+    if (now.spans.length !== trace.spans.length) context.again();
   }
 
   const resized = new ResizeObserver(() => { drawMap(); draw(); });
@@ -345,5 +350,5 @@ export async function mount(root, context) {
   arrange();
   const wanted = context.params.span && byId.get(context.params.span);
   if (wanted) { for (let up = wanted.up; up; up = up.up) closed.delete(up.id); arrange(); show(rows.indexOf(wanted)); pick(wanted); }
-  return { leave() { resized.disconnect(); themed.disconnect(); } };
+  return { focus: grid, update, leave() { resized.disconnect(); themed.disconnect(); } };
 }
