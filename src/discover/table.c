@@ -243,6 +243,8 @@ static bool falls_short(const struct generation *known, const struct tt_process 
 {
     if (!known || !known->process)
         return false;
+    if (known->process->exe && !process->exe) /* it has ended since its maps were read */
+        return true;
     return known->looked > process->looked ||
            (!process->tango && (known->published >= process->looked ||
                                 (process->unreadable && same_exe(known->process, process))));

@@ -3,7 +3,7 @@ import { get } from "./api.js";
 import { empty, h, put, table } from "./dom.js";
 import { clock, duration, percent, rate } from "./format.js";
 import { graph } from "./graph.js";
-import { graphOf, nothingYet } from "./live.js";
+import { graphOf, nothingYet, tooShort } from "./live.js";
 
 export const title = "Changes";
 export const live = true;
@@ -56,7 +56,7 @@ export function mount(root, context) {
     const k = (r) => `${r.device}\0${r.operation}`, o0 = new Map(ops0.rows.map((r) => [k(r), r])), o1 = new Map(ops1.rows.map((r) => [k(r), r]));
     const list = [...new Set([...o0.keys(), ...o1.keys()])].map((key) => ({ x: o0.get(key), y: o1.get(key), r: o1.get(key) ?? o0.get(key), what: judge(o0.get(key), o1.get(key)) })).filter((c) => c.what);
     const order = Object.keys(NAMES);
-    put(results,
+    put(results, tooShort(Math.min(s0, s1)),
       h("section", { class: "card", "aria-labelledby": "changes-map" }, h("div", { class: "head" }, h("h2", { id: "changes-map" }, "Devices and who calls them"), h("p", { class: "legend" }, ["came", "went", "slower", "failing"].map((w) => h("span", { class: `what ${w}` }, NAMES[w])))),
         h("div", { class: "map" }, all.length > 120 ? h("p", { class: "quiet" }, `${all.length} nodes are too many for a picture; the table has what changed.`) : graph({ nodes: all, edges, label: "Map of what changed", onpick: (n) => context.go("series", n.client ? { client: `${n.id}*` } : { device: n.id }) }))),
       h("section", { class: "card", "aria-labelledby": "changes-list" }, h("h2", { id: "changes-list" }, "Operations that changed"),

@@ -65,7 +65,13 @@ function tile(name, value, kind) {
   return h("div", { class: `tile ${kind ?? ""}` }, h("dt", null, name), h("dd", null, value));
 }
 
+// Calls are counted once a second.
+export function tooShort(seconds) {
+  return seconds < 5 ? h("p", { class: "quiet" }, "Calls are counted once a second: over so short a time rates are not exact. Traces has each call with its own times.") : null;
+}
+
 export function nothingYet(context, processes) {
+  if (context.info.store?.points && context.info.recording) return empty("No calls in this time", "The recording has calls at other times: widen the range.");
   if (context.info.recording) return empty("The recording has no calls", "No traced function was called while it was made, or none of its processes was selected.");
   const all = processes?.processes ?? [], selected = all.filter((p) => p.selected);
   if (processes && !all.length)
@@ -112,7 +118,7 @@ export function mount(root, context) {
       context.info.recording ? null : get("/api/state/processes").catch(() => null)]);
     let rows = usage.rows;
     showLevels();
-    put(box.chips, filters(context, ["device", "class", "client", "node"]));
+    put(box.chips, filters(context, ["device", "class", "client", "node"]), tooShort(seconds));
     const none = !rows.length && !p.device && !p.class && !p.client;
     body.hidden = none;
     nothing.hidden = !none;

@@ -153,6 +153,30 @@ static void test_ends_while_read(void **state)
     tear_down(&bed);
 }
 
+/* It ends after its maps were read, before its words and the name of its executable were; its files are
+ * known, or not. */
+static void test_ends_behind_its_maps(void **state)
+{
+    for (int known = 0; known < 2; known++) {
+        struct tt_process *process;
+        struct bed bed;
+
+        set_up(&bed);
+        glimpse_it(&bed);
+        start(&bed, 9, 500, tango_files);
+        fake_text(&bed.fake, 9, "cmdline", "");
+        unlink(fake_path(&bed.fake, 9, "exe"));
+        if (!known)
+            forget_files(&bed);
+        process = update(&bed, 9, false);
+        assert_true(process->tango);
+        assert_string_equal(process->name, "TangoTest");
+        tt_process_put(&process);
+        expect_known(&bed, true);
+        tear_down(&bed);
+    }
+}
+
 /* What the kernel told is read after the exit was. */
 static void test_glimpsed_after_exit(void **state)
 {
@@ -391,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_glimpsed_while_read),
         cmocka_unit_test(test_read_while_ending),
         cmocka_unit_test(test_ends_while_read),
+        cmocka_unit_test(test_ends_behind_its_maps),
         cmocka_unit_test(test_glimpsed_after_exit),
         cmocka_unit_test(test_executed),
         cmocka_unit_test(test_executed_script),
