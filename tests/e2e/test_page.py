@@ -483,7 +483,8 @@ def test_abuse(bed):
         wait_for(lambda: b" 200 " in raw(page.port, b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n", 1, until_end=False), 25, "places are free again", 0.5)
         after = page.memory()
         figure("its memory: %.0f MiB full, %.0f MiB after all of it" % (before / 2**20, after / 2**20))
-        check(after < before + (48 << 20), "memory is bounded", before, after)
+        # replies (64 MiB, TT_HTTPD_BYTES) and searches: the allocator may keep what they had
+        check(after < before + (112 << 20), "memory is bounded", before, after)
 
 
 def test_apis(bed):
