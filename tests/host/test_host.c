@@ -487,7 +487,8 @@ static void keeper_that_was_killed_is_noticed(void **state)
     assert_int_equal(link_own(host, t.pid, &link), 0);
     assert_int_equal(poll(&keeper, 1, 0), 0);
     assert_int_equal(kill(child_of(getpid()), SIGKILL), 0);
-    assert_int_equal(poll(&keeper, 1, 60000), 1); /* it closes its links first, which takes an emulated machine long */
+    /* It closes its links first, which takes an emulated machine long. */
+    assert_int_equal(poll(&keeper, 1, 60000), 1);
     assert_true(keeper.revents & POLLHUP);
     tt_host_unlink(&link, 1);
     assert_int_equal(link_own(host, t.pid, &link), -EPIPE);
