@@ -200,10 +200,9 @@ struct body {
     struct tt_httpd_reply reply;
     size_t sent; /* of reply.body */
     bool ended;
-    size_t held; /* of *bytes */
-    atomic_size_t *bytes;
-    /* One that waits: */
     struct tt_httpd *httpd;
+    size_t held; /* of its bytes */
+    /* One that waits: */
     struct MHD_Connection *connection;
     bool suspended, woken; /* under the lock; `woken`: there may be more since it was asked */
     struct body *next;
@@ -222,7 +221,7 @@ static void free_body(void *context)
 {
     struct body *body = context;
 
-    if (body->httpd) {
+    if (body->reply.waits) {
         pthread_mutex_lock(&body->httpd->lock);
         for (struct body **b = &body->httpd->waiting; *b; b = &(*b)->next) {
             if (*b != body)
@@ -232,8 +231,7 @@ static void free_body(void *context)
         }
         pthread_mutex_unlock(&body->httpd->lock);
     }
-    if (body->bytes)
-        atomic_fetch_sub(body->bytes, body->held);
+    atomic_fetch_sub(&body->httpd->bytes, body->held);
     free_reply(&body->reply);
     free(body);
 }
@@ -304,11 +302,10 @@ static struct MHD_Response *make_response(struct tt_httpd *httpd, struct MHD_Con
     }
     body->reply = *reply;
     body->ended = !reply->more;
+    body->httpd = httpd;
     body->held = reply->body.capacity;
-    body->bytes = &httpd->bytes;
-    atomic_fetch_add(body->bytes, body->held);
+    atomic_fetch_add(&httpd->bytes, body->held);
     if (reply->waits) {
-        body->httpd = httpd;
         body->connection = connection;
         pthread_mutex_lock(&httpd->lock);
         body->next = httpd->waiting;
