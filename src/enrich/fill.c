@@ -409,14 +409,11 @@ static void fill_split(struct tt_build *build, const struct tt_span *span)
     tt_build_string(build, TT_ATTR_SPLIT, text);
 }
 
-#define END_UNKNOWN   "end_unknown"
-#define START_UNKNOWN "start_unknown"
-
 const char *tt_fill_unmeasured(const struct tt_span *span)
 {
     if (span->incomplete & TT_INCOMPLETE_END)
-        return END_UNKNOWN;
-    return span->incomplete & TT_INCOMPLETE_START ? START_UNKNOWN : NULL;
+        return TT_OTEL_END_UNKNOWN;
+    return span->incomplete & TT_INCOMPLETE_START ? TT_OTEL_START_UNKNOWN : NULL;
 }
 
 static void fill_doubts(struct tt_build *build, const struct tt_span *span)
@@ -429,7 +426,7 @@ static void fill_doubts(struct tt_build *build, const struct tt_span *span)
         enum tt_incomplete bit;
         const char *name;
     } doubts[] = {
-        {TT_INCOMPLETE_END, END_UNKNOWN},           {TT_INCOMPLETE_START, START_UNKNOWN},
+        {TT_INCOMPLETE_END, TT_OTEL_END_UNKNOWN},   {TT_INCOMPLETE_START, TT_OTEL_START_UNKNOWN},
         {TT_INCOMPLETE_LOST, "events_lost"},        {TT_INCOMPLETE_FAULT, "field_unreadable"},
         {TT_INCOMPLETE_CUT, "field_cut"},           {TT_INCOMPLETE_PARENT, "parent_unproven"},
         {TT_INCOMPLETE_PROCESS, "process_unknown"},

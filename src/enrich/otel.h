@@ -61,6 +61,10 @@ struct tt_otel_scope {
 
 enum tt_otel_status { TT_OTEL_UNSET = 0, TT_OTEL_ERROR = 2 };
 
+/* Words of the attribute tangotrace.incomplete. */
+#define TT_OTEL_END_UNKNOWN   "end_unknown"
+#define TT_OTEL_START_UNKNOWN "start_unknown"
+
 /*
  * A span is whole, or packed: then it has only what stands before `name`, and its text lies in `packed`. The
  * whole one takes some 3 KB; where nobody looks into them, those that wait for their batch are packed.
@@ -101,8 +105,8 @@ struct tt_otel_span {
      * name of the program, and the device; NULL: not known. */
     const char *peer, *peer_device;
     bool peer_seen; /* there is a span of that side, too */
-    /* Why its duration is a bound only: "end_unknown" (then the outcome is not known either, unless it is an
-     * error), "start_unknown" (static); NULL: it is the duration. */
+    /* Why its duration is a bound only: TT_OTEL_END_UNKNOWN (then the outcome is not known either, unless it
+     * is an error), TT_OTEL_START_UNKNOWN (static); NULL: it is the duration. */
     const char *unmeasured;
     struct tt_arena arena;
 };

@@ -78,7 +78,7 @@ static bool has_outcome(const struct tt_otel_span *span, int error)
         return error && span->status == TT_OTEL_ERROR;
     for (size_t i = 0;
          incomplete && incomplete->type == TT_OTEL_STRINGS && i < incomplete->value.strings.count; i++)
-        if (!strcmp(incomplete->value.strings.items[i], "end_unknown"))
+        if (!strcmp(incomplete->value.strings.items[i], TT_OTEL_END_UNKNOWN))
             return false;
     return true;
 }
