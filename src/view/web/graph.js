@@ -90,6 +90,7 @@ export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }
   for (const e of edges) {
     const a = at.get(e.from), b = at.get(e.to), wide = 1 + 4 * Math.sqrt(e.rate / most), bad = e.errors > 0;
     const y1 = a.y + BOX.height / 2, y2 = b.y + BOX.height / 2;
+    const kind = `edge${bad ? " bad" : ""} ${e.class ?? ""}`;
     let d, tx, ty;
     if (e.from === e.to) {
       d = `M${a.x + BOX.width * 0.35} ${a.y}c-12 -26 62 -26 50 0`;
@@ -109,9 +110,9 @@ export function graph({ nodes, edges, selected, onpick, label, rateName = "/s" }
       d = `M${a.x + BOX.width / 2} ${a.y + BOX.height}C${a.x + BOX.width / 2} ${a.y + BOX.height + 50} ${b.x + BOX.width / 2} ${b.y + BOX.height + 50} ${b.x + BOX.width / 2} ${b.y + BOX.height + 3}`;
       [tx, ty] = [(a.x + b.x + BOX.width) / 2, Math.max(y1, y2) + 50];
     }
-    svg.append(s("g", { class: `edge${bad ? " bad" : ""} ${e.class ?? ""}` },
+    svg.append(s("g", { class: kind },
       s("path", { d, "stroke-width": wide.toFixed(1), "marker-end": `url(#arrow-${bad ? "bad" : ["failing", "came", "slower"].includes(e.class) ? e.class : "plain"})` }, s("title", null, e.title ?? `${rate(e.rate)}${rateName}, ${rate(e.errors)} errors${rateName}, p50 ${duration(e.p50)}`))));
-    labels.push(s("g", { class: `edge${bad ? " bad" : ""} ${e.class ?? ""}` },
+    labels.push(s("g", { class: kind },
       s("text", { x: tx, y: ty - wide / 2, "text-anchor": "middle" }, e.label ?? `${rate(e.rate)}${rateName}`)));
   }
   svg.append(...labels);

@@ -71,8 +71,9 @@ export function tooShort(seconds) {
 }
 
 export function nothingYet(context, processes) {
-  if (context.info.store?.points && context.info.recording) return empty("No calls in this time", "The recording has calls at other times: widen the range.");
-  if (context.info.recording) return empty("The recording has no calls", "No traced function was called while it was made, or none of its processes was selected.");
+  if (context.info.recording)
+    return context.info.store?.points ? empty("No calls in this time", "The recording has calls at other times: widen the range.")
+      : empty("The recording has no calls", "No traced function was called while it was made, or none of its processes was selected.");
   const all = processes?.processes ?? [], selected = all.filter((p) => p.selected);
   if (processes && !all.length)
     return empty("No Tango program runs on this host", h("span", null, "tangotrace looks at every process whose memory maps a library that exports cppTango; it will trace new ones as they start. ", code("make demo"), " starts a small Tango system to look at."),
