@@ -85,24 +85,27 @@ static void expect_known(struct bed *bed, bool known)
     tt_process_put(&found);
 }
 
+static void expect_update(struct bed *bed, bool changed, bool tango)
+{
+    struct tt_process *process = update(bed, 9, changed);
+
+    assert_int_equal(process->tango, tango);
+    tt_process_put(&process);
+}
+
 /* Its maps are read before its libraries are there; while its files are looked at its probes fire already. */
 static void test_glimpsed_while_read(void **state)
 {
-    struct tt_process *process;
     struct bed bed;
 
     set_up(&bed);
     start(&bed, 9, 500, cxx_files);
     on_probe = glimpse_it;
     on_probe_context = &bed;
-    process = update(&bed, 9, false);
-    assert_true(process->tango);
-    tt_process_put(&process);
+    expect_update(&bed, false, true);
     expect_known(&bed, true);
     /* What is read of it later, without anything new from the kernel, counts. */
-    process = update(&bed, 9, true);
-    assert_false(process->tango);
-    tt_process_put(&process);
+    expect_update(&bed, true, false);
     expect_known(&bed, false);
     tear_down(&bed);
 }
@@ -136,7 +139,6 @@ static void test_read_while_ending(void **state)
 /* It ends after its maps were read, before its files were opened. */
 static void test_ends_while_read(void **state)
 {
-    struct tt_process *process;
     struct bed bed;
 
     set_up(&bed);
@@ -146,9 +148,7 @@ static void test_ends_while_read(void **state)
     map(&bed, 9, (const char *const[]){"libstdc++.so.6", "libtango.so.9.3.4", NULL});
     on_probe = forget_files;
     on_probe_context = &bed;
-    process = update(&bed, 9, false);
-    assert_true(process->tango);
-    tt_process_put(&process);
+    expect_update(&bed, false, true);
     expect_known(&bed, true);
     tear_down(&bed);
 }
@@ -180,14 +180,11 @@ static void test_ends_behind_its_maps(void **state)
 /* What the kernel told is read after the exit was. */
 static void test_glimpsed_after_exit(void **state)
 {
-    struct tt_process *process;
     struct bed bed;
 
     set_up(&bed);
     start(&bed, 9, 500, cxx_files);
-    process = update(&bed, 9, true);
-    assert_false(process->tango);
-    tt_process_put(&process);
+    expect_update(&bed, true, false);
     tt_process_table_exit(bed.table, 9);
     glimpse_it(&bed);
     expect_known(&bed, true);
