@@ -335,7 +335,7 @@ def test_events_lost(bed):
 # ---- heartbeats
 
 HEARTBEATS = os.path.join(HERE, "clients", "heartbeats.py")
-BEATS = 3 if LONG else 2  # every 9 s
+BEATS = 3 if LONG else 1  # every 9 s
 
 
 def heartbeats(build):
