@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "discover/compare.h"
 #include "discover/read.h"
 #include "discover/table.h"
 #include "plan/plan.h"
@@ -159,36 +160,6 @@ static void forget_old(struct tt_process_table *table, uint64_t now)
     }
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && !strcmp(a, b));
-}
-
-static bool same_files(const struct tt_process *a, const struct tt_process *b)
-{
-    if (a->file_count != b->file_count)
-        return false;
-    for (size_t i = 0; i < a->file_count; i++) {
-        const struct tt_mapped_file *x = &a->files[i], *y = &b->files[i];
-
-        if (x->start != y->start || x->end != y->end || x->offset != y->offset || x->device != y->device ||
-            x->inode != y->inode || memcmp(x->library, y->library, sizeof(x->library)) != 0 ||
-            x->build_id_size != y->build_id_size ||
-            memcmp(x->build_id, y->build_id, sizeof(x->build_id)) != 0)
-            return false;
-    }
-    return true;
-}
-
-/* Does the difference matter to who traces? */
-static bool differs(const struct tt_process *a, const struct tt_process *b)
-{
-    return a->start_ticks != b->start_ticks || a->tango != b->tango || a->corba != b->corba ||
-           a->switches_stacks != b->switches_stacks || a->selected != b->selected ||
-           __atomic_load_n(&a->detail, __ATOMIC_RELAXED) != b->detail || !same_text(a->exe, b->exe) ||
-           !same_text(a->name, b->name) || !same_text(a->server, b->server) || !same_files(a, b);
-}
-
 static struct slot *slot_of(struct tt_process_table *table, pid_t pid)
 {
     struct slot *slot = find_slot(table, pid);
@@ -213,27 +184,6 @@ static struct generation *known_since(const struct slot *slot, uint64_t start_ti
     return NULL;
 }
 
-/* The kernel may tell the first words only, and the last of these cut. */
-static bool same_words(const struct tt_process *known, const struct tt_process *process)
-{
-    for (size_t i = 0; known->argv[i]; i++) {
-        bool cut = known->glimpsed && !known->argv[i + 1];
-
-        if (!process->argv[i] ||
-            strncmp(known->argv[i], process->argv[i], cut ? strlen(known->argv[i]) : SIZE_MAX) != 0)
-            return false;
-        if (!known->argv[i + 1])
-            return known->glimpsed || !process->argv[i + 1];
-    }
-    return known->glimpsed || !process->argv[0];
-}
-
-/* The kernel tells the name of the executable only. */
-static bool same_exe(const struct tt_process *known, const struct tt_process *process)
-{
-    return same_text(known->exe, known->glimpsed && process->exe ? tt_basename(process->exe) : process->exe);
-}
-
 /*
  * Was less found than there is? /proc is read in many steps, and a short program does not wait: its probes
  * fire after its maps were read and before its libraries were there, or it ends before its files are opened,
@@ -247,7 +197,7 @@ static bool falls_short(const struct generation *known, const struct tt_process 
         return true;
     return known->looked > process->looked ||
            (!process->tango && (known->published >= process->looked ||
-                                (process->unreadable && same_exe(known->process, process))));
+                                (process->unreadable && tt_process_same_exe(known->process, process))));
 }
 
 /* Makes `process` the newest of its pid; with the lock held. `executed`: it is another program than before
@@ -268,14 +218,14 @@ static int publish(struct tt_process_table *table, struct tt_process *process, u
     fresh.from = start_monotonic(process->start_ticks);
     fresh.published = now;
     fresh.looked = process->looked;
-    *changed = old && old->process ? differs(old->process, process)
+    *changed = old && old->process ? tt_process_differs(old->process, process)
                                    : process->tango || process->corba || !old;
     if (!same || same == slot->generations)
         slot->could_serve = process->serves_as && !process->server;
     if (same) {
         /* Of a script the executable is its interpreter. */
-        exec = executed ||
-               (same->process && (!same_exe(same->process, process) || !same_words(same->process, process)));
+        exec = executed || (same->process && (!tt_process_same_exe(same->process, process) ||
+                                              !tt_process_same_words(same->process, process)));
         if (!exec) { /* more libraries, a server now, ..: the new object is true for all of its time */
             fresh.from = same->from;
             fresh.exact = same->exact;
