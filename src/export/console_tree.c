@@ -139,14 +139,14 @@ static void put_painted(struct tree *tree, enum paint paint, const char *text, u
     paint_off(tree, paint);
 }
 
-static void put_duration(struct tree *tree, uint64_t start, uint64_t end)
+static void put_duration(struct tree *tree, int columns, uint64_t start, uint64_t end)
 {
     double ms = (double)(end > start ? end - start : 0) / 1e6;
 
     if (ms < 10000)
-        tt_text_printf(tree->out, "%8.3f ms", ms);
+        tt_text_printf(tree->out, "%*.3f ms", columns, ms);
     else
-        tt_text_printf(tree->out, "%8.3f s ", ms / 1e3);
+        tt_text_printf(tree->out, "%*.3f s ", columns, ms / 1e3);
 }
 
 /* ---- what a span says -------------------------------------------------------------------------------- */
@@ -487,7 +487,7 @@ static void put_span(struct tree *tree, const struct node *node)
     put_safe(tree, device_of(span), MESSAGE_MAX);
     pad(tree, width(tree, device_of(span)), tree->device_width);
     tt_text_puts(tree->out, "  ");
-    put_duration(tree, span->start, span->end);
+    put_duration(tree, 8, span->start, span->end);
     if (error) {
         tt_text_puts(tree->out, " ");
         put_painted(tree, RED, glyphs(tree)->error, 1);
@@ -525,7 +525,8 @@ static void put_header(struct tree *tree)
     tt_text_printf(tree->out, "%s.%06" PRIu64 "  %02x%02x%02x%02x", clock, start / 1000 % 1000000,
                    root->trace_id[0], root->trace_id[1], root->trace_id[2], root->trace_id[3]);
     paint_off(tree, DIM);
-    put_duration(tree, start, end);
+    tt_text_puts(tree->out, " "); /* also where the time fills its columns */
+    put_duration(tree, 7, start, end);
     tt_text_puts(tree->out, "  ");
     put_painted(tree, BOLD, title_of(root), MESSAGE_MAX);
     tt_text_puts(tree->out, "  ");

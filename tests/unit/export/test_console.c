@@ -118,6 +118,20 @@ static void test_ledger(void **state)
     tt_otel_resource_put(&resource);
 }
 
+/* What takes longer than a second is told from the trace's id. */
+static void test_long(void **state)
+{
+    struct tt_otel_resource *resource = fixture_resource("scan.py", "ws1:4711", NULL, 4711);
+    struct tt_otel_span *spans[] = {fixture_span(resource, 1, 1, 0, 3, "Arm", NULL, 0, 3208516)};
+    struct tt_text text = {0};
+
+    tt_console_tree(&text, spans, 1, 0, NULL, 0, &(struct tt_console_style){.utf8 = false});
+    assert_non_null(strstr(text.data, "  4bf90000 3208.516 ms  Arm  scan.py"));
+    tt_text_free(&text);
+    put_spans(spans, 1);
+    tt_otel_resource_put(&resource);
+}
+
 #define OFF    "\033[0m"
 #define DIM    "\033[2m"
 #define RED    "\033[31m"
@@ -533,6 +547,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_long),
         cmocka_unit_test(test_tree_utf8),
         cmocka_unit_test(test_tree_ascii),
         cmocka_unit_test(test_tree_color),
