@@ -43,6 +43,16 @@ static void make_ambiguous(struct thread *thread, uint64_t address, const struct
             frame->ambiguous = true;
 }
 
+/* Does the exit not tell what it was to: whether there is a result, or an exception of Python's? */
+static bool has_no_result(const struct tt_row *row, const struct tt_event_view *view)
+{
+    uint64_t result;
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS; i++)
+        if (row->argument[i].field == TT_FIELD_PY_RESULT)
+            return !tt_fields_number(view, TT_FIELD_PY_RESULT, &result);
+    return false;
+}
+
 /* Closes one frame of the exit. What was captured goes to its span. */
 static void close_frame(struct tt_assembler *assembler, struct thread *thread, struct frame *frame,
                         const struct tt_event_view *view)
@@ -54,6 +64,8 @@ static void close_frame(struct tt_assembler *assembler, struct thread *thread, s
         tt_fields_decode(view, span);
     if (span && frame->ambiguous && !frame->call)
         span->incomplete |= TT_INCOMPLETE_END;
+    if (span && has_no_result(frame->row, view))
+        span->incomplete |= TT_INCOMPLETE_FAULT;
     if (frame->call && frame->row->role == TT_ROLE_ASYNCH)
         tt_call_number(assembler, frame->call, view);
     tt_frame_finish(assembler, thread, frame, view->header.time);

@@ -408,6 +408,22 @@ static enum tt_exits_how how_of(const struct job *job)
     return job->row->seldom ? TT_EXITS_STEP : TT_EXITS_PLAIN;
 }
 
+/* Is one of the exits a call whose result the function returns? That does not tidy up, it is what is timed.
+ */
+static bool ends_in_its_callee(const struct job *job, const struct tt_flow_exit *exits, size_t count)
+{
+    bool returns = false;
+
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS && job->row->argument[i].field != TT_FIELD_NONE; i++)
+        returns |= job->row->argument[i].index == TT_ARGUMENT_RETURNED;
+    for (size_t i = 0; returns && i < count; i++) {
+        if (job->flow.insns[exits[i].insn].insn.kind == TT_INSN_CALL &&
+            tt_values_returned(&job->flow, &exits[i]).reg == TT_REG_NONE)
+            return true;
+    }
+    return false;
+}
+
 static int plan_exits(struct job *job)
 {
     _cleanup_free_ struct tt_flow_exit *exits = NULL;
@@ -419,6 +435,11 @@ static int plan_exits(struct job *job)
         return 0;
     job->flow.past_calls = job->row->cleanup;
     r = tt_flow_exits(&job->flow, how_of(job), &exits, &count);
+    if (r == 0 && job->row->cleanup && ends_in_its_callee(job, exits, count)) {
+        free(TAKE_PTR(exits));
+        count = 0;
+        r = tt_flow_exits(&job->flow, TT_EXITS_STEP, &exits, &count);
+    }
     if (r == -E2BIG) {
         say(job->refused, "too many exits");
     } else if (r < 0) {

@@ -138,6 +138,9 @@ static struct tt_origin returned_along(const struct tt_flow *flow, uint32_t at, 
 
     tt_values_start(&values);
     tt_values_step(&values, &flow->insns[at].insn);
+    /* what only tidies up leaves alone what its caller has put aside in the frame */
+    if (flow->insns[at].insn.kind == TT_INSN_CALL && flow->past_calls)
+        values.stored = false;
     if (edge == TT_EDGE_TAKEN)
         next = tt_flow_find(flow, flow->insns[at].insn.target);
     for (; next >= 0 && (size_t)next < flow->insn_count; next++) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Frames that begin at a call: where PyTango's extension calls methods in Python (extension.S). */
+/* Frames that begin at a call: where PyTango's extension calls methods in Python (extension.S); and that end
+ * at one, or behind: the interpreter's functions that do (interpreter.S). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -70,12 +72,53 @@ static void other_extensions_are_left_alone(void **state)
     assert_int_equal(plan_extension("", &plan), -ENOENT);
 }
 
+static const struct tt_plan_point *exit_of(const struct tt_plan *plan, const char *symbol, uint8_t first_byte)
+{
+    for (size_t i = 0; i < plan->point_count; i++) {
+        const struct tt_plan_point *point = &plan->points[i];
+
+        if (point->point.kind == TT_POINT_EXIT && point->bytes[0] == first_byte &&
+            !strcmp(plan->functions[point->function].symbol, symbol))
+            return point;
+    }
+    return NULL;
+}
+
+static void methods_end_with_their_result(void **state)
+{
+    _cleanup_close_ int fd = assemble_source("interpreter.S", "");
+    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+    _cleanup_free_ char *error = NULL;
+    const struct tt_plan_point *exit;
+
+    assert_int_equal(tt_plan_file(fd, "/lib/libpython3.9.so.1.0", &plan, &error), 0);
+    assert_int_equal(plan->function_count, 2);
+    assert_null(plan->functions[0].refused);
+    assert_null(plan->functions[1].refused);
+    /* what tidies up needs not be waited for: the result lies in the frame */
+    exit = exit_of(plan, "PyObject_CallMethod", 0xe8);
+    assert_non_null(exit);
+    assert_int_equal(exit->point.captures, 1);
+    assert_int_equal(exit->point.capture[0].field, TT_FIELD_PY_RESULT);
+    assert_int_equal(exit->point.capture[0].reg, TT_REG_RSP);
+    assert_int_equal(exit->point.capture[0].derefs, 1);
+    assert_int_equal(exit->point.capture[0].off[0], 8);
+    /* the method itself is no such call */
+    assert_null(exit_of(plan, "PyObject_CallFunction", 0xe8));
+    exit = exit_of(plan, "PyObject_CallFunction", 0xc3);
+    assert_non_null(exit);
+    assert_false(exit->emulated);
+    assert_int_equal(exit->point.captures, 1);
+    assert_int_equal(exit->point.capture[0].reg, TT_REG_RAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_begin_at_the_call),
         cmocka_unit_test(what_may_be_entered_twice_is_left_out),
         cmocka_unit_test(other_extensions_are_left_alone),
+        cmocka_unit_test(methods_end_with_their_result),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
