@@ -391,7 +391,7 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_event *e;
     struct tt_point *p;
     struct tt_target *known;
-    __u64 *hit, frame;
+    __u64 *hit, frame, callable;
     bool beyond, nested;
     __u32 i, n, zero = 0;
 
@@ -456,9 +456,10 @@ int tt_probe(struct pt_regs *ctx)
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
-    if (p->flags & TT_POINT_CALL && !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
-                                                               : is_bound_method(tgid, t->regs[TT_REG_RDI]) &&
-                                                                     !is_dull(tgid, t->regs[TT_REG_RDI]))) {
+    callable = t->regs[p->capture[0].reg & 15]; /* if it is a TT_POINT_CALL */
+    if (p->flags & TT_POINT_CALL &&
+        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
+                                   : is_bound_method(tgid, callable) && !is_dull(tgid, callable))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }

@@ -146,8 +146,8 @@ struct tt_point {
 
 #define TT_POINT_FROM_PYTANGO 1u /* counts only where PyTango's extension called the function */
 #define TT_POINT_CALLER       2u /* ENTER: the Python frames that led here are of interest */
-/* ENTER: at a call of a Python object; counts only where that is a bound method. EXIT: counts only where its
- * ENTER did. */
+/* ENTER: at a call of a Python object, which is the first that is captured; counts only where that is a bound
+ * method. EXIT: counts only where its ENTER did. */
 #define TT_POINT_CALL 4u
 
 #define TT_PYTHON_FRAMES  12 /* Python frames read at one point */

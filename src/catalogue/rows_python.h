@@ -57,7 +57,9 @@
         .name = "PyObject_Vectorcall",
         .callers = true,
         .cleanup = true,
-        .signature = {"PyObject_Vectorcall", "_PyObject_Vectorcall", "PyObject_CallObject"},
+        /* the last one where the first is an inline function: src/plan/calls.c */
+        .signature = {"PyObject_Vectorcall", "_PyObject_Vectorcall", "PyObject_CallObject",
+                      "PyThreadState_Get"},
         .argument = {BOUND},
     },
 

@@ -10,10 +10,10 @@
 #include "base/text.h"
 #include "plan/cfi.h"
 #include "plan/flow.h"
-#include "plan/function.h"
 
 #define CALL_SIZE 5    /* e8 rel32 */
 #define CALLS_MAX 1024 /* the most seen is 18 */
+#define REACH     64   /* instructions; the most seen are 20 */
 
 /* What Python looks for when it imports tango._tango (PyTango 9 and 10). */
 bool tt_calls_pytango(const struct tt_elf *elf)
@@ -48,22 +48,61 @@ static int add_call(struct tt_call **calls, size_t *count, const struct tt_call 
     return 0;
 }
 
-static int look_at(struct tt_elf *elf, const uint8_t *bytes, uint64_t address, struct tt_call **calls,
-                   size_t *count)
+/* What a call leads to through the PLT, or NULL. */
+static const char *callee_of(struct tt_elf *elf, uint64_t target)
+{
+    const struct tt_elf_load *load = tt_elf_load(elf, target);
+
+    return load && load->executable ? tt_flow_plt_name(elf, target) : NULL;
+}
+
+/*
+ * Up to Python 3.10 PyObject_Vectorcall is an inline function (Include/cpython/abstract.h): it asks for the
+ * thread's state, and has what a pointer of the callable led to checked with _Py_CheckFunctionResult(state,
+ * callable, ..). What that gets was somewhere already when the state was asked for. False: it was asked for
+ * something else.
+ */
+static bool find_inlined(struct tt_elf *elf, const uint8_t *bytes, size_t size, struct tt_call *call)
+{
+    struct tt_values values;
+    struct tt_insn insn;
+    size_t at = 0;
+
+    tt_values_start(&values);
+    for (unsigned i = 0; i < REACH && !tt_insn_decode(bytes + at, size - at, call->address + at, &insn);
+         i++) {
+        if (i && insn.kind == TT_INSN_CALL) {
+            const char *name = callee_of(elf, insn.target);
+            const struct tt_origin *callable = &values.reg[TT_REG_RSI];
+
+            call->first[0] = *callable;
+            return name && !strcmp(name, "_Py_CheckFunctionResult") && callable->reg != TT_REG_NONE &&
+                   !callable->derefs;
+        }
+        if (insn.kind != TT_INSN_OTHER && insn.kind != TT_INSN_CALL && insn.kind != TT_INSN_CALL_INDIRECT &&
+            insn.kind != TT_INSN_JCC)
+            return false;
+        tt_values_step(&values, &insn);
+        at += insn.length;
+    }
+    return false;
+}
+
+static int look_at(struct tt_elf *elf, const uint8_t *bytes, size_t size, uint64_t address,
+                   struct tt_call **calls, size_t *count)
 {
     struct tt_call call = {.address = address};
-    const struct tt_elf_load *load;
     struct tt_fde fde;
     int32_t distance;
     int64_t row;
 
     memcpy(&distance, bytes + 1, sizeof(distance));
-    load = tt_elf_load(elf, address + CALL_SIZE + (uint64_t)(int64_t)distance);
-    if (!load || !load->executable)
-        return 0;
-    call.name = tt_flow_plt_name(elf, address + CALL_SIZE + (uint64_t)(int64_t)distance);
+    call.name = callee_of(elf, address + CALL_SIZE + (uint64_t)(int64_t)distance);
     row = call.name ? row_of(call.name) : -1;
     if (row < 0)
+        return 0;
+    call.elsewhere = !strcmp(call.name, "PyThreadState_Get");
+    if (call.elsewhere && !find_inlined(elf, bytes, size, &call))
         return 0;
     call.row = (uint32_t)row;
     if (tt_cfi_find(elf, address, &fde) == 0)
@@ -83,7 +122,7 @@ int tt_calls_find(struct tt_elf *elf, struct tt_call **result, size_t *result_co
 
         for (uint64_t at = 0; bytes && r == 0 && at + CALL_SIZE <= load->size; at++) {
             if (bytes[at] == 0xe8)
-                r = look_at(elf, bytes + at, load->address + at, &calls, &count);
+                r = look_at(elf, bytes + at, load->size - at, load->address + at, &calls, &count);
         }
     }
     if (r < 0) {
@@ -105,6 +144,7 @@ static int plan_call(struct tt_plan *plan, struct tt_elf *elf, const struct tt_c
         .address = call->function,
         .symbol = call->name,
         .signature = where,
+        .arguments = call->elsewhere ? call->first : NULL,
         .call = call->address,
         .whole = true,
     };

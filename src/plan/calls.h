@@ -7,13 +7,17 @@
 #include <stdint.h>
 
 #include "plan/elf.h"
+#include "plan/function.h"
 #include "plan/plan.h"
+#include "plan/values.h"
 
 struct tt_call {
     uint32_t row;      /* index into tt_rows */
     uint64_t address;  /* of the call */
     uint64_t function; /* start of the .eh_frame entry that it is in; 0: it is in none */
     const char *name;  /* of what is called; lives as long as the tt_elf */
+    bool elsewhere;    /* its first argument is not where it is in calls, but .. */
+    struct tt_origin first[TT_ARGUMENT_REGS]; /* .. there */
 };
 
 /* Is it PyTango's extension? Only there are such calls looked for. */

@@ -70,6 +70,40 @@
 	.cfi_def_cfa_offset 8
 	ret
 	endfn t_other
+#ifdef INLINED
+	/* as Python 3.9 and 3.10 have PyObject_Vectorcall in their headers */
+	fn t_inlined
+	push %rbx
+	.cfi_def_cfa_offset 16
+	mov 8(%rdi),%rbx
+	call PyThreadState_Get@PLT
+	mov %rax,%rdi
+	mov 8(%rbx),%rax
+	test %rax,%rax
+	je 5f
+	call *%rax
+	mov %rax,%rdx
+	mov %rbx,%rsi
+	call _Py_CheckFunctionResult@PLT
+	test %rax,%rax
+	jne 6f
+5:	xor %eax,%eax
+6:	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_inlined
+	/* asks for it for something else */
+	fn t_state
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call PyThreadState_Get@PLT
+	mov %rax,%rdi
+	call PyThreadState_GetFrame@PLT
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_state
+#endif
 #ifdef PYTANGO
 	fn PyInit__tango
 	ret

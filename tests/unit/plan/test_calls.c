@@ -65,6 +65,25 @@ static void what_may_be_entered_twice_is_left_out(void **state)
     assert_int_equal(plan->point_count, 2);
 }
 
+static void what_is_inlined_is_known_by_what_it_asks_for(void **state)
+{
+    _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
+    const struct tt_point *enter;
+
+    assert_int_equal(plan_extension("-DPYTANGO -DINLINED", &plan), 0);
+    assert_int_equal(plan->function_count,
+                     6); /* those of the other tests, and not the one that asks for more */
+    assert_null(plan->functions[5].refused);
+    assert_string_equal(plan->functions[5].symbol, "PyThreadState_Get");
+    assert_int_equal(plan->functions[5].count, 3);
+    assert_int_equal(plan->points[plan->functions[5].first].bytes[0], 0xe8);
+    enter = &plan->points[plan->functions[5].first].point;
+    assert_int_equal(enter->kind, TT_POINT_ENTER);
+    assert_int_equal(enter->capture[0].field, TT_FIELD_PY_CALLABLE);
+    assert_int_equal(enter->capture[0].reg, TT_REG_RBX);
+    assert_int_equal(enter->capture[0].derefs, 0);
+}
+
 static void other_extensions_are_left_alone(void **state)
 {
     _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
@@ -117,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_begin_at_the_call),
         cmocka_unit_test(what_may_be_entered_twice_is_left_out),
+        cmocka_unit_test(what_is_inlined_is_known_by_what_it_asks_for),
         cmocka_unit_test(other_extensions_are_left_alone),
         cmocka_unit_test(methods_end_with_their_result),
     };
