@@ -106,7 +106,7 @@ static void add_ago(struct tt_text *cell, struct json_object *process, bool sele
         tt_text_printf(cell, "%.0f h ago", seconds / 3600);
 }
 
-/* "methods, 12 traps a read" */
+/* "methods, 12 traps a read + its methods": how many of these there are, each with at least two, is the device's. */
 static void add_detail(struct tt_text *cell, struct json_object *process)
 {
     const char *level = text_of(process, "detail");
@@ -116,7 +116,8 @@ static void add_detail(struct tt_text *cell, struct json_object *process)
 
     add_text(cell, level);
     if (traps > 0)
-        tt_text_printf(cell, ", %lld traps a read", (long long)traps);
+        tt_text_printf(cell, ", %lld traps a read%s", (long long)traps,
+                       strcmp(level, tt_detail_names[TT_DETAIL_RPC]) != 0 ? " + its methods" : "");
 }
 
 static void fill_row(struct tt_text *row, struct json_object *process)

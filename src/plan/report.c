@@ -131,6 +131,18 @@ static size_t points_at(const struct tt_plan *plan, enum tt_detail detail)
     return count;
 }
 
+/* Functions of device classes or of the user's choice, of which a call may pass none or many. */
+static bool has_methods(const struct tt_plan *plan, enum tt_detail detail)
+{
+    for (size_t i = 0; i < plan->function_count; i++) {
+        const struct tt_row *row = tt_plan_row(plan, plan->functions[i].row);
+
+        if (plan->functions[i].count && row->role == TT_ROLE_METHOD && row->detail <= detail)
+            return true;
+    }
+    return false;
+}
+
 static void print_levels(const struct tt_plan *plan)
 {
     for (enum tt_detail level = 0; level < TT_DETAILS; level++) {
@@ -138,7 +150,7 @@ static void print_levels(const struct tt_plan *plan)
         for (enum tt_usual usual = 0; usual < TT_USUALS; usual++)
             printf("%s %u traps in a %s", usual ? "," : ";", tt_plan_traps(plan, usual, level),
                    usual_names[usual]);
-        printf("\n");
+        printf("%s\n", has_methods(plan, level) ? ", and at least 2 for each method that runs" : "");
     }
 }
 

@@ -179,7 +179,7 @@ def test_detail(bed):
     code, _, err = command("detail", "everything", "--control", agent.control)
     check(code == 1 and "no level" in err, "refused", err)
     code, out, _ = command("list", "--control", agent.control)
-    check(re.search(r"%d .*methods, 6 traps a read" % one.pid, out) and re.search(r"%d .*rpc, 6 traps a read" % two.pid, out),
+    check(re.search(r"%d .*methods, 6 traps a read \+ its methods" % one.pid, out) and re.search(r"%d .*rpc, 6 traps a read  " % two.pid, out),
           "list", out)
     agent.stop()
     incomplete = [s for s in agent.spans() if "end_unknown" in s.attrs.get("tangotrace.incomplete", ())]
