@@ -186,6 +186,28 @@ def test_detail(bed):
     equal(incomplete, [], "spans without an end")
 
 
+def test_detail_while_open(bed):
+    """A call that is open while less and less of its program is traced is whole, and so is the method in it."""
+    need_agent()
+    server = parts.thrower(bed)
+    agent = Agent(bed, "--detail", "full")
+    client = bed.start("client", [beds.PYTHON, "-c", "import tango; d = tango.DeviceProxy(%r); d.ping(); d.command_inout('SleepMs', 1500)"
+                                  % server.url("test/thrower/1")])
+    wait_for(lambda: agent.status()["assemble"]["open"] >= 3, 15, "the call and its method to be open")
+    for level in ("methods", "rpc"):
+        code, _, err = command("detail", level, "--control", agent.control)
+        equal(code, 0, err)
+    check(client.alive(), "the call is open all the while")
+    client.finish(20)
+    agent.stop()
+    found = [s for s in agent.spans() if s.operation in ("SleepMs", "Thrower.SleepMs")]
+    equal(sorted(s.kind for s in found), [otlp.INTERNAL, otlp.SERVER, otlp.CLIENT], "its spans")
+    ids = by_id(found)
+    for s in found:
+        check(1.5e9 <= s.end - s.start < 4e9 and not s.attrs.get("tangotrace.incomplete"), "the whole of it", s)
+        check(s.kind == otlp.CLIENT or s.parent in ids, "below the one before", s)
+
+
 # ---- polling
 
 def polling(build):
