@@ -187,8 +187,8 @@ struct tt_span { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     struct tt_span *other;     /* the span of that side while both are open, and neither has another one */
     struct tt_moments moments; /* CLIENT: what the server's tells when it ends .. */
     struct tt_ledger served;   /* .. and its ledger */
-    /* CLIENT: of the server that answered; SERVER: of the device that called, "" where it was none. In the
-     * arena; NULL: not known. */
+    /* CLIENT: of the server that answered, or is the database; SERVER: of the device that called, "" where it
+     * was none. In the arena, or static; NULL: not known. */
     const char *peer_class, *peer_device;
 
     /* CLIENT and INTERNAL spans made while a request is served: device and class of the enclosing SERVER

@@ -54,9 +54,10 @@ enum {
     STOP_SERVER,  /* the first part of its end */
     STOP_DEVICE,  /* the next one */
     SUBSCRIBE,
-    WAIT,  /* for a monitor */
-    BIRTH, /* of a device */
-    INIT,  /* what follows that: no events of its own */
+    WAIT,     /* for a monitor */
+    BIRTH,    /* of a device */
+    INIT,     /* what follows that: no events of its own */
+    DATABASE, /* client, many: of the database */
     ROWS,
 };
 
@@ -68,6 +69,7 @@ static const struct tt_row test_rows[ROWS] = {
     [COMMAND] = {.role = TT_ROLE_CLIENT, .name = "Tango::Connection::command_inout", .verb = "command"},
     [CONNECT] = {.role = TT_ROLE_MANY, .name = "Tango::Connection::connect", .verb = "connect"},
     [CONSTRUCT] = {.role = TT_ROLE_MANY, .name = "Tango::DeviceProxy::DeviceProxy", .verb = "construct"},
+    [DATABASE] = {.role = TT_ROLE_MANY, .name = "Tango::Database::import_device", .verb = "import_device"},
     [READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::read_attributes_5", .verb = "read"},
     [WRITE_READ_5] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::write_read_attributes_5"},
     [COMMAND_4] = {.role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"},

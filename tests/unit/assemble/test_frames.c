@@ -73,6 +73,31 @@ static void many_has_a_child_per_call(void **state)
     assert_int_equal(span_of(&e, READ, 0)->kind, TT_SPAN_CLIENT);
 }
 
+static void connection_call(const char *device)
+{
+    struct draft *d = draft(&e, TT_EVENT_ENTER, 11, ON_CONNECTION, 0x8000, 0x8000);
+    if (device)
+        draft_string(d, TT_FIELD_DEVICE, 0, device);
+    feed(&e, d);
+    sends(&e, 11, 0x7000, 4000, 2);
+    leave(&e, 11, ON_CONNECTION, 0x8000);
+}
+
+/* Its device is traced by this agent seldom: what a Database asks is known by who asks. */
+static void requests_of_the_database(void **state)
+{
+    enter(&e, 11, DATABASE, 0x9000);
+    connection_call(NULL);
+    connection_call("sys/access_control/1"); /* it asks others, too */
+    leave(&e, 11, DATABASE, 0x9000);
+    enter(&e, 11, CONNECT, 0x9000);
+    connection_call(NULL);
+    leave(&e, 11, CONNECT, 0x9000);
+    assert_string_equal(span_of(&e, ON_CONNECTION, 0)->peer_class, "DataBase");
+    assert_null(span_of(&e, ON_CONNECTION, 1)->peer_class);
+    assert_null(span_of(&e, ON_CONNECTION, 2)->peer_class);
+}
+
 static void reconnect_inside_a_call(void **state)
 {
     enter(&e, 11, READ, 0x9000);
@@ -537,6 +562,7 @@ int main(void)
         TEST(one_call),
         TEST(overloads_are_one_span),
         TEST(many_has_a_child_per_call),
+        TEST(requests_of_the_database),
         TEST(reconnect_inside_a_call),
         TEST(retries_that_fail),
         TEST(requests_without_a_function),
