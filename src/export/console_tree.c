@@ -165,10 +165,16 @@ static const char *title_of(const struct tt_otel_span *span)
 
 static const char *device_of(const struct tt_otel_span *span)
 {
+    static const char database[] = "Tango::Database::";
     const char *target = find_string(span->attributes, span->attribute_count, "tango.operation.target");
 
     if (target)
         return target;
+    /* What is looked for in the database, not who looks. */
+    if (span->name && !strncmp(span->name, database, sizeof(database) - 1)) {
+        target = find_string(span->attributes, span->attribute_count, "tango.operation.argument");
+        return target ? target : "";
+    }
     /* The resource of a call is the caller's. */
     return span->resource->is_client || span->kind == 3 /* CLIENT */ ? "" : span->resource->instance;
 }

@@ -132,6 +132,25 @@ static void test_long(void **state)
     tt_otel_resource_put(&resource);
 }
 
+/* A device that looks up another one is not what it looks for. */
+static void test_database(void **state)
+{
+    struct tt_otel_resource *resource = fixture_resource("Leader", "lab/leader/1", "Leader/test", 815);
+    struct tt_otel_span *spans[] = {fixture_span(resource, 1, 1, 0, 1, "import_device", NULL, 0, 10),
+                                    fixture_span(resource, 1, 2, 1, 1, "check_access_and_get", NULL, 1, 2)};
+    struct tt_text text = {0};
+
+    spans[0]->name = "Tango::Database::import_device";
+    spans[1]->name = "Tango::Database::check_access_and_get";
+    add_attribute(spans[0], string_attribute("tango.operation.argument", "lab/follower/1"));
+    tt_console_tree(&text, spans, 2, 0, NULL, 0, &(struct tt_console_style){.utf8 = false});
+    assert_non_null(strstr(text.data, "INTERNAL import_device            lab/follower/1     0.010 ms"));
+    assert_non_null(strstr(text.data, "INTERNAL check_access_and_get                     0.001 ms"));
+    tt_text_free(&text);
+    put_spans(spans, 2);
+    tt_otel_resource_put(&resource);
+}
+
 #define OFF    "\033[0m"
 #define DIM    "\033[2m"
 #define RED    "\033[31m"
@@ -548,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_long),
+        cmocka_unit_test(test_database),
         cmocka_unit_test(test_tree_utf8),
         cmocka_unit_test(test_tree_ascii),
         cmocka_unit_test(test_tree_color),
