@@ -106,7 +106,8 @@ static void add_ago(struct tt_text *cell, struct json_object *process, bool sele
         tt_text_printf(cell, "%.0f h ago", seconds / 3600);
 }
 
-/* "methods, 12 traps a read + its methods": how many of these there are, each with at least two, is the device's. */
+/* "methods, 12 traps a read + its methods": how many of these run, each with at least two, is the device's
+ * business. */
 static void add_detail(struct tt_text *cell, struct json_object *process)
 {
     const char *level = text_of(process, "detail");
