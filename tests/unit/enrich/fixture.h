@@ -50,6 +50,11 @@ static const struct tt_row row_server_read = {
     .role = TT_ROLE_SERVER, .name = "Tango::Device_5Impl::read_attributes_5", .verb = "read"};
 static const struct tt_row row_server_write = {
     .role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::write_attributes_4", .verb = "write"};
+static const struct tt_row row_python = {
+    .library = TT_LIBRARY_PYTHON,
+    .role = TT_ROLE_METHOD,
+    .name = "PyObject_CallMethod",
+};
 static const struct tt_row row_server_command = {
     .role = TT_ROLE_SERVER, .name = "Tango::Device_4Impl::command_inout_4", .verb = "command"};
 static const struct tt_row row_server_state = {

@@ -248,6 +248,13 @@ static void test_exceptions(void **state)
     span->failed = true;
     span->incomplete = TT_INCOMPLETE_FAULT;
     check("exception_unreadable", span);
+
+    span = fixture_span(&row_python, TT_SPAN_INTERNAL, SERVER_PID);
+    fixture_device(span, "test/basler/1", "Basler");
+    fixture_parent(span, TT_PROOF_NESTING);
+    span->code = (struct tt_span_code){.name = "Basler.Arm", .file = "/opt/basler.py", .line = 7};
+    span->failed = true;
+    check("python_exception", span);
 }
 
 static void test_failed_attributes(void **state)
