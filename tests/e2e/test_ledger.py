@@ -1,9 +1,11 @@
 """Where the time of a call went, at level of detail full: a server that sleeps, one that works, one that is held."""
+from collections import Counter
 import json
 import os
 
 import bed as beds
 import parts
+import scrape
 import spans as otlp
 from agent import Agent, command, need_agent
 from harness import HERE, check, equal, figure, wait_for
@@ -151,15 +153,19 @@ for _name, _start in SERVERS.items():
 
 
 def test_open_calls(bed):
-    """Each call that stays open is told of three times, by its own ids, and never as half a span."""
+    """Each call that stays open is told of three times, by its own ids, and never as half a span; a gauge counts it."""
     need_agent()
     server = parts.thrower(bed)
-    agent = Agent(bed, "--calls-open", "300ms")
+    address = "127.0.0.1:%d" % beds.free_port()
+    agent = Agent(bed, "--calls-open", "300ms", "--metrics-listen", address)
+    gauge = lambda: sum((Counter({k: v}) for k, v in scrape.scrape(address).by("tango_calls_open", "side", "tango_device_class").items()), Counter())
     client = start_client(bed, beds.PYTHON, server.url("test/thrower/1"), "d.command_inout('SleepMs', 2000)")
     told = lambda: [log for log in agent.logs() if log.event == "tango.call.open"]
     wait_for(lambda: len(told()) >= 4, 20, "records of the open call")
     equal([s for s in agent.spans() if s.operation == "SleepMs"], [], "spans of the open call")
+    equal(gauge(), {("client", "Thrower"): 1, ("server", "Thrower"): 1}, "open calls")
     client.finish(30)
+    wait_for(lambda: not gauge(), 10, "no call to be open")
     agent.stop()
     records = sorted((log for log in told()), key=lambda log: log.time)
     for kind in (otlp.SERVER, otlp.CLIENT):
