@@ -379,6 +379,8 @@ __attribute__((noinline)) int put_attr_errors(struct tt_thread *t, struct tt_cap
 
 #include "ident.bpf.h"
 
+int put_python_raised(struct tt_thread *t); /* python.bpf.h */
+
 __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
 {
     bool ok = true;
@@ -402,6 +404,11 @@ __attribute__((noinline)) int capture(struct tt_thread *t, struct tt_capture *c)
     switch (c->kind) {
     case TT_CAPTURE_VALUE:
         field_u64(t, c->field, address, TT_STATUS_OK);
+        break;
+    case TT_CAPTURE_PY_RESULT:
+        field_u64(t, c->field, address, TT_STATUS_OK);
+        if (!address)
+            put_python_raised(t);
         break;
     case TT_CAPTURE_U32:
         address = user_u32(address, &ok);

@@ -152,3 +152,27 @@ __attribute__((noinline)) int put_python_frames(struct tt_thread *t, __u32 tgid)
     }
     return 0;
 }
+
+/* The type of the exception that Python has set in this thread: tp_name @24 (cpython/object.h). */
+__attribute__((noinline)) int put_python_raised(struct tt_thread *t)
+{
+    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct tt_python *p = bpf_map_lookup_elem(&pythons, &tgid);
+    bool ok = true;
+    __u64 at;
+
+    if (!t || !p || !p->interpreters || !p->raised)
+        return 0;
+    if (!find_python_thread(t, p)) {
+        tt_count(TT_COUNTER_PY_THREAD);
+        return 0;
+    }
+    at = user_u64(t->python + p->raised, &ok);
+    if (p->raised_object && at)
+        at = user_u64(at + 8, &ok);
+    if (at)
+        at = user_u64(at + 24, &ok);
+    if (at && ok)
+        put_cstring(t, TT_FIELD_TYPE, 0, 0, at);
+    return 0;
+}

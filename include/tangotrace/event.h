@@ -98,7 +98,9 @@ enum tt_capture_kind {
     TT_CAPTURE_ATTR_ERRORS_VEC_COW,
     TT_CAPTURE_STRING_LONG, /* STRING, of up to TT_LONG_MAX bytes */
     TT_CAPTURE_STRING_LONG_COW,
-    TT_CAPTURE_U64_IF, /* u64 at address; no field where the last pointer on the way is NULL */
+    TT_CAPTURE_U64_IF,    /* u64 at address; no field where the last pointer on the way is NULL */
+    TT_CAPTURE_PY_RESULT, /* VALUE, a PyObject*; where it is NULL, also TT_FIELD_TYPE: the exception that
+                             Python has set */
     TT_CAPTURE_KINDS,
 };
 
@@ -169,6 +171,8 @@ struct tt_python {
     __u16 frame, frame_of_c; /* thread state -> frame*, or -> C frame* -> frame* where c_frame is set */
     __u16 back, code, ip;    /* frame -> frame*, code*, instruction pointer or index */
     __u16 name, line;        /* code -> str* name, int first line */
+    __u16 raised; /* thread state -> type* of the exception that is set, or -> exception*; 0: not known */
+    __u8 raised_object; /* .. the latter */
     __u8 c_frame;
     __u8 ip_size; /* 8: an address; 4: an index */
 };
@@ -247,7 +251,7 @@ enum tt_field {
     TT_FIELD_KEY,         /* struct tt_key */
     TT_FIELD_OPERATION,   /* string: GIOP operation */
     TT_FIELD_EXCEPTION,   /* struct tt_exception */
-    TT_FIELD_TYPE,        /* string: mangled name of the exception's type */
+    TT_FIELD_TYPE,        /* string: name of the exception's type, mangled, or as Python has it */
     TT_FIELD_REASON,      /* string: DevError.reason; index = position in the error stack, aux = severity */
     TT_FIELD_DESC,        /* string: DevError.desc */
     TT_FIELD_ORIGIN,      /* string: DevError.origin */
@@ -413,7 +417,7 @@ enum tt_counter {
 _Static_assert(sizeof(struct tt_capture) == 24, "contract");
 _Static_assert(sizeof(struct tt_giop_layout) == 24, "contract");
 _Static_assert(sizeof(struct tt_point) == 48 + 24 * TT_MAX_CAPTURES, "contract");
-_Static_assert(sizeof(struct tt_python) == 56, "contract");
+_Static_assert(sizeof(struct tt_python) == 64, "contract");
 _Static_assert(sizeof(struct tt_python_frame) == 32, "contract");
 _Static_assert(sizeof(struct tt_event) == 56, "contract");
 _Static_assert(sizeof(struct tt_field_header) == 8, "contract");

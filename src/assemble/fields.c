@@ -303,6 +303,10 @@ static void decode_field(struct tt_span *span, const struct tt_field_header *hea
         span->failed = true;
         decode_error_string(span, header, data);
         return;
+    case TT_FIELD_TYPE:
+        if (span->failed) /* Python has said so just before */
+            span->exception_type = copy_string(span, header, data);
+        return;
     case TT_FIELD_REASON:
     case TT_FIELD_DESC:
     case TT_FIELD_ORIGIN:

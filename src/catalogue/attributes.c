@@ -200,8 +200,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
 
     [TT_ATTR_ERROR_TYPE] = SPAN(
         "error.type", STRING, SEMCONV, STABLE, ANY, "status is Error",
-        "reason of the first DevError (`API_AttrNotFound`), else type of the exception (`std::runtime_error`), "
-        "`_OTHER` where neither is known",
+        "reason of the first DevError (`API_AttrNotFound`), else type of the exception (`std::runtime_error`, "
+        "`ValueError`), `_OTHER` where neither is known",
         .limit = 256),
     [TT_ATTR_CORBA_MINOR] = SPAN("corba.exception.minor", INT, OURS, STABLE, ANY,
                                  "a CORBA system exception with one",

@@ -146,6 +146,7 @@ enum tt_value {
     TT_VALUE_RETURNED_ATTRIBUTE_VEC, /* std::vector<DeviceAttribute>*: failed attributes */
     TT_VALUE_RETURNED_U64,           /* 64-bit scalar */
     TT_VALUE_RETURNED_STRING,        /* std::string (returned in memory) */
+    TT_VALUE_RETURNED_PY,            /* PyObject*, or NULL and the type of the exception that is set */
 };
 
 #define TT_ARGUMENT_RETURNED 15 /* tt_argument.index: the returned value */

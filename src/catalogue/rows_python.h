@@ -17,7 +17,7 @@
         {TT_FIELD_PY_METHOD, TT_VALUE_CSTRING, 1}, {TT_FIELD_PY_OBJECT, TT_VALUE_U64, 0},                    \
             {TT_FIELD_PY_TYPE, TT_VALUE_PY_TYPE, 0}, {TT_FIELD_PY_VERSION, TT_VALUE_PY_VERSION, 0},          \
         {                                                                                                    \
-            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED                                  \
+            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_PY, TT_ARGUMENT_RETURNED                                   \
         }                                                                                                    \
     }
 #define BOUND                                                                                                \
@@ -30,7 +30,7 @@
     {                                                                                                        \
         BOUND,                                                                                               \
         {                                                                                                    \
-            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED                                  \
+            TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_PY, TT_ARGUMENT_RETURNED                                   \
         }                                                                                                    \
     }
 

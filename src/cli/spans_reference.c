@@ -57,7 +57,7 @@ static const char status_text[] =
     "| attributes failed | `failed to read the following attribute(s): a, b (reason: desc)`, reason of the first; "
     "`write` for writes |\n"
     "| CORBA system exception | `CORBA::TRANSIENT: ConnectFailed`; an unknown minor code as number |\n"
-    "| another exception | its type: `std::runtime_error` |\n"
+    "| another exception | its type: `std::runtime_error`; of Python: `ValueError` |\n"
     "| an exception whose type could not be read | `exception of unknown type` |\n"
     "| a method of a PyTango built with Boost raised | `Python exception`; the span of the request says what it was |\n"
     "\n"

@@ -89,6 +89,7 @@ static const struct recipe recipes[] = {
     [TT_VALUE_EVENT_SIZE] = {TT_CAPTURE_U64_IF, TT_CAPTURE_U64_IF, .plus = 24, .pointer = true, .after = 64},
     [TT_VALUE_RETURNED_STRING] = {TT_CAPTURE_STRING, TT_CAPTURE_STRING_COW, true},
     [TT_VALUE_RETURNED_U64] = {TT_CAPTURE_VALUE, TT_CAPTURE_VALUE},
+    [TT_VALUE_RETURNED_PY] = {TT_CAPTURE_PY_RESULT, TT_CAPTURE_PY_RESULT},
     [TT_VALUE_RETURNED_ATTRIBUTE_VEC] = {TT_CAPTURE_ATTR_ERRORS_VEC, TT_CAPTURE_ATTR_ERRORS_VEC_COW, true,
                                          .aux = TT_LAYOUT_DEVICE_ATTRIBUTE_ERRORS,
                                          .aux2 = TT_LAYOUT_DEVICE_ATTRIBUTE_SIZE,

@@ -47,6 +47,7 @@ static const char *capture_kind_name(unsigned kind)
 {
     static const char *const names[] = {
         [TT_CAPTURE_VALUE] = "value",
+        [TT_CAPTURE_PY_RESULT] = "PyObject*",
         [TT_CAPTURE_U32] = "u32",
         [TT_CAPTURE_U64] = "u64",
         [TT_CAPTURE_U64_IF] = "u64 if there is one",

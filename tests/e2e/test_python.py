@@ -90,8 +90,7 @@ def check_methods(server, below, want, functions):
         check(end <= s.start <= s.end <= server.end, "methods one after the other inside their request", server, s)
         raised = RAISES.get(s.name.split(".")[-1])
         equal(s.failed, raised is not None, "outcome of %s" % s.name)
-        # builds with Boost.Python return without a result, those with pybind11 throw
-        check(not raised or s.attrs["error.type"] in (raised, "_OTHER"), "error of %s" % s.name, s)
+        equal(s.attrs.get("error.type"), raised, "error of %s" % s.name)
         equal(s.resource.get("service.instance.id"), server.resource.get("service.instance.id"), "device of a method")
         end = s.end
 

@@ -87,7 +87,7 @@ static const struct tt_row test_rows[ROWS] = {
     [PYTHON] = {.library = TT_LIBRARY_PYTHON,
                 .role = TT_ROLE_METHOD,
                 .name = "PyObject_CallMethod",
-                .argument = {{TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_U64, TT_ARGUMENT_RETURNED}}},
+                .argument = {{TT_FIELD_PY_RESULT, TT_VALUE_RETURNED_PY, TT_ARGUMENT_RETURNED}}},
     [SEND] = {.role = TT_ROLE_REQUEST},
     [UPCALL] = {.role = TT_ROLE_UPCALL, .name = "omniCallHandle::upcall"},
     [CATCH] = {.role = TT_ROLE_CATCH},

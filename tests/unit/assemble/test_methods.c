@@ -56,11 +56,19 @@ static void calls_python(const char *method, uint64_t frame)
     feed(&e, d);
 }
 
-static void python_returns(uint64_t frame, uint64_t result)
+/* `raised`: type of the exception where there is no result, or NULL. */
+static void python_ends(uint64_t frame, uint64_t result, const char *raised)
 {
     struct draft *d = draft(&e, TT_EVENT_EXIT, 11, PYTHON, frame, frame - 64);
     draft_u64(d, TT_FIELD_PY_RESULT, result);
+    if (raised)
+        draft_string(d, TT_FIELD_TYPE, 0, raised);
     feed(&e, d);
+}
+
+static void python_returns(uint64_t frame, uint64_t result)
+{
+    python_ends(frame, result, NULL);
 }
 
 static void calls_from_python(uint32_t row, uint64_t frame)
@@ -99,6 +107,21 @@ static void methods_lie_below_their_request(void **state)
     assert_true(!hook->failed && read->failed && !server->failed);
     assert_int_equal(hook->incomplete | read->incomplete | server->incomplete, 0);
     assert_string_equal(read->owner_device, "sys/tg_test/1");
+}
+
+static void a_method_that_fails_says_by_what(void **state)
+{
+    upcall(&e, 11, 0x9000, 4000, 2);
+    enter(&e, 11, READ_5, 0x8000);
+    calls_python("read_Gain", 0x7000);
+    python_ends(0x7000, 0, "ValueError");
+    calls_python("read_Gain", 0x7000);
+    python_ends(0x7000, 1, "ValueError"); /* what does not fit is not believed */
+    leave(&e, 11, READ_5, 0x8000);
+    assert_true(span_of(&e, PYTHON, 0)->failed && !span_of(&e, PYTHON, 1)->failed);
+    assert_string_equal(span_of(&e, PYTHON, 0)->exception_type, "ValueError");
+    assert_null(span_of(&e, PYTHON, 1)->exception_type);
+    assert_int_equal(span_of(&e, PYTHON, 0)->incomplete | span_of(&e, PYTHON, 1)->incomplete, 0);
 }
 
 /* Some builds of Python have ways out where nobody knows where the result lies: no success is claimed. */
@@ -257,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(methods_lie_below_their_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_method_that_fails_says_by_what, setup, teardown),
         cmocka_unit_test_setup_teardown(a_method_without_result_is_in_doubt, setup, teardown),
         cmocka_unit_test_setup_teardown(what_no_user_wrote_has_no_span, setup, teardown),
         cmocka_unit_test_setup_teardown(a_method_sends_nothing_itself, setup, teardown),
