@@ -59,7 +59,7 @@ static const char status_text[] =
     "| CORBA system exception | `CORBA::TRANSIENT: ConnectFailed`; an unknown minor code as number |\n"
     "| another exception | its type: `std::runtime_error`; of Python: `ValueError` |\n"
     "| an exception whose type could not be read | `exception of unknown type` |\n"
-    "| a method of a PyTango built with Boost raised | `Python exception`; the span of the request says what it was |\n"
+    "| the same of a method in Python | `Python exception`; the span of the request says what it was |\n"
     "\n"
     "Clients of cppTango see most CORBA exceptions as DevFailed, since the library turns one into the other.\n"
     "\n"

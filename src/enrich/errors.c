@@ -194,8 +194,7 @@ static void describe_exception(const struct tt_span *span, const struct outcome 
 {
     const char *type = outcome->type;
 
-    if (!type) /* of a method in Python that there was one may be all that is seen: the request has its text
-                */
+    if (!type) /* of a method in Python: the request has its text */
         type = tt_row_is_python(span->row) ? "Python exception" : "exception of unknown type";
     for (size_t i = 0; i < TT_ARRAY_SIZE(minors); i++) {
         if (minors[i].code == span->exception_minor && !strcmp(minors[i].type, type)) {

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -23,7 +24,13 @@ BIN = os.environ.get("TT_TEST_BIN", os.path.join(ROOT, "build", "tests"))
 CACHE = os.environ.get("TANGOTRACE_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tangotrace")
 VENV_PYTHON = os.path.join(CACHE, "venv", "bin", "python")
-WHEELS = ("9.5.1", "10.0.4", "10.3.1")  # of PyTango, as tests/e2e/venv installs them
+# Of PyTango, as tests/e2e/venv installs them; of 9.5.1 there is none for Python 3.13 and later.
+WHEELS = (("9.5.1",) if sys.version_info < (3, 13) else ()) + ("10.0.4", "10.3.1")
+
+
+def runs_here(*builds):
+    """Can all of them run with this host's Python?"""
+    return all(not build[0].isdigit() or build in WHEELS for build in builds)
 
 
 def die_with_parent():

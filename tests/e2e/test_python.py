@@ -178,50 +178,6 @@ def python_of(build):
     return beds.PYTHON if build == "debian" else beds.wheel_python(build)
 
 
-def test_high_debian(bed):
-    scan(bed, python_of("debian"), HIGH)
-
-
-def test_low_debian(bed):
-    scan(bed, python_of("debian"), LOW)
-
-
-def test_high_9_5_1(bed):
-    scan(bed, python_of("9.5.1"), HIGH)
-
-
-def test_low_9_5_1(bed):
-    scan(bed, python_of("9.5.1"), LOW)
-
-
-def test_high_10_0_4(bed):
-    scan(bed, python_of("10.0.4"), HIGH)
-
-
-def test_low_10_0_4(bed):
-    scan(bed, python_of("10.0.4"), LOW)
-
-
-def test_high_10_3_1(bed):
-    scan(bed, python_of("10.3.1"), HIGH)
-
-
-def test_low_10_3_1(bed):
-    scan(bed, python_of("10.3.1"), LOW)
-
-
-def test_threads_debian(bed):
-    scan(bed, python_of("debian"), LOW, flags=["--threads", "4"], workers=4)
-
-
-def test_threads_10_0_4(bed):
-    scan(bed, python_of("10.0.4"), LOW, flags=["--threads", "4"], workers=4)
-
-
-def test_threads_10_3_1(bed):
-    scan(bed, python_of("10.3.1"), LOW, flags=["--threads", "4"], workers=4)
-
-
 def test_gevent_debian(bed):
     """Calls go to a thread of gevent's pool: whoever made them is not on its stack, so they are roots without a caller."""
     scan(bed, python_of("debian"), LOW, flags=["--gevent"], workers=2, is_root=False)
@@ -261,25 +217,26 @@ def test_hooks_of_pytango(bed):
     equal([tuple(below[s.id]) for s in seen], [level] * 1204 + [("Quiet.Hook",)] + [hooked] * 5, "methods of requests")
 
 
-def in_suite(suite, source):
-    def test(bed):
-        scan(bed, python_of("debian"), source, suite=suite)
-    return test
+def define(name, python, **how):
+    """A test of each kind of server."""
+    for kind, source in (("high", HIGH), ("low", LOW)):
+        globals()["test_%s_%s" % (kind, name)] = lambda bed, source=source: scan(bed, python, source, **how)
 
 
-for _suite in SUITES:
-    for _kind, _source in (("high", HIGH), ("low", LOW)):
-        _test = in_suite(_suite, _source)
-        _test.__module__ = __name__
-        globals()["test_%s_%s" % (_kind, _suite)] = _test
+def define_all():
+    for build in ("debian",) + beds.WHEELS:
+        define(build.replace(".", "_"), python_of(build))
+    for build in "debian", "10.0.4", "10.3.1":
+        globals()["test_threads_" + build.replace(".", "_")] = lambda bed, python=python_of(build): scan(
+            bed, python, LOW, flags=["--threads", "4"], workers=4)
+    for suite in SUITES:
+        define(suite, beds.PYTHON, suite=suite)
+    # Pythons of one's own (pyenv, conda), separated by blanks, each with a PyTango: 3.9 to 3.14, other compilers
+    for number, python in enumerate(os.environ.get("TT_PYTHONS", "").split()):
+        define("named_%d" % number, python)
 
 
-# Pythons of one's own (pyenv, conda), named by TT_PYTHONS, separated by blanks, each with a PyTango: 3.9 to 3.14, other compilers
-for _number, _python in enumerate(os.environ.get("TT_PYTHONS", "").split()):
-    for _kind, _source in (("high", HIGH), ("low", LOW)):
-        _test = lambda bed, python=_python, source=_source: scan(bed, python, source)
-        _test.__module__ = __name__
-        globals()["test_%s_named_%d" % (_kind, _number)] = _test
+define_all()
 
 
 # ---- the oracle: what PyTango 10 says itself
