@@ -1,5 +1,6 @@
 """The real parts of a Tango system on a bed: database, servers, clients, and the ORB's own log as witness."""
 import collections
+import glob
 import os
 import re
 import shutil
@@ -157,10 +158,10 @@ class CppDatabase(Database):
     """The C++ DataBaseds on a MariaDB of its own: data, socket and processes are the bed's, no service is touched. It
     listens on its socket alone."""
 
-    server = "DataBaseds/2"
-
     def start(self):
         package = databaseds()
+        program, = glob.glob(package + "/usr/lib/tango/[Dd]ata[Bb]aseds")  # by version
+        self.server = os.path.basename(program) + "/2"
         data, socket = self.bed.path("mariadb"), self.bed.path("mariadb.sock")
         own = ["--no-defaults", "--user=root", "--datadir=" + data]
         self.bed.run("mariadb-install", [MARIADB_INSTALL] + own + [
@@ -174,7 +175,7 @@ class CppDatabase(Database):
         with open(self.bed.path(".my.cnf"), "w") as settings:  # in what is HOME there: DataBaseds reads group "client"
             settings.write("[client]\nsocket=%s\n" % socket)
         return self.bed.start("database", [
-            package + "/usr/lib/tango/DataBaseds", "2", "-ORBendPoint", "giop:tcp:" + self.host],
+            program, "2", "-ORBendPoint", "giop:tcp:" + self.host],
             {"TANGO_HOST": self.host, "MYSQL_USER": "root", "MYSQL_DATABASE": "tango"})
 
 

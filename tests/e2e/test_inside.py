@@ -61,7 +61,8 @@ def check_in(log, spans, name):
 
 # ---- logs
 
-LINE = re.compile(r"^\d+ \[\d+\] (\w+) (\S+) (.*)$", re.M)
+# "1764149999 [139..] DEBUG sys/tg_test/1 text"; from 10 on "2026-11-26T09:39:59,712152+0000 DEBUG (TangoTest.cpp:602) sys/.. text"
+LINE = re.compile(r"^(?:\d+ \[\d+\]|\S+T\S+) (\w+) (?:\(\S+:\d+\) )?(\S+) (.*)$", re.M)
 
 
 def test_logs_of_cpp(bed):
