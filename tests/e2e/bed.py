@@ -24,6 +24,8 @@ BIN = os.environ.get("TT_TEST_BIN", os.path.join(ROOT, "build", "tests"))
 CACHE = os.environ.get("TANGOTRACE_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tangotrace")
 VENV_PYTHON = os.path.join(CACHE, "venv", "bin", "python")
+TANGO_VERSION = subprocess.run(["pkg-config", "--modversion", "tango"], stdout=subprocess.PIPE,
+                               universal_newlines=True).stdout.strip() or "no libtango-dev"
 # Of PyTango, as tests/e2e/venv installs them; of 9.5.1 there is none for Python 3.13 and later.
 WHEELS = (("9.5.1",) if sys.version_info < (3, 13) else ()) + ("10.0.4", "10.3.1")
 
