@@ -14,7 +14,8 @@
     OTLP_ROW(_affects, _signal, _SIGNAL, "headers", "HEADERS", NULL, .type = OPTION_TEXT,                    \
              FIELD(_of.headers), .value = "LIST", .secret = true, .check = check_headers, .strict = true),   \
         OTLP_ROW(_affects, _signal, _SIGNAL, "timeout", "TIMEOUT", _timeout, .type = OPTION_DURATION,        \
-                 FIELD(_of.timeout), .value = "TIME", .min = 1, .max = 3600000),                             \
+                 FIELD(_of.timeout), .value = "TIME", .min = 1, .max = 3600000,                              \
+                 .translate = translate_timeout),                                                            \
         OTLP_ROW(_affects, _signal, _SIGNAL, "compression", "COMPRESSION", NULL, .type = OPTION_CHOICE,      \
                  FIELD(_of.compression), .value = "KIND", .choices = compressions),                          \
         OTLP_ROW(_affects, _signal, _SIGNAL, "protocol", "PROTOCOL", NULL, .type = OPTION_CHOICE,            \
@@ -97,7 +98,9 @@
      .min = 1,
      .max = 3600000,
      .standard = {"OTEL_EXPORTER_OTLP_TIMEOUT"},
-     .help = "Longest time for one export, retries included"},
+     .translate = translate_timeout,
+     .help =
+         "Longest time for one export, retries included, at most 1h; that is what 0, no limit, means in OpenTelemetry's variables"},
     {.name = "otlp-compression",
      .type = OPTION_CHOICE,
      FIELD(otlp.compression),

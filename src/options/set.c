@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "options/internal.h"
@@ -137,8 +138,11 @@ static int set_choice(void *field, const struct assignment *a, char **error)
 {
     _cleanup_(tt_text_free) struct tt_text all = {0};
 
+    /* OpenTelemetry: "enum values [..] SHOULD be interpreted in a case-insensitive manner". */
+    int (*const compare)(const char *, const char *) = a->lenient ? strcasecmp : strcmp;
+
     for (unsigned i = 0; a->option->choices[i]; i++) {
-        if (!strcmp(a->option->choices[i], a->value)) {
+        if (!compare(a->option->choices[i], a->value)) {
             *(unsigned *)field = i;
             return 0;
         }

@@ -126,13 +126,34 @@ static int check_headers(const char *value, char **error)
     return err;
 }
 
+/* Its index; negative: it is none of these. */
+static int find_word(const char *word, size_t length, const char *const *known, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(known[i]) == length && !strncasecmp(known[i], word, length))
+            return (int)i;
+    return -1;
+}
+
 /* Files are asked for with --export only: a variable of OpenTelemetry that is meant for other programs must
  * not name one. */
 static const char *translate_exporter(const char *variable, const char *value)
 {
+    static const char *const known[] = {"console", "otlp", "none"};
+    static const char *const lists[] = {EXPORT_NONE, "console", "otlp", "otlp,console"};
+    const char *all = value;
+    unsigned found = 0;
+
     if (!strcmp(variable, "OTEL_SDK_DISABLED"))
         return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
-    return !strncmp(value, "file", 4) ? "?" : value;
+    for (size_t length; *value; value += length + (value[length] == ',')) {
+        int i = find_word(value, length = strcspn(value, ","), known, TT_ARRAY_SIZE(known));
+
+        if (i < 0) /* said by name, each */
+            return strcasestr(all, "file") ? "?" : all;
+        found |= 1u << i & 3;
+    }
+    return lists[found];
 }
 
 static int check_metrics_export(const char *value, char **error)
@@ -149,13 +170,9 @@ static const char *translate_metrics_exporter(const char *variable, const char *
     if (!strcmp(variable, "OTEL_SDK_DISABLED"))
         return !strcasecmp(value, "true") ? EXPORT_NONE : NULL;
     for (size_t length; *value; value += length + (value[length] == ',')) {
-        size_t i = 0;
+        int i = find_word(value, length = strcspn(value, ","), known, TT_ARRAY_SIZE(known));
 
-        length = strcspn(value, ",");
-        while (i < TT_ARRAY_SIZE(known) &&
-               (strlen(known[i]) != length || strncasecmp(value, known[i], length) != 0))
-            i++;
-        if (i == TT_ARRAY_SIZE(known))
+        if (i < 0)
             return "?";
         otlp |= !i;
     }
@@ -211,7 +228,13 @@ static const char *translate_exemplars(const char *variable, const char *value)
 
 static const char *translate_logs(const char *variable, const char *value)
 {
-    return !strcmp(value, "none") ? "no" : "yes";
+    return !strcasecmp(value, "none") ? "no" : "yes";
+}
+
+/* "0: no limit" there; here an hour is as good as that. */
+static const char *translate_timeout(const char *variable, const char *value)
+{
+    return *value && !value[strspn(value, "0")] ? "1h" : value;
 }
 
 static const char *translate_level(const char *variable, const char *value)

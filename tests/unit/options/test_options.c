@@ -295,6 +295,24 @@ static void test_opentelemetry(void **state)
     assert_string_equal(o.exports.items[0], "otlp");
     tt_options_free(&o);
 
+    /* In any letter case; a time-out of 0 is none. */
+    o = parse(ARGS(),
+              ARGS("OTEL_TRACES_EXPORTER=OTLP", "OTEL_LOGS_EXPORTER=None", "OTEL_TRACES_SAMPLER=Always_Off",
+                   "OTEL_EXPORTER_OTLP_COMPRESSION=ZSTD", "OTEL_EXPORTER_OTLP_TIMEOUT=0",
+                   "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=7", "OTEL_METRIC_EXPORT_TIMEOUT=00"));
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "otlp");
+    assert_false(o.logs);
+    assert_int_equal(o.sampler, TT_SAMPLER_ALWAYS_OFF);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].compression, TT_COMPRESSION_ZSTD);
+    assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 3600000);
+    assert_int_equal(o.otlp_of[TT_OTLP_LOGS].timeout, 7);
+    assert_int_equal(o.otlp_of[TT_OTLP_METRICS].timeout, 3600000);
+    tt_options_free(&o);
+    refused(TT_COMMAND_RUN, ARGS("--sampler", "ALWAYS_ON"), NO_ENV,
+            "option --sampler: \"ALWAYS_ON\" is none of: always_on, always_off, traceidratio, "
+            "parentbased_always_on, parentbased_always_off, parentbased_traceidratio");
+
     /* Bad values: a warning and the default; but spans do not go elsewhere than was meant. */
     refused(
         TT_COMMAND_RUN, ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=c:4318"),
@@ -305,6 +323,14 @@ static void test_opentelemetry(void **state)
     tt_options_free(&o);
     o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=file:/tmp/x"));
     assert_string_equal(o.exports.items[0], "console");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=otlp,file:/tmp/x"));
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "console");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=otlp,zipkin"));
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "otlp");
     tt_options_free(&o);
     o = parse(ARGS(),
               ARGS("OTEL_BSP_MAX_QUEUE_SIZE=many", "OTEL_BSP_SCHEDULE_DELAY=-1",
