@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "export/url.h"
 #include "options/internal.h"
 
 #define CONFIG_MAX (1 << 18) /* bytes of a configuration file */
@@ -403,19 +404,44 @@ static char *default_control(enum tt_command command, char *const environment[])
     return path;
 }
 
+#define TRACES_ONLY "otlp-traces:" /* the URL is used exactly as it is, and for spans only */
+
 /* What "otlp" without a URL stands for. */
 static char *otlp_target(const struct tt_options *options)
 {
-    static const char path[] = "/v1/traces";
     const char *exact = options->otlp_of[TT_OTLP_TRACES].endpoint;
-    size_t length = exact ? strlen(exact) : 0;
 
-    /* The exporter appends this path unless it is there. */
-    if (length > sizeof(path) - 1 && !strcmp(exact + length - (sizeof(path) - 1), path))
-        return tt_format("otlp:%s", exact);
     if (exact)
-        return tt_format("otlp-traces:%s", exact);
+        return tt_format(TRACES_ONLY "%s", exact);
     return options->otlp_endpoint ? tt_format("otlp:%s", options->otlp_endpoint) : strdup("otlp");
+}
+
+static const struct option *option_named(const char *name)
+{
+    return tt_option_find(name, strlen(name));
+}
+
+/* Spans have a destination of their own: the base URL, where there is one, is that of the log records. */
+static int complete_logs(struct tt_options *options)
+{
+    char **endpoint = &options->otlp_of[TT_OTLP_LOGS].endpoint;
+    const char *first = NULL, *given = options->origin[option_named("otlp-endpoint") - tt_option_table];
+    char **origin = &options->origin[option_named("otlp-logs-endpoint") - tt_option_table];
+    _cleanup_(tt_url_free) struct tt_url url = {0};
+    _cleanup_free_ char *why = NULL;
+    int err;
+
+    for (size_t i = 0; i < options->exports.count && !first; i++)
+        if (!strncmp(options->exports.items[i], "otlp", strlen("otlp")))
+            first = options->exports.items[i];
+    if (*endpoint || !options->otlp_endpoint || !first || strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)))
+        return 0;
+    err = tt_url_parse(options->otlp_endpoint, "/v1/logs", &url, &why);
+    if (err)
+        return err;
+    *endpoint = TAKE_PTR(url.url);
+    *origin = given ? strdup(given) : NULL;
+    return given && !*origin ? -ENOMEM : 0;
 }
 
 /* "none" wins over nothing else and says nothing itself. */
@@ -523,6 +549,8 @@ static int complete(struct tt_options *options, enum tt_command command, char *c
         options->exports.items[i] = otlp_target(options);
         err = options->exports.items[i] ? 0 : -ENOMEM;
     }
+    if (!err)
+        err = complete_logs(options);
     return err ? err : complete_metrics(options);
 }
 

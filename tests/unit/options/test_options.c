@@ -268,12 +268,22 @@ static void test_opentelemetry(void **state)
                                              "OTEL_EXPORTER_OTLP_ENDPOINT=http://d:2"));
     assert_int_equal(o.queue_size, 200);
     assert_int_equal(o.exports.count, 1);
-    assert_string_equal(o.exports.items[0], "otlp:http://c:1/v1/traces");
+    /* The signal's endpoint is used as it is; log records go to the base, whatever the former's path. */
+    assert_string_equal(o.exports.items[0], "otlp-traces:http://c:1/v1/traces");
+    assert_string_equal(o.otlp_of[TT_OTLP_LOGS].endpoint, "http://d:2/v1/logs");
     tt_options_free(&o);
-
-    /* The signal's endpoint is used as it is. */
-    o = parse(ARGS("--export", "otlp"), ARGS("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/other"));
+    o = parse(ARGS("--export", "otlp"), ARGS("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/v1/traces"));
+    assert_string_equal(o.exports.items[0], "otlp-traces:http://c:1/v1/traces");
+    assert_null(o.otlp_of[TT_OTLP_LOGS].endpoint); /* nobody said that it takes any */
+    tt_options_free(&o);
+    o = parse(ARGS("--export", "otlp", "--otlp-endpoint", "http://d:2/in/"),
+              ARGS("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/other"));
     assert_string_equal(o.exports.items[0], "otlp-traces:http://c:1/other");
+    assert_string_equal(o.otlp_of[TT_OTLP_LOGS].endpoint, "http://d:2/in/v1/logs");
+    tt_options_free(&o);
+    o = parse(ARGS("--export", "otlp:http://x:3", "--otlp-endpoint", "http://d:2"),
+              ARGS("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://c:1/other"));
+    assert_null(o.otlp_of[TT_OTLP_LOGS].endpoint); /* they go with their spans */
     tt_options_free(&o);
 
     /* Which exporters; files are ours alone. */
