@@ -210,12 +210,13 @@ struct readiness {
 static void check_exporter(void *context, const struct tt_exporter_figures *figures)
 {
     struct readiness *r = context;
-    const struct tt_export_stats *s = &figures->spans;
+    bool spans = figures->spans.capacity; /* else it has log records only */
+    const struct tt_export_stats *s = spans ? &figures->spans : &figures->logs;
 
     if (!figures->gone)
         r->ready &= check(r->why, s->exported || !(s->requests || s->waiting),
-                          "exporter %s: %" PRIu64 " spans acknowledged, %" PRIu64 " wait", figures->name,
-                          s->exported, s->waiting);
+                          "exporter %s: %" PRIu64 " %s acknowledged, %" PRIu64 " wait", figures->name,
+                          s->exported, spans ? "spans" : "log records", s->waiting);
 }
 
 bool tt_agent_ready(void *context, struct tt_text *why)

@@ -349,10 +349,16 @@ struct tt_otlp_config tt_pipeline_otlp(const struct tt_otlp_options *options)
 
 /* "otlp-traces:URL" is the options' word for a URL to be used exactly as it is, for spans only. */
 #define FULL_URL "otlp-traces:"
+#define LOGS_URL "otlp-logs:" /* the same for log records */
 
 static bool is_otlp(const char *spec)
 {
     return !strncmp(spec, "otlp", strlen("otlp"));
+}
+
+static bool is_logs(const char *spec)
+{
+    return !strncmp(spec, LOGS_URL, strlen(LOGS_URL));
 }
 
 /* `origin`: see struct tt_pipeline. */
@@ -369,8 +375,11 @@ static int make_exporter(struct tt_pipeline *pipeline, struct tt_export_config c
         config.otlp[TT_SIGNAL_SPANS].url = spec + strlen(FULL_URL);
         config.logs &= config.otlp[TT_SIGNAL_LOGS].url != NULL; /* that URL says nothing about them */
     }
-    error = tt_exporter_new(exact ? "otlp" : spec, &config, &pipeline->exporters[pipeline->exporter_count],
-                            &why);
+    config.no_spans = is_logs(spec);
+    if (config.no_spans)
+        config.otlp[TT_SIGNAL_LOGS].url = spec + strlen(LOGS_URL);
+    error = tt_exporter_new(exact || config.no_spans ? "otlp" : spec, &config,
+                            &pipeline->exporters[pipeline->exporter_count], &why);
     if (error) /* whatever it is: the command line asked for it */
         return tt_err(error == -ENOMEM ? error : -EINVAL, "--export %s: %s", spec,
                       why ? why : strerror(-error));
@@ -453,7 +462,7 @@ int tt_pipeline_make_exporters(struct tt_pipeline *pipeline, const struct tt_pip
         _cleanup_free_ char *origin = NULL;
         int error = 0;
 
-        if (!strcmp(spec, "none"))
+        if (!strcmp(spec, "none") || (is_logs(spec) && !export.logs))
             continue;
         export.otlp[TT_SIGNAL_LOGS].url = is_otlp(spec) ? logs_url : NULL;
         if (is_otlp(spec))

@@ -42,8 +42,9 @@ struct tt_export_config {
     bool all_roots;        /* console: also traces without a client root */
     unsigned console_rate; /* console: traces per second; 0 = 20 */
     const char
-        *filter; /* console: only traces with a span that matches this query (query/query.h); NULL: all */
-    bool logs;   /* log records are handed over, too */
+        *filter;   /* console: only traces with a span that matches this query (query/query.h); NULL: all */
+    bool logs;     /* log records are handed over, too .. */
+    bool no_spans; /* .. and nothing else: OTLP */
     const char *spool;     /* OTLP: directory for what a destination does not take, or NULL */
     uint64_t spool_bytes;  /* of each destination and signal; 0 = 512 MiB */
     unsigned spool_age_ms; /* 0 = a day */
@@ -131,7 +132,7 @@ int tt_exporter_check(const char *spec, char **error);
 bool tt_exporter_takes_packed(const struct tt_exporter *exporter);
 
 /* Hands a span over, whole or, if it takes that, packed: takes its own reference. Never blocks, unless the
- * config says `wait`. */
+ * config says `wait`. Nothing if it is for log records only. */
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span);
 
 /* The same for a log record. They have a queue of their own, of the same size. */

@@ -126,8 +126,8 @@ static int start_thread(struct lane *lane)
 
 static int start_threads(struct tt_exporter *exporter)
 {
-    struct lane *logs = &exporter->lanes[TT_SIGNAL_LOGS];
-    int err = start_thread(&exporter->lanes[TT_SIGNAL_SPANS]);
+    struct lane *logs = &exporter->lanes[TT_SIGNAL_LOGS], *spans = &exporter->lanes[TT_SIGNAL_SPANS];
+    int err = spans->queue ? start_thread(spans) : 0;
 
     return err || !logs->queue || !exporter->ops->parallel ? err : start_thread(logs);
 }
@@ -170,12 +170,12 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     if (!exporter)
         return NULL;
     exporter->ops = ops;
-    exporter->packed = ops->packed && !config->otlp[TT_SIGNAL_SPANS].json;
+    exporter->packed = ops->packed && !config->otlp[TT_SIGNAL_SPANS].json && !config->no_spans;
     exporter->memory.most = config->memory;
     exporter->held_ms = config->held_ms;
     exporter->wait = config->wait;
-    for (enum tt_signal signal = 0; exporter && signal < (config->logs ? TT_SIGNALS : TT_SIGNAL_LOGS);
-         signal++) {
+    for (enum tt_signal signal = config->no_spans ? TT_SIGNAL_LOGS : TT_SIGNAL_SPANS;
+         exporter && signal < (config->logs ? TT_SIGNALS : TT_SIGNAL_LOGS); signal++) {
         const struct tt_queue_config *queue = &config->queues[signal];
         struct lane *lane = &exporter->lanes[signal];
 
@@ -310,7 +310,8 @@ static void hand_over(struct lane *lane, void *item)
 
 void tt_exporter_span(struct tt_exporter *exporter, struct tt_otel_span *span)
 {
-    hand_over(&exporter->lanes[TT_SIGNAL_SPANS], span);
+    if (exporter->lanes[TT_SIGNAL_SPANS].queue)
+        hand_over(&exporter->lanes[TT_SIGNAL_SPANS], span);
 }
 
 void tt_exporter_log(struct tt_exporter *exporter, struct tt_otel_log *log)
@@ -337,7 +338,7 @@ void tt_exporter_stop(struct tt_exporter *exporter, unsigned wait_ms)
     struct timespec end;
     bool ended = true;
 
-    if (!exporter->lanes[TT_SIGNAL_SPANS].running)
+    if (!exporter->lanes[TT_SIGNAL_SPANS].running && !exporter->lanes[TT_SIGNAL_LOGS].running)
         return;
     exporter->ops->stopping(exporter->sink, deadline);
     for (enum tt_signal signal = 0; signal < TT_SIGNALS; signal++)

@@ -156,12 +156,15 @@ static int set_up(struct otlp_sink *sink, const char *target, const struct tt_ex
     int err;
 
     target = target && *target ? target : DEFAULT_URL;
-    err = open_stream(sink, TT_SIGNAL_SPANS, target, config, &counters[TT_SIGNAL_SPANS], error);
+    err = config->no_spans
+              ? 0
+              : open_stream(sink, TT_SIGNAL_SPANS, target, config, &counters[TT_SIGNAL_SPANS], error);
     if (!err && config->logs)
         err = open_stream(sink, TT_SIGNAL_LOGS, target, config, &counters[TT_SIGNAL_LOGS], error);
     if (err)
         return err;
-    sink->base.name = strdup(tt_delivery_name(sink->streams[TT_SIGNAL_SPANS].delivery));
+    sink->base.name = strdup(
+        tt_delivery_name(sink->streams[config->no_spans ? TT_SIGNAL_LOGS : TT_SIGNAL_SPANS].delivery));
     return sink->base.name ? 0 : -ENOMEM;
 }
 

@@ -421,27 +421,37 @@ static const struct option *option_named(const char *name)
     return tt_option_find(name, strlen(name));
 }
 
-/* Spans have a destination of their own: the base URL, where there is one, is that of the log records. */
-static int complete_logs(struct tt_options *options)
+/* Spans have a destination of their own: the base URL is that of the log records. */
+static int derive_logs_endpoint(struct tt_options *options)
 {
-    char **endpoint = &options->otlp_of[TT_OTLP_LOGS].endpoint;
-    const char *first = NULL, *given = options->origin[option_named("otlp-endpoint") - tt_option_table];
+    const char *given = options->origin[option_named("otlp-endpoint") - tt_option_table];
     char **origin = &options->origin[option_named("otlp-logs-endpoint") - tt_option_table];
     _cleanup_(tt_url_free) struct tt_url url = {0};
     _cleanup_free_ char *why = NULL;
-    int err;
+    int err = tt_url_parse(options->otlp_endpoint, "/v1/logs", &url, &why);
+
+    if (err)
+        return err;
+    options->otlp_of[TT_OTLP_LOGS].endpoint = TAKE_PTR(url.url);
+    *origin = given ? strdup(given) : NULL;
+    return given && !*origin ? -ENOMEM : 0;
+}
+
+/* Where only log records have a destination they go there without spans; but --export decides alone. */
+static int complete_logs(struct tt_options *options)
+{
+    const char *given = options->origin[option_named("export") - tt_option_table], *first = NULL;
+    const char *endpoint = options->otlp_of[TT_OTLP_LOGS].endpoint;
 
     for (size_t i = 0; i < options->exports.count && !first; i++)
         if (!strncmp(options->exports.items[i], "otlp", strlen("otlp")))
             first = options->exports.items[i];
-    if (*endpoint || !options->otlp_endpoint || !first || strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)))
+    if (first && !endpoint && options->otlp_endpoint && !strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)))
+        return derive_logs_endpoint(options);
+    if (first || !endpoint || !options->logs || options->serve ||
+        (given && strcmp(given, "OTEL_TRACES_EXPORTER") != 0))
         return 0;
-    err = tt_url_parse(options->otlp_endpoint, "/v1/logs", &url, &why);
-    if (err)
-        return err;
-    *endpoint = TAKE_PTR(url.url);
-    *origin = given ? strdup(given) : NULL;
-    return given && !*origin ? -ENOMEM : 0;
+    return tt_list_add(&options->exports, tt_format("otlp-logs:%s", endpoint));
 }
 
 /* "none" wins over nothing else and says nothing itself. */

@@ -86,7 +86,7 @@ struct tt_options {
 
     /* Where spans go: specifications for tt_exporter_new(); none only where "none" was asked for. "otlp" has
      * become "otlp:URL" where an endpoint is configured, "otlp-traces:URL" where the URL is to be used
-     * exactly as it is. */
+     * exactly as it is; "otlp-logs:URL" is that of log records where no spans are sent. */
     struct tt_list exports;
     unsigned queue_size;                                      /* spans */
     unsigned batch_size;                                      /* spans */

@@ -61,7 +61,7 @@
      .standard = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"},
      .help =
          "URL for log records, used as it is; without it that of --otlp-endpoint with /v1/logs, and none where only "
-         "--otlp-traces-endpoint is given"},
+         "--otlp-traces-endpoint is given. Where no spans are sent (and no --export says what is), log records are all the same"},
     {.name = "otlp-metrics-endpoint",
      .type = OPTION_TEXT,
      FIELD(otlp_of[TT_OTLP_METRICS].endpoint),

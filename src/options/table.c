@@ -61,12 +61,14 @@ static int check_url(const char *value, char **error)
 
 static int check_export(const char *value, char **error)
 {
-    static const char full[] = "otlp-traces:"; /* as --print-config shows --otlp-traces-endpoint */
+    /* As --print-config shows --otlp-traces-endpoint and --otlp-logs-endpoint. */
+    static const char *const full[] = {"otlp-traces:", "otlp-logs:"};
 
     if (!strcmp(value, EXPORT_NONE))
         return 0;
-    if (!strncmp(value, full, strlen(full)))
-        return check_url(value + strlen(full), error);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(full); i++)
+        if (!strncmp(value, full[i], strlen(full[i])))
+            return check_url(value + strlen(full[i]), error);
     return tt_exporter_check(value, error);
 }
 

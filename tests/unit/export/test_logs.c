@@ -218,6 +218,7 @@ static void test_otlp(void **state)
     struct tt_export_config config = {.queues = {{.delay_ms = 20}, {.delay_ms = 20}}, .logs = true};
     struct tt_exporter *exporter;
     struct tt_export_stats stats;
+    struct tt_otel_span *span;
     const struct step steps[] = {{.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}};
     struct server server = {0};
     char spec[64], *error = NULL;
@@ -234,7 +235,23 @@ static void test_otlp(void **state)
     assert_int_equal(stats.exported, 0);
     tt_exporter_free(&exporter);
 
-    config.logs = false;
+    /* Log records only: spans are not taken, and no loss. */
+    config.no_spans = true;
+    assert_int_equal(tt_exporter_new(spec, &config, &exporter, &error), 0);
+    assert_false(tt_exporter_takes_packed(exporter));
+    span = fixture_span(resource, 1, 1, 0, 3, "read", "sys/tg_test/1", 0, 1);
+    tt_exporter_span(exporter, span);
+    tt_exporter_log(exporter, log);
+    settle(exporter, 1);
+    assert_int_equal(server.logs, 2);
+    tt_exporter_stop(exporter, 1000);
+    tt_exporter_stats(exporter, &stats);
+    assert_int_equal(stats.queued + stats.dropped_queue + stats.capacity, 0);
+    assert_non_null(strstr(tt_exporter_name(exporter), "/v1/logs"));
+    tt_exporter_free(&exporter);
+    tt_otel_span_put(&span);
+
+    config = (struct tt_export_config){0};
     assert_int_equal(tt_exporter_new(spec, &config, &exporter, &error), 0);
     tt_exporter_log(exporter, log);
     tt_exporter_stop(exporter, 1000);

@@ -286,6 +286,25 @@ static void test_opentelemetry(void **state)
     assert_null(o.otlp_of[TT_OTLP_LOGS].endpoint); /* they go with their spans */
     tt_options_free(&o);
 
+    /* Log records alone, where nothing is said of spans, or that there are to be none. */
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in"));
+    assert_int_equal(o.exports.count, 2);
+    assert_string_equal(o.exports.items[1], "otlp-logs:http://c:1/in");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in", "OTEL_TRACES_EXPORTER=none"));
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "otlp-logs:http://c:1/in");
+    tt_options_free(&o);
+    o = parse(ARGS("--export", "none"), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in"));
+    assert_int_equal(o.exports.count, 0);
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in", "OTEL_SDK_DISABLED=true"));
+    assert_int_equal(o.exports.count, 0);
+    tt_options_free(&o);
+    o = parse(ARGS("--no-logs"), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in"));
+    assert_int_equal(o.exports.count, 1);
+    tt_options_free(&o);
+
     /* Which exporters; files are ours alone. */
     o = parse(ARGS(), ARGS("OTEL_TRACES_EXPORTER=otlp,console", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1"));
     assert_int_equal(o.exports.count, 2);
