@@ -603,6 +603,7 @@ void tt_pipeline_configure(struct tt_pipeline *pipeline, const struct tt_pipelin
         .attributes = config->options->attribute_count,
         .events = config->options->event_count,
         .event_attributes = config->options->event_attribute_count,
+        .links = config->options->link_count,
     };
     pipeline->log_limits = (struct tt_otel_limits){.length = config->options->log_attribute_length,
                                                    .attributes = config->options->log_attribute_count};

@@ -45,6 +45,7 @@ void tt_otel_limit_span(struct tt_otel_span *span, const struct tt_otel_limits *
 {
     span->dropped_attributes += cut(&span->attribute_count, limits->attributes);
     span->dropped_events += cut(&span->event_count, limits->events);
+    span->dropped_links += cut(&span->link_count, limits->links);
     shorten_values(&span->arena, span->attributes, span->attribute_count, limits->length);
     for (size_t i = 0; i < span->event_count; i++) {
         span->events[i].dropped_attributes += cut(&span->events[i].attribute_count, limits->event_attributes);

@@ -11,6 +11,7 @@ struct tt_otel_limits {
     unsigned attributes;       /* of a span or log record */
     unsigned events;           /* of a span .. */
     unsigned event_attributes; /* .. and attributes of each */
+    unsigned links;            /* of a span; they have no attributes */
 };
 
 /* What is left out is counted in the span; out of memory leaves a value whole. */

@@ -94,6 +94,7 @@ struct tt_otel_span {
     uint32_t dropped_events;
     struct tt_otel_link *links;
     size_t link_count;
+    uint32_t dropped_links;
     enum tt_otel_status status;
     const char *status_message; /* NULL when unset */
 

@@ -158,6 +158,7 @@ static void write_span(struct tt_json *json, const struct tt_otel_span *span)
     write_events(json, span);
     write_count(json, "droppedEventsCount", span->dropped_events);
     write_links(json, span);
+    write_count(json, "droppedLinksCount", span->dropped_links);
     write_status(json, span);
     tt_json_object_end(json);
 }

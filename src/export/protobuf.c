@@ -30,7 +30,8 @@ enum {
     SPAN_EVENTS,
     SPAN_DROPPED_EVENTS,
     SPAN_LINKS,
-    SPAN_STATUS = 15,
+    SPAN_DROPPED_LINKS,
+    SPAN_STATUS,
     SPAN_FLAGS,
 };
 enum { SCOPE_SPANS_SCOPE = 1, SCOPE_SPANS_SPANS, SCOPE_SPANS_SCHEMA };
@@ -370,6 +371,7 @@ void tt_protobuf_span(struct tt_back *back, const struct tt_otel_span *span)
     }
     put_fixed32(back, SPAN_FLAGS, span->flags);
     put_status(back, span);
+    put_number(back, SPAN_DROPPED_LINKS, span->dropped_links);
     put_links(back, span);
     put_number(back, SPAN_DROPPED_EVENTS, span->dropped_events);
     put_events(back, span);

@@ -98,7 +98,7 @@ struct tt_options {
     unsigned spool_age;                                       /* ms */
     uint64_t spool_rate;                                      /* bytes per second */
     unsigned attribute_length, attribute_count, event_count;  /* of what is exported; 0: no limit */
-    unsigned event_attribute_count, log_attribute_length, log_attribute_count;
+    unsigned event_attribute_count, link_count, log_attribute_length, log_attribute_count;
     bool logs;           /* log messages, too */
     unsigned log_rate;   /* of one process per second; 0: no limit */
     unsigned calls_open; /* ms after which an open call is recorded; 0: never */

@@ -176,6 +176,7 @@ void tt_flat_put_span(struct tt_text *out, const struct tt_otel_span *span)
         put_attributes(out, span->events[i].attributes, span->events[i].attribute_count);
     }
     put_u32(out, span->dropped_events);
+    put_u32(out, span->dropped_links);
     put_u32(out, span->link_count);
     for (size_t i = 0; i < span->link_count; i++)
         tt_flat_put(out, &span->links[i], sizeof(span->links[i]));
@@ -361,6 +362,7 @@ int tt_flat_get_span(const void *data, size_t size, struct tt_otel_span *span, s
     span->dropped_attributes = get_u32(&reader);
     get_events(&reader, span);
     span->dropped_events = get_u32(&reader);
+    span->dropped_links = get_u32(&reader);
     span->links = get_array(&reader, &span->arena, sizeof(*span->links), sizeof(*span->links),
                             &span->link_count);
     for (size_t i = 0; i < span->link_count; i++)

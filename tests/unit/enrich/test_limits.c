@@ -57,13 +57,18 @@ static void test_length(void **state)
 
 static void test_counts(void **state)
 {
-    const struct tt_otel_limits limits = {.attributes = 3, .events = 1, .event_attributes = 1};
+    const struct tt_otel_limits limits = {.attributes = 3, .events = 1, .event_attributes = 1, .links = 1};
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
     struct tt_otel_span *span = make(resource);
     size_t count = span->attribute_count;
     struct tt_otel_log *log = tt_otel_log_new();
 
+    span->links = tt_arena_alloc(&span->arena, 2 * sizeof(*span->links));
+    memset(span->links, 0, 2 * sizeof(*span->links));
+    span->link_count = 2;
     tt_otel_limit_span(span, &limits);
+    assert_int_equal(span->link_count, 1);
+    assert_int_equal(span->dropped_links, 1);
     assert_int_equal(span->attribute_count, 3);
     assert_int_equal(span->dropped_attributes, count - 3);
     assert_int_equal(span->event_count, 1);

@@ -67,6 +67,7 @@ static struct tt_otel_span *span_with_everything(struct tt_otel_resource *resour
     memcpy(span->links[0].trace_id, "fedcba9876543210", 16);
     memcpy(span->links[0].span_id, "HGFEDCBA", 8);
     span->link_count = 1;
+    span->dropped_links = 5;
     return span;
 }
 
@@ -90,6 +91,7 @@ static void check_span(const Tt__Otlp__Span *span)
     assert_int_equal(span->status->code, 2);
     assert_string_equal(span->status->message, "API_CommandNotFound: 45 " TT_UTF8_REPLACEMENT "C");
     assert_int_equal(span->n_links, 1);
+    assert_int_equal(span->dropped_links_count, 5);
     assert_memory_equal(span->links[0]->trace_id.data, "fedcba9876543210", 16);
     assert_memory_equal(span->links[0]->span_id.data, "HGFEDCBA", 8);
     assert_int_equal(span->n_events, 1);
@@ -406,7 +408,7 @@ static void test_json_golden(void **state)
         "{\"key\":\"exception.message\",\"value\":{\"stringValue\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
         "C\"}}],\"droppedAttributesCount\":4}],"
         "\"droppedEventsCount\":2,\"links\":[{\"traceId\":\"66656463626139383736353433323130\","
-        "\"spanId\":\"4847464544434241\"}],\"status\":{\"message\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
+        "\"spanId\":\"4847464544434241\"}],\"droppedLinksCount\":5,\"status\":{\"message\":\"API_CommandNotFound: 45 \xef\xbf\xbd"
         "C\",\"code\":2}}],"
         "\"schemaUrl\":\"" TT_OTEL_SCHEMA_URL "\"}],\"schemaUrl\":\"" TT_OTEL_SCHEMA_URL "\"}]}\n";
     struct tt_otel_resource *resource = tt_otel_resource_new();

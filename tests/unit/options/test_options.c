@@ -222,7 +222,7 @@ static void test_opentelemetry(void **state)
                    "OTEL_BLRP_MAX_QUEUE_SIZE=7", "OTEL_BSP_SCHEDULE_DELAY=20",
                    "OTEL_METRIC_EXPORT_TIMEOUT=900", "OTEL_LOG_LEVEL=WARN", "OTEL_ATTRIBUTE_COUNT_LIMIT=9",
                    "OTEL_SPAN_EVENT_COUNT_LIMIT=2", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT=3",
-                   "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT=40"));
+                   "OTEL_SPAN_LINK_COUNT_LIMIT=1", "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT=40"));
     assert_int_equal(o.otlp_of[TT_OTLP_TRACES].timeout, 3000);
     assert_int_equal(o.otlp_of[TT_OTLP_LOGS].timeout, 50);
     assert_int_equal(o.otlp_of[TT_OTLP_METRICS].timeout, 900);
@@ -243,6 +243,7 @@ static void test_opentelemetry(void **state)
     assert_int_equal(o.attribute_count, 9);
     assert_int_equal(o.event_count, 2);
     assert_int_equal(o.event_attribute_count, 3);
+    assert_int_equal(o.link_count, 1);
     assert_int_equal(o.attribute_length, 0);
     assert_int_equal(o.log_attribute_length, 40);
     assert_int_equal(o.log_attribute_count, 9); /* of OTEL_ATTRIBUTE_COUNT_LIMIT: for both */

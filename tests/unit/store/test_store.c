@@ -71,6 +71,7 @@ static struct tt_otel_span *rich_span(struct tt_otel_resource *resource, unsigne
     span->status_message = "API_AttrNotFound: no such attribute";
     span->trace_state = "ot=th:8";
     span->dropped_events = 2;
+    span->dropped_links = 3;
     return span;
 }
 
@@ -127,6 +128,7 @@ static void test_flat(void **state)
     assert_ptr_equal(out.events[0].attributes[0].key, tt_attr_rows[TT_ATTR_EXCEPTION_REASON].key);
     assert_int_equal(out.links[0].span_id[3], 9);
     assert_int_equal(out.dropped_events, 2);
+    assert_int_equal(out.dropped_links, 3);
     tt_arena_free(&out.arena);
 
     /* Cut anywhere it is refused, and so it is with any byte of its front half turned around, or read. */
