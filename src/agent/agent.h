@@ -107,6 +107,9 @@ void tt_agent_measure_cost(struct tt_agent *agent, struct tt_snapshot *snapshot)
 
 /* Hits of probes, by the kernel's counters. */
 uint64_t tt_agent_traps(const uint64_t counters[TT_COUNTERS]);
+/* Of the agent's own process: resident bytes, and seconds of CPU since its start; 0: not known. */
+uint64_t tt_agent_memory(void);
+double tt_agent_cpu(void);
 
 /* report.c: answers the control socket: "GET status", "GET list", "GET detail", "SET detail LEVEL[:PATTERN]".
  */

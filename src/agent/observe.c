@@ -94,7 +94,7 @@ static const struct tt_measure rows[] = {
     NUMBER(memory, "process.memory.usage", "By", "Resident memory of the agent", TT_METRIC_UPDOWN),
 };
 
-static uint64_t resident_bytes(void)
+uint64_t tt_agent_memory(void)
 {
     _cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
     uint64_t pages = 0;
@@ -121,6 +121,13 @@ static void add_real(struct tt_snapshot *snapshot, const char *name, const char 
 static double seconds(const struct timeval *t)
 {
     return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+double tt_agent_cpu(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : seconds(&usage.ru_utime) + seconds(&usage.ru_stime);
 }
 
 static void add_process(struct tt_snapshot *snapshot, const struct tt_agent *agent)
@@ -160,7 +167,7 @@ struct tt_snapshot *tt_agent_snapshot(void *context)
 {
     struct tt_agent *agent = context;
     struct taking taking = {.agent = agent};
-    struct numbers numbers = {.ring_bytes = tt_host_ring_size(agent->host), .memory = resident_bytes()};
+    struct numbers numbers = {.ring_bytes = tt_host_ring_size(agent->host), .memory = tt_agent_memory()};
 
     if (agent->collector)
         tt_collector_call(agent->collector, take, &taking);

@@ -158,6 +158,7 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     struct tt_attach_stats attach;
     struct tt_follow_stats follow;
     struct tt_python_stats python;
+    uint64_t used, peak;
     struct snapshot s;
 
     take_snapshot(agent, &s);
@@ -175,7 +176,12 @@ static void put_status(struct tt_json *json, struct tt_agent *agent)
     tt_json_double(json, "trap_ns", f->trap_ns);
     tt_json_double(json, "event_ns", f->event_ns);
     tt_json_bool(json, "uprobe_multi", f->uprobe_multi);
+    tt_json_double(json, "cpu_seconds", tt_agent_cpu());
+    tt_json_uint(json, "memory_bytes", tt_agent_memory());
     tt_json_uint(json, "ring_bytes", tt_host_ring_size(agent->host));
+    tt_host_ring_use(agent->host, &used, &peak);
+    tt_json_uint(json, "ring_used_bytes", used);
+    tt_json_uint(json, "ring_peak_bytes", peak);
     tt_figures_json(json, "attach", attach_figures, &attach);
     tt_json_double(json, "plan_seconds", attach.plan_seconds);
     tt_figures_json(json, "follow", follow_figures, &follow);

@@ -88,6 +88,16 @@ static const struct figure losses[] = {
     {0},
 };
 
+/* Of functions: what has no entry or no exit, and so no duration. */
+static const struct figure unpaired[] = {
+    {"assemble.early_exits", "exit of what was open before the probes",
+     "exits of what was open before the probes"},
+    {"assemble.orphan_exits", "exit without entry", "exits without entry"},
+    {"assemble.mismatched_exits", "exit that fits nothing open", "exits that fit nothing open"},
+    {"assemble.buried", "end unknown", "ends unknown"},
+    {0},
+};
+
 static const struct figure troubles[] = {
     {"attach.failures", "failure to attach", "failures to attach"},
     {"attach.unverified", "point not verified", "points not verified"},
@@ -104,7 +114,11 @@ static const struct figure exported[] = {
     {"figures.exported", "span exported", "spans exported"},
     {"figures.waiting", "waiting", NULL},
     {"figures.spooled", "in the spool", NULL},
+    {"logs.exported", "log record", "log records"},
+    {"logs.waiting", "of them waiting", NULL},
     {"logs.spooled", "log record in the spool", "log records in the spool"},
+    {"figures.spool_bytes", "bytes of spans there", NULL},
+    {"logs.spool_bytes", "bytes of log records there", NULL},
     {"figures.retries", "retry", "retries"},
     {"figures.dropped_queue", "lost: queue full", NULL},
     {"logs.dropped_debug", "lost: debug log", "lost: debug logs"},
@@ -115,6 +129,13 @@ static const struct figure exported[] = {
     {"figures.dropped_spool", "lost: spool full", NULL},
     {"figures.dropped_age", "lost: too old in the spool", NULL},
     {"figures.dropped_damaged", "lost: damaged in the spool", NULL},
+    {"logs.dropped_queue", "log records lost: queue full", NULL},
+    {"logs.dropped_refused", "log records lost: refused by the receiver", NULL},
+    {"logs.dropped_timeout", "log records lost: not delivered in time", NULL},
+    {"logs.dropped_error", "log records lost: not written", NULL},
+    {"logs.dropped_spool", "log records lost: spool full", NULL},
+    {"logs.dropped_age", "log records lost: too old in the spool", NULL},
+    {"logs.dropped_damaged", "log records lost: damaged in the spool", NULL},
     {"figures.gap_ms", "ms missing before the start", NULL},
     {0},
 };
@@ -176,6 +197,22 @@ static void put_head(struct tt_text *out, struct json_object *root)
     tt_text_printf(out, ", ready after %.1f s\n", number_at(root, "ready_seconds"));
 }
 
+/* What the agent itself takes. */
+static void put_itself(struct tt_text *out, struct json_object *root)
+{
+    double cpu = number_at(root, "cpu_seconds"), uptime = number_at(root, "uptime_seconds");
+    double ring = number_at(root, "ring_bytes");
+
+    put_name(out, "itself");
+    tt_text_printf(out, "%.1f %% of one CPU since start, %.0f MB of memory",
+                   uptime > 0 ? cpu * 100 / uptime : 0, number_at(root, "memory_bytes") / 1e6);
+    if (ring > 0)
+        tt_text_printf(out, ", ring buffer %.1f %% full, at most %.1f %%",
+                       number_at(root, "ring_used_bytes") * 100 / ring,
+                       number_at(root, "ring_peak_bytes") * 100 / ring);
+    tt_text_puts(out, "\n");
+}
+
 /* What all hits together took from the traced programs. */
 static void put_cost(struct tt_text *out, struct json_object *root)
 {
@@ -185,6 +222,8 @@ static void put_cost(struct tt_text *out, struct json_object *root)
 
     put_name(out, "cost");
     tt_text_printf(out, "%" PRIu64 " trap%s of the traced programs", traps, traps == 1 ? "" : "s");
+    if ((double)traps > uptime)
+        tt_text_printf(out, ", %.0f a second", (double)traps / uptime);
     if (bare > 0)
         tt_text_printf(out, ", %.2f us each, %.2f us with an event (%.2g %% of one CPU since start)",
                        bare / 1e3, event / 1e3, uptime > 0 ? cost * 100 / uptime : 0);
@@ -256,6 +295,16 @@ static void put_sampling(struct tt_text *out, struct json_object *root)
     }
 }
 
+/* How long an export takes, by the mean. */
+static void put_latency(struct tt_text *out, struct json_object *exporter)
+{
+    double operations = number_at(exporter, "figures.operations") + number_at(exporter, "logs.operations");
+    double us = number_at(exporter, "figures.operation_us") + number_at(exporter, "logs.operation_us");
+
+    if (operations > 0)
+        tt_text_printf(out, "%.1f ms a batch; ", us / operations / 1e3);
+}
+
 static void put_exporters(struct tt_text *out, struct json_object *root)
 {
     struct json_object *exporters = value_at(root, "exporters");
@@ -268,6 +317,7 @@ static void put_exporters(struct tt_text *out, struct json_object *root)
         put_name(out, "exporter");
         tt_text_safe(out, name ? name : "?");
         tt_text_puts(out, ": ");
+        put_latency(out, exporter);
         put_figures(out, exporter, exported, "nothing yet");
     }
 }
@@ -300,6 +350,7 @@ static void put_page(struct tt_text *out, struct json_object *root)
 static void put_status(struct tt_text *out, struct json_object *root)
 {
     put_head(out, root);
+    put_itself(out, root);
     put_name(out, "traced");
     put_figures(out, root, traced, "nothing yet: 'tangotrace list' shows the processes");
     put_name(out, "seen");
@@ -309,6 +360,10 @@ static void put_status(struct tt_text *out, struct json_object *root)
     put_cost(out, root);
     put_name(out, "lost");
     put_figures(out, root, losses, "nothing");
+    if (any_of(root, unpaired)) {
+        put_name(out, "unpaired");
+        put_figures(out, root, unpaired, "");
+    }
     if (any_of(root, troubles)) {
         put_name(out, "trouble");
         put_figures(out, root, troubles, "");

@@ -172,12 +172,17 @@ def test_status(bed):
     server = parts.tangotest(bed)
     agent = Agent(bed, *only(server), "--record", bed.path("status.ttr"))
     parts.Client(bed, [plans.at(server.url("sys/tg_test/1"), plans.TANGOTEST)]).finish()
+    wait_for(lambda: agent.status()["exporters"][0]["figures"]["exported"], 10, "a batch", 0.2)
     code, out, err = command("status", "--control", agent.control)
     equal(code, 0, "exit code (stderr %r)" % err)
     lines = out.splitlines()
     check(7 <= len(lines) <= 15, "a screenful", out)
-    for word in ("agent ", "traced ", "seen ", "lost ", "exporter ", "recording "):
+    for word in ("agent ", "itself ", "traced ", "seen ", "cost ", "lost ", "exporter ", "recording "):
         check(any(line.startswith(word) for line in lines), "a line %r" % word, out)
+    said = re.search(r"itself +([0-9.]+) % of one CPU since start, (\d+) MB of memory, ring buffer [0-9.]+ % full, at most ([0-9.]+) %", out)
+    check(said and float(said.group(1)) > 0 and 5 < int(said.group(2)) < 1000 and float(said.group(3)) < 100, "what it takes itself", out)
+    check(re.search(r"\d+ traps of the traced programs, \d+ a second", out), "traps a second", out)
+    check(re.search(r"exporter .*: [0-9.]+ ms a batch; \d+ spans exported", out), "how long an export takes", out)
     check(", 0 " not in out, "zeros are hidden", out)
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "status.md")) as f:
         text = f.read()
