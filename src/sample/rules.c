@@ -33,18 +33,32 @@ static int refuse(char **error, const char *format, const char *what)
     return *error ? -EINVAL : -ENOMEM;
 }
 
-static int set_field(struct tt_rule *rule, const char *key, const char *value, bool *decided, char **error)
+/* A glob that no trace can have been set off by is a slip of the pen, which would never match. */
+static bool is_trigger(const char *glob)
+{
+    static const char *const triggers[] = {"client", "polling", "event", "startup", "shutdown"};
+    bool found = false;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(triggers); i++)
+        found |= tt_glob(glob, triggers[i], true);
+    return found;
+}
+
+static int set_field(struct tt_rule *rule, const char *key, const char *value, bool *shared, char **error)
 {
     for (size_t i = 0; i < TT_RULE_FIELDS; i++) {
         if (strcmp(key, names[i]) != 0)
             continue;
         if (rule->globs[i])
             return refuse(error, "\"%s\" stands twice in the rule", key);
+        if (i == TT_RULE_TRIGGER && !is_trigger(value))
+            return refuse(error, "trigger \"%s\" is none of client, polling, event, startup, shutdown",
+                          value);
         rule->globs[i] = strdup(value);
         return rule->globs[i] ? 0 : -ENOMEM;
     }
     if (!strcmp(key, "ratio")) {
-        *decided = true;
+        *shared = true;
         return tt_rule_ratio(value, &rule->ratio)
                    ? refuse(error, "ratio \"%s\" is no number from 0 to 1", value)
                    : 0;
@@ -52,7 +66,6 @@ static int set_field(struct tt_rule *rule, const char *key, const char *value, b
     if (!strcmp(key, "exclude")) {
         if (tt_parse_bool(value, &rule->exclude))
             return refuse(error, "exclude \"%s\" is to be yes or no", value);
-        *decided |= rule->exclude;
         return 0;
     }
     return refuse(
@@ -65,7 +78,7 @@ static int set_field(struct tt_rule *rule, const char *key, const char *value, b
 int tt_rule_parse(const char *text, struct tt_rule *rule, char **error)
 {
     struct tt_rule made = {.text = strdup(text)};
-    bool decided = false;
+    bool shared = false;
     int err = made.text ? 0 : -ENOMEM;
 
     for (int more = 1; !err && more;) {
@@ -73,13 +86,15 @@ int tt_rule_parse(const char *text, struct tt_rule *rule, char **error)
 
         more = tt_pair_next(&text, &key, &value);
         if (more > 0)
-            err = set_field(&made, key, value, &decided, error);
+            err = set_field(&made, key, value, &shared, error);
         else if (more == -EINVAL)
             err = refuse(error, "\"%s\" has no value; a rule is written device=b107a-*; ratio=0.01", key);
         else
             err = more;
     }
-    if (!err && !decided)
+    if (!err && shared && made.exclude)
+        err = refuse(error, "%s", "exclude=yes drops them all: a rule has either that or a ratio");
+    if (!err && !shared && !made.exclude)
         err = refuse(error, "%s",
                      "the rule does not say what becomes of the traces: ratio=0.01, or exclude=yes");
     if (err) {

@@ -102,6 +102,9 @@ static void test_errors(void **state)
         {"ratio=nan", "no number from 0 to 1"},
         {"exclude=maybe", "is to be yes or no"},
         {"device=a; device=b; ratio=1", "stands twice"},
+        {"device=a; ratio=0.5; exclude=yes", "either that or a ratio"},
+        {"exclude=yes; ratio=0", "either that or a ratio"},
+        {"trigger=poll; ratio=1", "trigger \"poll\" is none of"},
     };
 
     for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
