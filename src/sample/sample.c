@@ -249,8 +249,18 @@ static void begin_time(struct tt_sampler *sampler, uint64_t now)
         written->first = now;
 }
 
+/* The rate's second is part of the wait: so that a longer one is not needed where spans are to leave in time.
+ */
+static uint64_t longest_wait(const struct tt_sampler *sampler)
+{
+    uint64_t wait = sampler->config.wait_ns;
+
+    return sampler->config.rate && wait >= 2 * WINDOW_NS ? wait - WINDOW_NS : wait;
+}
+
 void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now)
 {
+    uint64_t longest = longest_wait(sampler);
     struct held *held, *next;
 
     if (now < sampler->now + LOOK_NS)
@@ -260,7 +270,7 @@ void tt_sampler_tick(struct tt_sampler *sampler, uint64_t now)
     sampler->now = now;
     HASH_ITER(hh, sampler->held, held, next)
     {
-        bool over = now - held->first >= sampler->config.wait_ns;
+        bool over = now - held->first >= longest;
 
         if (!held->candidate && (over || (held->top && now - held->last >= SETTLE_NS)))
             judge(sampler, held, over && !held->top);

@@ -121,6 +121,29 @@ static void test_rate(void **state)
     teardown(&b);
 }
 
+/* A trace whose top does not come: judged and gone within the wait, the second of the rate included. */
+static void test_rate_in_time(void **state)
+{
+    const struct kind others = {"Stop", "client", 100, false};
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.rate = 40;
+    config.slow = false;
+    setup(&b, &config);
+    for (unsigned i = 0; i < 20; i++) { /* others keep the windows going; at any time of one */
+        give(&b, make_span(&b, next_random(&b), false, &read_call));
+        for (unsigned ms = 0; ms <= 4000; ms += 50) {
+            call(&b, &others);
+            pass(&b, 50);
+        }
+        assert_int_equal(count_of(&b, "read position"), 1);
+        forget(&b);
+        pass(&b, 90);
+    }
+    teardown(&b);
+}
+
 /* ---- rules and their order -------------------------------------------------------------------------- */
 
 static void test_rules(void **state)
@@ -290,9 +313,11 @@ static void test_parent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default), cmocka_unit_test(test_estimates), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_rules),   cmocka_unit_test(test_bad_rules), cmocka_unit_test(test_late_failure),
-        cmocka_unit_test(test_room),    cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_default),      cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_rate),         cmocka_unit_test(test_rate_in_time),
+        cmocka_unit_test(test_rules),        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_late_failure), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_parent),
     };
 
     return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
