@@ -86,10 +86,12 @@ void tt_options_help(enum tt_command command, struct tt_text *out)
 
 /* ---- effective values ---- */
 
-/* Between quotes; a user and password in a URL are masked. */
+/* Between quotes; a user and password in a URL are masked, and the query of one that is sent to. */
 static void print_quoted(struct tt_text *out, const char *value)
 {
+    bool is_target = !strncmp(value, "http", strlen("http")) || !strncmp(value, "otlp", strlen("otlp"));
     const char *scheme = strstr(value, "://"), *authority = scheme ? scheme + 3 : value;
+    const char *query = scheme && is_target ? strchr(authority, '?') : NULL;
     const char *at = scheme ? memrchr(authority, '@', strcspn(authority, "/?#")) : NULL;
 
     tt_text_puts(out, "\"");
@@ -97,6 +99,10 @@ static void print_quoted(struct tt_text *out, const char *value)
         if (at && value == authority) {
             tt_text_puts(out, "****");
             value = at;
+        }
+        if (query && value == query) {
+            tt_text_puts(out, "?****");
+            break;
         }
         if (*value == '"' || *value == '\\')
             tt_text_printf(out, "\\%c", *value);

@@ -557,7 +557,8 @@ static void test_deep_yaml(void **state)
 static void test_print_config(void **state)
 {
     struct tt_options o = parse(
-        ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1"),
+        ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1",
+             "--otlp-logs-endpoint", "http://c:1/in?key=secret", "--filter", "{ name = \"http://a?b\" }"),
         ARGS("TANGOTRACE_RING_SIZE=1M", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret"));
     _cleanup_(tt_text_free) struct tt_text out = {0};
     _cleanup_free_ char *error = NULL;
@@ -570,6 +571,8 @@ static void test_print_config(void **state)
     assert_non_null(
         strstr(out.data, "otlp-headers: \"authorization=****\"       # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));
+    assert_non_null(strstr(out.data, "otlp-logs-endpoint: \"http://c:1/in?****\""));
+    assert_non_null(strstr(out.data, "http://a?b"));
     assert_null(strstr(out.data, "secret"));
     assert_null(strstr(out.data, "pw"));
     /* It can be used as a file. */
