@@ -60,7 +60,7 @@ BPF_SKEL := $(BUILD)/gen/probe.skel.h
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help deps demo check check-long check-backends check-bpf check-unit check-docs check-golden check-host check-fuzz check-e2e check-libraries lint bench install clean docs
+.PHONY: all help deps demo check check-long check-backends check-bpf check-unit check-docs check-golden check-asan check-host check-fuzz check-e2e check-libraries lint bench install clean docs
 
 all: $(BUILD)/tangotrace ## build/tangotrace
 
@@ -135,6 +135,10 @@ check-bpf: ## the BPF program against limits of older kernels
 
 check-unit: $(UNIT_TESTS) ## unit tests, no root
 	$(Q)for t in $(UNIT_TESTS); do echo "== $$t"; $$t || exit 1; done
+
+check-asan: all ## unit tests, and the exporters against bad servers, with AddressSanitizer: no leak (as root)
+	$(Q)$(MAKE) --no-print-directory DEBUG=1 all check-unit
+	$(Q)TT_AGENT=$(abspath $(BUILD))/debug/tangotrace tests/e2e/run servers
 
 check-golden: all ## recordings of real programs against their golden OTLP, no root
 	$(Q)tests/golden/run
@@ -214,6 +218,7 @@ check-long: ## the long versions: full harm test, kernels in qemu
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-libraries
 	$(Q)$(MAKE) --no-print-directory $(HOST_TESTS)
+	$(Q)$(MAKE) --no-print-directory check-asan
 	$(Q)tests/e2e/run --long
 	$(Q)tests/kernels/run
 

@@ -202,14 +202,15 @@ static void test_alike(void **state)
     struct tt_otel_resource *devices[ALIKE_DEVICES];
     struct tt_otel_span *spans[ALIKE_SPANS];
     struct tt_encoder *encoder = tt_encoder_new();
+    char names[ALIKE_DEVICES][32];
     size_t plain, alike;
     unsigned groups = 1, runs = 1;
 
     for (unsigned i = 0; i < ALIKE_DEVICES; i++) {
         unsigned n = i * 7 % ALIKE_DEVICES;
-        _cleanup_free_ char *name = tt_format("lab/motor/%u", n);
 
-        devices[i] = fixture_resource(n % 2 ? "Motor" : "Slit", name, "Motors/1", 815);
+        snprintf(names[i], sizeof(names[i]), "lab/motor/%u", n);
+        devices[i] = fixture_resource(n % 2 ? "Motor" : "Slit", names[i], "Motors/1", 815);
     }
     for (unsigned i = 0; i < ALIKE_SPANS; i++) {
         struct tt_otel_span *whole = fixture_real_span(devices[i * 31 % ALIKE_DEVICES], i);
