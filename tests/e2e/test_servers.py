@@ -191,6 +191,34 @@ def test_signals_apart(bed):
         equal("Content-Encoding: gzip" in head, signal != "metrics", "compression of " + signal)
 
 
+def test_proxy(bed):
+    """curl's usual variables: what is elsewhere goes by the proxy, what they except and this host do not."""
+    proxy, receiver = Receiver(good), Receiver(good)
+
+    def sent(url, **env):
+        before = len(proxy.heads), len(receiver.heads)
+        proc = bed.start("replay", [BINARY, "replay", golden("calls"), "--export", "otlp:" + url, "--no-logs", "--otlp-timeout", "1s"],
+                         env=dict(env, http_proxy="http://127.0.0.1:%d" % proxy.port))
+        final = ended(proc)
+        accounted(final)
+        return final["exported"], len(proxy.heads) - before[0], len(receiver.heads) - before[1]
+
+    equal(sent("http://collector.invalid:4318"), (35, 1, 0), "spans; requests at the proxy and at the receiver")
+    check("POST http://collector.invalid:4318/v1/traces HTTP" in proxy.heads[0], "the proxy is told where to", proxy.heads[0])
+    equal(sent("http://collector.invalid:4318", no_proxy=".invalid"), (0, 0, 0), "an exception, which there is not")
+    equal(sent(receiver.url), (35, 0, 1), "on this host")
+
+
+def test_alone(bed):
+    """Log records go where only they have an endpoint, or spans are wanted nowhere."""
+    for more in ({}, {"OTEL_TRACES_EXPORTER": "none"}):
+        receiver = Receiver(good)
+        ended(bed.start("replay", [BINARY, "replay", golden("events")],
+                        env=dict(more, OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=receiver.url + "/in/logs")))
+        equal(len(receiver.heads), 1, "requests with %r" % more)
+        check("POST /in/logs HTTP" in receiver.heads[0], "path", receiver.heads[0])
+
+
 # ---- TLS ----------------------------------------------------------------------------------------------------------------
 
 def server_context(pair, clients=None):
