@@ -252,6 +252,22 @@ static void server_request(struct tt_correlator *correlator, struct tt_span *spa
 
 /* ---- spans begin and end --------------------------------------------------------------------- */
 
+/* What set off a trace of that root. A client's call has no trigger itself, nor has an event that a device
+ * sends by itself: they are what sets off the rest. */
+static enum tt_trigger trigger_of_root(const struct tt_span *span)
+{
+    enum tt_role role = span->row ? span->row->role : TT_ROLE_METHOD;
+
+    if (span->trigger != TT_TRIGGER_UNKNOWN)
+        return span->trigger;
+    if (span->kind == TT_SPAN_PRODUCER)
+        return TT_TRIGGER_EVENT;
+    if (span->kind == TT_SPAN_CLIENT || role == TT_ROLE_MANY || role == TT_ROLE_REPLY ||
+        role == TT_ROLE_CALLER)
+        return TT_TRIGGER_CLIENT;
+    return TT_TRIGGER_UNKNOWN;
+}
+
 static void begin_trace(struct tt_correlator *correlator, struct tt_span *span)
 {
     struct tt_trace *trace = tt_trace_new(&correlator->traces);
@@ -262,7 +278,7 @@ static void begin_trace(struct tt_correlator *correlator, struct tt_span *span)
     random_id(&correlator->random, trace->id, sizeof(trace->id));
     trace->begin = span->start;
     trace->root_tgid = span->tgid;
-    trace->root_trigger = span->trigger;
+    trace->root_trigger = trigger_of_root(span);
     trace->flags = TT_W3C_SAMPLED | TT_W3C_RANDOM;
     trace->spans = 1;
     trace->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);
@@ -444,7 +460,7 @@ static void span_close(void *context, struct tt_span *span)
     if (!span->trace) { /* was out of memory when it began: a trace of its own, known by its span id */
         memcpy(span->trace_id, span->span_id, sizeof(span->span_id));
         span->incomplete |= TT_INCOMPLETE_PARENT;
-        span->root_trigger = span->trigger;
+        span->root_trigger = trigger_of_root(span);
         span->top = true;
         tt_correlate_drop_link(correlator, span);
         span->unix_offset = correlator->config.unix_offset(correlator->config.unix_context, span->start);

@@ -274,6 +274,7 @@ void tt_correlate_set_split(struct tt_correlator *correlator, struct tt_span *sp
     span->split = true;
     memcpy(span->split_span, parent_id, sizeof(span->split_span));
     span->trace->split_from = tt_trace_get(from);
+    span->trace->root_trigger = from->root_trigger;
 }
 
 void tt_correlate_hide(struct tt_correlator *correlator, struct tt_span *span, struct tt_trace *trace,

@@ -2,13 +2,14 @@
 rest; the flight recorder."""
 import collections
 import math
+import os
 import signal
 
 import bed as beds
 import parts
 import spans as otlp
 from agent import Agent, command, need_agent
-from harness import check, equal, figure, scaled, wait_for
+from harness import ROOT, check, equal, figure, scaled, wait_for
 
 CALLS = scaled("TT_SAMPLING_CALLS", 1000)
 SHARE = 0.25
@@ -93,6 +94,18 @@ POLL = """
 import sys, tango
 tango.DeviceProxy(sys.argv[1]).command_inout("AddObjPolling", ([20], [sys.argv[2], "attribute", "double_scalar"]))
 """
+
+
+def test_triggers(bed):
+    """A rule by what set the trace off: a client's calls are one thing, what the server is not asked for another."""
+    for name, rule in (("calls", "trigger=client; ratio=0"), ("events", "trigger=client; ratio=0")):
+        path = bed.path(name + ".jsonl")
+        code, _, err = command("replay", os.path.join(ROOT, "tests", "golden", name + ".ttr"), "--export", "file:" + path, "--no-logs",
+                               "--no-sampling-errors", "--no-sampling-late", "--sampling-slow", "no", "--sampling-rules", rule)
+        equal(code, 0, "exit code (stderr %r)" % err)
+        left = otlp.load(path) if os.path.exists(path) else []
+        equal([s for s in left if s.kind in (otlp.CLIENT, otlp.SERVER)], [], "calls of %s that are left" % name)
+        equal(bool(left), name == "events", "what nobody asked for is there in %s" % name)
 
 
 def test_polling_and_recorder(bed):

@@ -71,6 +71,9 @@ static void client_first(void **state)
     assert_true(server->parent_remote);
     assert_true(is_root(client));
     assert_true(client->has_peer && server->has_peer);
+    assert_int_equal(client->trigger, TT_TRIGGER_UNKNOWN);     /* nothing sets off what a client does .. */
+    assert_int_equal(client->root_trigger, TT_TRIGGER_CLIENT); /* .. but that all else */
+    assert_int_equal(server->root_trigger, TT_TRIGGER_CLIENT);
     assert_int_equal(client->peer_tgid, 20);
     assert_int_equal(server->peer_tgid, 10);
     assert_string_equal(client->peer_class, "TangoTest");
@@ -467,6 +470,7 @@ static void span_cap(void **state)
     for (size_t i = 0; i < 15; i++) {
         struct tt_span *span = span_of(&e, READ, i);
         assert_int_equal(span->split, i >= 9);
+        assert_int_equal(span->root_trigger, TT_TRIGGER_CLIENT); /* of a further part as of the first */
         if (span->split) {
             assert_memory_equal(span->split_trace, root->trace_id, 16);
             assert_memory_equal(span->split_span, root->span_id, 8);

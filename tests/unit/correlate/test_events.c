@@ -71,6 +71,10 @@ static void test_unknown(void **state)
     gets(&e, 31, TOPIC_B, 1);
     assert_true(is_root(span_of(&e, RECEIVE, 0)));
     assert_true(is_root(span_of(&e, RECEIVE, 1)));
+    assert_int_equal(span_of(&e, RECEIVE, 0)->root_trigger, TT_TRIGGER_EVENT);
+    /* One that a device sends by itself sets off the rest; nothing is known to have set off it. */
+    assert_int_equal(span_of(&e, PUSH, 0)->root_trigger, TT_TRIGGER_EVENT);
+    assert_int_equal(span_of(&e, PUSH, 0)->trigger, TT_TRIGGER_UNKNOWN);
     assert_int_equal(counts(&e)->events_unmatched, 2);
     events_free(&e);
 }
