@@ -9,7 +9,7 @@ import parts
 import plans
 import scrape
 import spans as otlp
-from agent import Agent, command, need_agent
+from agent import BINARY, Agent, command, need_agent
 from harness import check, equal, figure, scaled, wait_for
 
 CALLS = scaled("TT_RELOAD_CALLS", 6000)
@@ -204,7 +204,7 @@ def test_logs(bed):
 
 
 def test_ports(bed):
-    """The control socket and the port of metrics move; the rest of the configuration stays with them."""
+    """The port of metrics moves; the rest of the configuration stays with it."""
     need_agent()
     server = parts.tangotest(bed)
     ports = ["127.0.0.1:%d" % beds.free_port() for _ in range(2)]
@@ -217,6 +217,28 @@ def test_ports(bed):
     c.reload(base + "export: [none]\n")
     wait_for(lambda: page(ports[1]) == b"", 10, "no port is open")
     c.agent.stop()
+
+
+def test_control(bed):
+    """The control socket moves: who asks at the new place is answered, at the old one there is nobody."""
+    need_agent()
+    server = parts.tangotest(bed)
+    path, old, new = (bed.path(name) for name in ("tangotrace.yaml", "old.sock", "new.sock"))
+
+    def write(control):
+        with open(path, "w") as f:
+            f.write(selecting(bed, server) + "export: [none]\ncontrol: %s\n" % control)
+    write(old)
+    agent = bed.start("agent", [BINARY, "run", "--config", path])
+    agent.wait_text("tangotrace: ready", 30)
+    equal(command("status", "--control", old)[0], 0, "at the first place")
+    write(new)
+    agent.signal(signal.SIGHUP)
+    agent.wait_text(AGAIN, 20)
+    equal((command("status", "--control", new)[0], command("status", "--control", old)[0]), (0, 1), "at the new one, at the old one")
+    agent.signal(signal.SIGINT)
+    equal(agent.wait(15), 0, "exit code")
+    check(not os.path.exists(new) and not os.path.exists(old), "no socket is left")
 
 
 def page(address):
