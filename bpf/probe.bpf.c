@@ -452,13 +452,14 @@ int tt_probe(struct pt_regs *ctx)
     save_registers(t, ctx);
     frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
     if (p->flags & TT_POINT_FROM_PYTANGO &&
-        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame) : from_pytango(tgid, frame))) {
+        !(p->kind == TT_POINT_EXIT ? beyond || t->overflow || frame_is_open(t, frame)
+                                   : from_pytango(tgid, frame))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }
     callable = t->regs[p->capture[0].reg & 15]; /* if it is a TT_POINT_CALL */
     if (p->flags & TT_POINT_CALL &&
-        !(p->kind == TT_POINT_EXIT ? t->overflow || frame_is_open(t, frame)
+        !(p->kind == TT_POINT_EXIT ? beyond || t->overflow || frame_is_open(t, frame)
                                    : is_bound_method(tgid, callable) && !is_dull(tgid, callable))) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;

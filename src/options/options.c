@@ -442,14 +442,20 @@ static int complete_logs(struct tt_options *options)
 {
     const char *given = options->origin[option_named("export") - tt_option_table], *first = NULL;
     const char *endpoint = options->otlp_of[TT_OTLP_LOGS].endpoint;
+    bool standard = given && !strcmp(given, "OTEL_TRACES_EXPORTER");
 
     for (size_t i = 0; i < options->exports.count && !first; i++)
         if (!strncmp(options->exports.items[i], "otlp", strlen("otlp")))
             first = options->exports.items[i];
-    if (first && !endpoint && options->otlp_endpoint && !strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)))
-        return derive_logs_endpoint(options);
-    if (first || !endpoint || !options->logs || options->serve ||
-        (given && strcmp(given, "OTEL_TRACES_EXPORTER") != 0))
+    if (!endpoint && options->otlp_endpoint &&
+        (first ? !strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)) : standard)) {
+        int err = derive_logs_endpoint(options);
+
+        if (err)
+            return err;
+        endpoint = options->otlp_of[TT_OTLP_LOGS].endpoint;
+    }
+    if (first || !endpoint || !options->logs || options->serve || (given && !standard))
         return 0;
     return tt_list_add(&options->exports, tt_format("otlp-logs:%s", endpoint));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* print.c: help, --print-config and docs/options.md, from the table. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "options/internal.h"
@@ -89,7 +90,7 @@ void tt_options_help(enum tt_command command, struct tt_text *out)
 /* Between quotes; a user and password in a URL are masked, and the query of one that is sent to. */
 static void print_quoted(struct tt_text *out, const char *value)
 {
-    bool is_target = !strncmp(value, "http", strlen("http")) || !strncmp(value, "otlp", strlen("otlp"));
+    bool is_target = !strncasecmp(value, "http", strlen("http")) || !strncmp(value, "otlp", strlen("otlp"));
     const char *scheme = strstr(value, "://"), *authority = scheme ? scheme + 3 : value;
     const char *query = scheme && is_target ? strchr(authority, '?') : NULL;
     const char *at = scheme ? memrchr(authority, '@', strcspn(authority, "/?#")) : NULL;

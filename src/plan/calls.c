@@ -77,7 +77,7 @@ static bool find_inlined(struct tt_elf *elf, const uint8_t *bytes, size_t size, 
 
             call->first[0] = *callable;
             return name && !strcmp(name, "_Py_CheckFunctionResult") && callable->reg != TT_REG_NONE &&
-                   !callable->derefs;
+                   !callable->derefs && !callable->off[0];
         }
         if (insn.kind != TT_INSN_OTHER && insn.kind != TT_INSN_CALL && insn.kind != TT_INSN_CALL_INDIRECT &&
             insn.kind != TT_INSN_JCC)

@@ -132,16 +132,23 @@ static bool is_slow(struct tt_sampler *sampler, const struct held *held)
 
 /* Why the trace is kept whatever its share; TAIL_NONE: it is not. `open`: its topmost span has not ended
  * within the wait, which makes it slow. */
-static enum tail tail_of(struct tt_sampler *sampler, const struct held *held, bool open)
+/* What its spans and log records themselves say. */
+static enum tail told_by(const struct tt_sampler *sampler, const struct held *held)
 {
-    bool slow = sampler->config.slow && is_slow(sampler, held);
-
     if (sampler->config.errors && held->failed)
         return TAIL_FAILED;
     if (sampler->config.late && held->late)
         return TAIL_LATE;
-    if (held->marked)
-        return TAIL_MARKED;
+    return held->marked ? TAIL_MARKED : TAIL_NONE;
+}
+
+static enum tail tail_of(struct tt_sampler *sampler, const struct held *held, bool open)
+{
+    bool slow = sampler->config.slow && is_slow(sampler, held);
+    enum tail told = told_by(sampler, held);
+
+    if (told)
+        return told;
     if (slow)
         return TAIL_SLOW;
     return sampler->config.slow && open ? TAIL_OPEN : TAIL_NONE;
@@ -207,8 +214,16 @@ static void close_window(struct tt_sampler *sampler)
     if (!candidates) /* later, then: the bound on spans leads here again */
         return;
     HASH_ITER(hh, sampler->held, held, next)
-    if (held->candidate && n < sampler->candidates)
-        candidates[n++] = held;
+    {
+        enum tail tail = held->candidate ? told_by(sampler, held) : TAIL_NONE;
+
+        if (tail) { /* by what came since it was judged */
+            count(&sampler->tails[tail], 1);
+            finish(sampler, held, &(struct verdict){.keep = true, .row = held->verdict.row});
+        } else if (held->candidate && n < sampler->candidates) {
+            candidates[n++] = held;
+        }
+    }
     qsort(candidates, n, sizeof(struct held *), by_random);
     limit = limit_of(candidates, n, sampler->config.rate);
     for (size_t i = 0; i < n; i++) {

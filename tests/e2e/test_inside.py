@@ -187,26 +187,32 @@ def test_detail(bed):
     equal(incomplete, [], "spans without an end")
 
 
-def test_detail_while_open(bed):
+TIMED = os.path.join(HERE, "servers", "timed.py")
+
+
+def detail_while_open(build):
     """A call that is open while less and less of its program is traced is whole, and so is the method in it."""
-    need_agent()
-    server = parts.thrower(bed)
-    agent = Agent(bed, "--detail", "full")
-    client = bed.start("client", [beds.PYTHON, "-c", "import tango; d = tango.DeviceProxy(%r); d.ping(); d.command_inout('SleepMs', 1500)"
-                                  % server.url("test/thrower/1")])
-    wait_for(lambda: agent.status()["assemble"]["open"] >= 3, 15, "the call and its method to be open")
-    for level in ("methods", "rpc"):
-        code, _, err = command("detail", level, "--control", agent.control)
-        equal(code, 0, err)
-    check(client.alive(), "the call is open all the while")
-    client.finish(20)
-    agent.stop()
-    found = [s for s in agent.spans() if s.operation in ("SleepMs", "Thrower.SleepMs")]
-    equal(sorted(s.kind for s in found), [otlp.INTERNAL, otlp.SERVER, otlp.CLIENT], "its spans")
-    ids = by_id(found)
-    for s in found:
-        check(1.5e9 <= s.end - s.start < 4e9 and not s.attrs.get("tangotrace.incomplete"), "the whole of it", s)
-        check(s.kind == otlp.CLIENT or s.parent in ids, "below the one before", s)
+    def test(bed):
+        need_agent()
+        server, device, class_name = (parts.thrower(bed), "test/thrower/1", "Thrower") if build == CPP else (
+            parts.start_server(bed, [python_of(build), TIMED], "t", ["Timed::test/timed/1"]), "test/timed/1", "Timed")
+        agent = Agent(bed, "--detail", "full")
+        client = bed.start("client", [beds.PYTHON, "-c", "import tango; d = tango.DeviceProxy(%r); d.ping(); d.command_inout('SleepMs', 1500)"
+                                      % server.url(device)])
+        wait_for(lambda: agent.status()["assemble"]["open"] >= 3, 15, "the call and its method to be open")
+        for level in ("methods", "rpc"):
+            code, _, err = command("detail", level, "--control", agent.control)
+            equal(code, 0, err)
+        check(client.alive(), "the call is open all the while")
+        client.finish(20)
+        agent.stop()
+        found = [s for s in agent.spans() if s.operation in ("SleepMs", class_name + ".SleepMs")]
+        equal(sorted(s.kind for s in found), [otlp.INTERNAL, otlp.SERVER, otlp.CLIENT], "its spans")
+        ids = by_id(found)
+        for s in found:
+            check(1.5e9 <= s.end - s.start < 4e9 and not s.attrs.get("tangotrace.incomplete"), "the whole of it", s)
+            check(s.kind == otlp.CLIENT or s.parent in ids, "below the one before", s)
+    return test
 
 
 # ---- polling
@@ -479,6 +485,7 @@ def life(build):
 
 
 for key, function in (
+        [("detail_while_open_" + b, detail_while_open(b)) for b in (CPP, DEBIAN, "10.3.1")] +
         [("logs_of_python_" + b, logs_of_python(b)) for b in (DEBIAN, "9.5.1", "10.3.1")] +
         [("polling_" + b, polling(b)) for b in (DEBIAN, "10.3.1")] +
         [("events_" + b, events(b, others)) for b, others in ((DEBIAN, (DEBIAN, "10.3.1")), ("10.3.1", ("10.3.1", DEBIAN)))] +

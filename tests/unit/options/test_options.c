@@ -296,6 +296,18 @@ static void test_opentelemetry(void **state)
     assert_int_equal(o.exports.count, 1);
     assert_string_equal(o.exports.items[0], "otlp-logs:http://c:1/in");
     tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1", "OTEL_TRACES_EXPORTER=none"));
+    assert_int_equal(o.exports.count, 1);
+    assert_string_equal(o.exports.items[0], "otlp-logs:http://c:1/v1/logs");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1", "OTEL_TRACES_EXPORTER=console"));
+    assert_int_equal(o.exports.count, 2);
+    assert_string_equal(o.exports.items[1], "otlp-logs:http://c:1/v1/logs");
+    tt_options_free(&o);
+    o = parse(ARGS(), ARGS("OTEL_EXPORTER_OTLP_ENDPOINT=http://c:1", "OTEL_TRACES_EXPORTER=none",
+                           "OTEL_LOGS_EXPORTER=none"));
+    assert_int_equal(o.exports.count, 0);
+    tt_options_free(&o);
     o = parse(ARGS("--export", "none"), ARGS("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://c:1/in"));
     assert_int_equal(o.exports.count, 0);
     tt_options_free(&o);
@@ -558,7 +570,7 @@ static void test_print_config(void **state)
 {
     struct tt_options o = parse(
         ARGS("--exclude", "user:op", "--select", "Te\"st/*", "--export", "otlp:http://me:pw@c:1",
-             "--otlp-logs-endpoint", "http://c:1/in?key=secret", "--filter", "{ name = \"http://a?b\" }"),
+             "--otlp-logs-endpoint", "HTTP://c:1/in?key=secret", "--filter", "{ name = \"http://a?b\" }"),
         ARGS("TANGOTRACE_RING_SIZE=1M", "OTEL_EXPORTER_OTLP_HEADERS=authorization=secret"));
     _cleanup_(tt_text_free) struct tt_text out = {0};
     _cleanup_free_ char *error = NULL;
@@ -571,7 +583,7 @@ static void test_print_config(void **state)
     assert_non_null(
         strstr(out.data, "otlp-headers: \"authorization=****\"       # OTEL_EXPORTER_OTLP_HEADERS\n"));
     assert_non_null(strstr(out.data, "# control-group: "));
-    assert_non_null(strstr(out.data, "otlp-logs-endpoint: \"http://c:1/in?****\""));
+    assert_non_null(strstr(out.data, "otlp-logs-endpoint: \"HTTP://c:1/in?****\""));
     assert_non_null(strstr(out.data, "http://a?b"));
     assert_null(strstr(out.data, "secret"));
     assert_null(strstr(out.data, "pw"));

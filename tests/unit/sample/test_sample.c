@@ -144,6 +144,33 @@ static void test_rate_in_time(void **state)
     teardown(&b);
 }
 
+/* What fails while it waits for the end of the rate's second is kept, whatever the rate. */
+static void test_rate_late_failure(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    uint64_t traces[20];
+    struct bench b;
+
+    config.rate = 1;
+    config.slow = false;
+    setup(&b, &config);
+    call(&b, &read_call);
+    pass(&b, 300); /* it is out, and a second begins */
+    forget(&b);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(traces); i++)
+        traces[i] = call(&b, &read_call);
+    pass(&b, 400); /* they have settled */
+    for (size_t i = 0; i < TT_ARRAY_SIZE(traces); i++)
+        give(&b, make_span(&b, traces[i], false, &failed_call));
+    assert_int_equal(count_of(&b, "read position"), 0);
+    pass(&b, 1500);
+    assert_int_equal(count_of(&b, "read position"), 40);
+    assert_int_equal(count_of(&b, "Move"), 20);
+    assert_int_equal(figure(&b, NULL, "over_rate"), 0);
+    check_sums(&b);
+    teardown(&b);
+}
+
 /* ---- rules and their order -------------------------------------------------------------------------- */
 
 static void test_rules(void **state)
@@ -313,10 +340,15 @@ static void test_parent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),      cmocka_unit_test(test_estimates),
-        cmocka_unit_test(test_rate),         cmocka_unit_test(test_rate_in_time),
-        cmocka_unit_test(test_rules),        cmocka_unit_test(test_bad_rules),
-        cmocka_unit_test(test_late_failure), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_rate_in_time),
+        cmocka_unit_test(test_rate_late_failure),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bad_rules),
+        cmocka_unit_test(test_late_failure),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_parent),
     };
 
