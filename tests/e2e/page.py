@@ -56,7 +56,7 @@ def span(trace, number, parent, start, end, of=1, kind=INTERNAL, name="Tango::x"
             {"exception.type": "Tango::DevFailed", "exception.message": error})
     return frame(SPAN, front + string(name) + string(title or name) + string(None) + string(error) + string("tango.cpp") +
                  string("9.5.1") + attributes(values or {}) + struct.pack("<II", 0, 1 if error else 0) + events +
-                 struct.pack("<II", 0, 0))
+                 struct.pack("<III", 0, 0, 0))
 
 
 def usage(time_ns, rows, kind=USAGE):
