@@ -197,7 +197,8 @@ def detail_while_open(build):
         server, device, class_name = (parts.thrower(bed), "test/thrower/1", "Thrower") if build == CPP else (
             parts.start_server(bed, [python_of(build), TIMED], "t", ["Timed::test/timed/1"]), "test/timed/1", "Timed")
         agent = Agent(bed, "--detail", "full")
-        client = bed.start("client", [beds.PYTHON, "-c", "import tango; d = tango.DeviceProxy(%r); d.ping(); d.command_inout('SleepMs', 1500)"
+        python = beds.PYTHON if build == CPP else python_of(build)  # on the server's library, which has its probes already
+        client = bed.start("client", [python, "-c", "import tango; d = tango.DeviceProxy(%r); d.ping(); d.command_inout('SleepMs', 1500)"
                                       % server.url(device)])
         wait_for(lambda: agent.status()["assemble"]["open"] >= 3, 15, "the call and its method to be open")
         for level in ("methods", "rpc"):
