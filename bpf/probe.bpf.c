@@ -378,7 +378,20 @@ static __always_inline bool ends_open_frame(struct tt_thread *t, const struct tt
     if (p->kind != TT_POINT_EXIT || (!t->depth && !t->overflow))
         return false;
     save_registers(t, ctx);
-    return t->overflow || frames_left(t, t->regs[p->cfa_reg & 15] + p->cfa_off - 8, false);
+    return t->overflow || frame_is_open(t, t->regs[p->cfa_reg & 15] + p->cfa_off - 8);
+}
+
+/* Where Python is called: does PyTango call a method of a device, or does a call of one end? */
+static __always_inline bool is_python_method(struct tt_thread *t, const struct tt_point *p, __u32 tgid,
+                                             __u64 frame)
+{
+    __u64 callable = t->regs[p->capture[0].reg & 15]; /* if it is a TT_POINT_CALL */
+
+    if (p->kind == TT_POINT_EXIT)
+        return t->overflow || frame_is_open(t, frame);
+    if (p->flags & TT_POINT_FROM_PYTANGO && !from_pytango(tgid, frame))
+        return false;
+    return !(p->flags & TT_POINT_CALL) || (is_bound_method(tgid, callable) && !is_dull(tgid, callable));
 }
 
 SEC("kprobe")
@@ -391,7 +404,7 @@ int tt_probe(struct pt_regs *ctx)
     struct tt_event *e;
     struct tt_point *p;
     struct tt_target *known;
-    __u64 *hit, frame, callable;
+    __u64 *hit, frame;
     bool beyond, nested;
     __u32 i, n, zero = 0;
 
@@ -451,16 +464,7 @@ int tt_probe(struct pt_regs *ctx)
         return 0;
     save_registers(t, ctx);
     frame = t->regs[p->cfa_reg & 15] + p->cfa_off - 8;
-    if (p->flags & TT_POINT_FROM_PYTANGO &&
-        !(p->kind == TT_POINT_EXIT ? beyond || t->overflow || frame_is_open(t, frame)
-                                   : from_pytango(tgid, frame))) {
-        tt_count(TT_COUNTER_ELSEWHERE);
-        return 0;
-    }
-    callable = t->regs[p->capture[0].reg & 15]; /* if it is a TT_POINT_CALL */
-    if (p->flags & TT_POINT_CALL &&
-        !(p->kind == TT_POINT_EXIT ? beyond || t->overflow || frame_is_open(t, frame)
-                                   : is_bound_method(tgid, callable) && !is_dull(tgid, callable))) {
+    if (p->flags & (TT_POINT_FROM_PYTANGO | TT_POINT_CALL) && !is_python_method(t, p, tgid, frame)) {
         tt_count(TT_COUNTER_ELSEWHERE);
         return 0;
     }

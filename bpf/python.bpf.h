@@ -128,20 +128,29 @@ __attribute__((noinline)) __u64 put_python_frame(struct tt_thread *t, struct tt_
     return back;
 }
 
+/* What is known of the Python that runs here, with t->python its state of this thread; NULL: nothing. */
+static __always_inline struct tt_python *find_python(struct tt_thread *t, __u32 tgid)
+{
+    struct tt_python *p = bpf_map_lookup_elem(&pythons, &tgid);
+
+    if (!t || !p || !p->interpreters)
+        return 0;
+    if (find_python_thread(t, p))
+        return p;
+    tt_count(TT_COUNTER_PY_THREAD);
+    return 0;
+}
+
 /* The Python code that led here, innermost first. */
 __attribute__((noinline)) int put_python_frames(struct tt_thread *t, __u32 tgid)
 {
-    struct tt_python *p = bpf_map_lookup_elem(&pythons, &tgid);
+    struct tt_python *p = find_python(t, tgid);
     bool ok = true;
     __u64 at;
     int i;
 
-    if (!t || !p || !p->interpreters)
+    if (!t || !p)
         return 0;
-    if (!find_python_thread(t, p)) {
-        tt_count(TT_COUNTER_PY_THREAD);
-        return 0;
-    }
     at = user_u64(t->python + p->frame, &ok);
     if (p->c_frame && ok)
         at = user_u64(at + p->frame_of_c, &ok);
@@ -156,17 +165,12 @@ __attribute__((noinline)) int put_python_frames(struct tt_thread *t, __u32 tgid)
 /* The type of the exception that Python has set in this thread: tp_name @24 (cpython/object.h). */
 __attribute__((noinline)) int put_python_raised(struct tt_thread *t)
 {
-    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct tt_python *p = bpf_map_lookup_elem(&pythons, &tgid);
+    struct tt_python *p = find_python(t, bpf_get_current_pid_tgid() >> 32);
     bool ok = true;
     __u64 at;
 
-    if (!t || !p || !p->interpreters || !p->raised)
+    if (!t || !p || !p->raised)
         return 0;
-    if (!find_python_thread(t, p)) {
-        tt_count(TT_COUNTER_PY_THREAD);
-        return 0;
-    }
     at = user_u64(t->python + p->raised, &ok);
     if (p->raised_object && at)
         at = user_u64(at + 8, &ok);
