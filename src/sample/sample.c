@@ -130,9 +130,7 @@ static bool is_slow(struct tt_sampler *sampler, const struct held *held)
     return slow;
 }
 
-/* Why the trace is kept whatever its share; TAIL_NONE: it is not. `open`: its topmost span has not ended
- * within the wait, which makes it slow. */
-/* What its spans and log records themselves say. */
+/* Why the trace is kept by what its spans and log records themselves say; TAIL_NONE: they do not. */
 static enum tail told_by(const struct tt_sampler *sampler, const struct held *held)
 {
     if (sampler->config.errors && held->failed)
@@ -142,6 +140,8 @@ static enum tail told_by(const struct tt_sampler *sampler, const struct held *he
     return held->marked ? TAIL_MARKED : TAIL_NONE;
 }
 
+/* Why the trace is kept whatever its share; TAIL_NONE: it is not. `open`: its topmost span has not ended
+ * within the wait, which makes it slow. */
 static enum tail tail_of(struct tt_sampler *sampler, const struct held *held, bool open)
 {
     bool slow = sampler->config.slow && is_slow(sampler, held);
@@ -154,6 +154,13 @@ static enum tail tail_of(struct tt_sampler *sampler, const struct held *held, bo
     return sampler->config.slow && open ? TAIL_OPEN : TAIL_NONE;
 }
 
+/* Kept for that reason, and standing for itself alone. */
+static void finish_by(struct tt_sampler *sampler, struct held *held, enum tail tail, unsigned row)
+{
+    count(&sampler->tails[tail], 1);
+    finish(sampler, held, &(struct verdict){.keep = true, .row = row});
+}
+
 static void judge(struct tt_sampler *sampler, struct held *held, bool open)
 {
     struct verdict verdict = {.row = find_row(sampler, held)};
@@ -162,9 +169,10 @@ static void judge(struct tt_sampler *sampler, struct held *held, bool open)
     enum tail tail = excluded ? TAIL_NONE : tail_of(sampler, held, open);
 
     if (tail) {
-        count(&sampler->tails[tail], 1);
-        verdict.keep = true;
-    } else if (!excluded && sampler->parent_based && first->native) {
+        finish_by(sampler, held, tail, verdict.row);
+        return;
+    }
+    if (!excluded && sampler->parent_based && first->native) {
         verdict.keep = !first->unsampled; /* who samples there writes its own threshold */
         verdict.as_is = true;
     } else if (!excluded) {
@@ -217,12 +225,10 @@ static void close_window(struct tt_sampler *sampler)
     {
         enum tail tail = held->candidate ? told_by(sampler, held) : TAIL_NONE;
 
-        if (tail) { /* by what came since it was judged */
-            count(&sampler->tails[tail], 1);
-            finish(sampler, held, &(struct verdict){.keep = true, .row = held->verdict.row});
-        } else if (held->candidate && n < sampler->candidates) {
+        if (tail) /* by what came since it was judged */
+            finish_by(sampler, held, tail, held->verdict.row);
+        else if (held->candidate && n < sampler->candidates)
             candidates[n++] = held;
-        }
     }
     qsort(candidates, n, sizeof(struct held *), by_random);
     limit = limit_of(candidates, n, sampler->config.rate);
