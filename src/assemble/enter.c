@@ -427,12 +427,11 @@ static void event_submit(struct tt_assembler *assembler, struct thread *thread,
     tt_call_submit(assembler, thread, view, frame);
 }
 
-/* A request of cppTango's Database, which is a connection without a device's name. */
+/* A request of cppTango's Database: that device may be traced by nobody. */
 static bool asks_database(const struct tt_span *span)
 {
-    static const char class[] = "Tango::Database::";
     return span->kind == TT_SPAN_CLIENT && !span->device && span->parent &&
-           !strncmp(span->parent->row->name, class, sizeof(class) - 1);
+           tt_row_is_database(span->parent->row);
 }
 
 void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const struct tt_event_view *view,
@@ -513,7 +512,7 @@ void tt_event_enter(struct tt_assembler *assembler, struct thread *thread, const
         return;
     }
     if (asks_database(span))
-        span->peer_class = "DataBase"; /* fixed by Tango; that device may be traced by nobody */
+        span->peer_class = TT_DATABASE_CLASS;
     if (find_caller(assembler, span))
         span->parent = frame->caller = caller_begin(assembler, span);
     assembler->ops.open(assembler->ops.context, span);

@@ -346,10 +346,7 @@ static void decode_python(struct tt_span *span, const struct tt_field_header *he
 /* Was the device's name looked for in an object that may have none? */
 static bool may_have_no_name(const struct tt_row *row)
 {
-    for (size_t i = 0; row && i < TT_ROW_ARGUMENTS; i++)
-        if (row->argument[i].value == TT_VALUE_CONNECTION_NAME)
-            return true;
-    return false;
+    return row && tt_row_captures(row, TT_VALUE_CONNECTION_NAME);
 }
 
 void tt_fields_decode(const struct tt_event_view *view, struct tt_span *span)

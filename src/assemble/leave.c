@@ -47,10 +47,7 @@ static void make_ambiguous(struct thread *thread, uint64_t address, const struct
 static bool has_no_result(const struct tt_row *row, const struct tt_event_view *view)
 {
     uint64_t result;
-    for (size_t i = 0; i < TT_ROW_ARGUMENTS; i++)
-        if (row->argument[i].field == TT_FIELD_PY_RESULT)
-            return !tt_fields_number(view, TT_FIELD_PY_RESULT, &result);
-    return false;
+    return tt_row_captures(row, TT_VALUE_RETURNED_PY) && !tt_fields_number(view, TT_FIELD_PY_RESULT, &result);
 }
 
 /* Closes one frame of the exit. What was captured goes to its span. */

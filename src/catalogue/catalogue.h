@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "tangotrace/event.h"
 
@@ -213,6 +214,25 @@ static inline bool tt_row_is_python(const struct tt_row *row)
 {
     return row->role == TT_ROLE_METHOD &&
            (row->library == TT_LIBRARY_PYTHON || row->library == TT_LIBRARY_PYTANGO);
+}
+
+#define TT_DATABASE_CLASS "DataBase" /* of the device sys/database/..; fixed by Tango */
+
+/* Is it a function of cppTango's Database, whose connection has no device's name? */
+static inline bool tt_row_is_database(const struct tt_row *row)
+{
+    static const char class[] = "Tango::Database::";
+
+    return !strncmp(row->name, class, sizeof(class) - 1);
+}
+
+/* Is such a value captured of it? */
+static inline bool tt_row_captures(const struct tt_row *row, enum tt_value value)
+{
+    for (size_t i = 0; i < TT_ROW_ARGUMENTS && row->argument[i].field != TT_FIELD_NONE; i++)
+        if (row->argument[i].value == value)
+            return true;
+    return false;
 }
 
 /* All rows. The index of a row is tt_point.function. */

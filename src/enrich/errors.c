@@ -43,16 +43,6 @@ struct outcome {
     bool attributes;   /* attributes failed; no exception was thrown */
 };
 
-/* Does the row look at a single DeviceAttribute for errors? Such errors come without the attribute's name. */
-static bool returns_attribute(const struct tt_row *row)
-{
-    for (size_t i = 0; i < TT_ROW_ARGUMENTS && row->argument[i].field != TT_FIELD_NONE; i++) {
-        if (row->argument[i].value == TT_VALUE_RETURNED_ATTRIBUTE)
-            return true;
-    }
-    return false;
-}
-
 static struct outcome judge(struct tt_arena *arena, const struct tt_span *span)
 {
     struct outcome outcome = {0};
@@ -65,7 +55,9 @@ static struct outcome judge(struct tt_arena *arena, const struct tt_span *span)
         return outcome; /* an exception of which nothing could be read */
     outcome.type = "Tango::DevFailed";
     /* A reply tells how many attributes failed even where none of their errors could be read. */
-    outcome.attributes = !span->error_count || span->errors[0].attribute || returns_attribute(span->row);
+    /* Errors of a single DeviceAttribute come without the attribute's name. */
+    outcome.attributes = !span->error_count || span->errors[0].attribute ||
+                         tt_row_captures(span->row, TT_VALUE_RETURNED_ATTRIBUTE);
     if (outcome.attributes && span->attribute_count == 1 && span->attribute_total <= 1)
         outcome.alone = span->attributes[0];
     return outcome;

@@ -352,9 +352,9 @@ static const char *peer_class(const struct tt_span *span)
     if (span->peer_class && *span->peer_class)
         return span->peer_class;
     if (span->device && !strncasecmp(span->device, "sys/database/", 13))
-        return "DataBase";
-    if (!strncmp(span->row->name, "Tango::Database::", 17) && !tt_fill_is_bare(span))
-        return "DataBase";
+        return TT_DATABASE_CLASS;
+    if (tt_row_is_database(span->row) && !tt_fill_is_bare(span))
+        return TT_DATABASE_CLASS;
     return NULL;
 }
 
