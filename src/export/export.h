@@ -58,6 +58,12 @@ struct tt_export_config {
     void *silence_context;
 };
 
+/* Is there anything of that signal for it? */
+static inline bool tt_export_takes(const struct tt_export_config *config, enum tt_signal signal)
+{
+    return signal == TT_SIGNAL_LOGS ? config->logs : !config->no_spans;
+}
+
 /* How the export of one batch ended, with all its attempts; or one attempt, of who keeps what is not taken.
  */
 enum tt_operation {

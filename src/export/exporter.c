@@ -118,18 +118,17 @@ static void *run(void *arg)
 
 static int start_thread(struct lane *lane)
 {
-    int err = tt_thread_start(&lane->thread, run, lane);
+    int err = !lane->queue ? 0 : tt_thread_start(&lane->thread, run, lane);
 
-    lane->running = !err;
+    lane->running = lane->queue && !err;
     return err;
 }
 
 static int start_threads(struct tt_exporter *exporter)
 {
-    struct lane *logs = &exporter->lanes[TT_SIGNAL_LOGS], *spans = &exporter->lanes[TT_SIGNAL_SPANS];
-    int err = spans->queue ? start_thread(spans) : 0;
+    int err = start_thread(&exporter->lanes[TT_SIGNAL_SPANS]);
 
-    return err || !logs->queue || !exporter->ops->parallel ? err : start_thread(logs);
+    return err || !exporter->ops->parallel ? err : start_thread(&exporter->lanes[TT_SIGNAL_LOGS]);
 }
 
 static const struct tt_sink_ops *find_ops(const char *spec, const char **target)
@@ -174,11 +173,12 @@ static struct tt_exporter *allocate(const struct tt_sink_ops *ops, const struct 
     exporter->memory.most = config->memory;
     exporter->held_ms = config->held_ms;
     exporter->wait = config->wait;
-    for (enum tt_signal signal = config->no_spans ? TT_SIGNAL_LOGS : TT_SIGNAL_SPANS;
-         exporter && signal < (config->logs ? TT_SIGNALS : TT_SIGNAL_LOGS); signal++) {
+    for (enum tt_signal signal = 0; exporter && signal < TT_SIGNALS; signal++) {
         const struct tt_queue_config *queue = &config->queues[signal];
         struct lane *lane = &exporter->lanes[signal];
 
+        if (!tt_export_takes(config, signal))
+            continue;
         lane->exporter = exporter;
         lane->signal = signal;
         lane->batch = ops->batch && ops->batch < queue->batch ? ops->batch : queue->batch;

@@ -153,19 +153,19 @@ static int open_stream(struct otlp_sink *sink, enum tt_signal signal, const char
 static int set_up(struct otlp_sink *sink, const char *target, const struct tt_export_config *config,
                   struct tt_sink_counters counters[TT_SIGNALS], char **error)
 {
-    int err;
+    int err = 0;
 
     target = target && *target ? target : DEFAULT_URL;
-    err = config->no_spans
-              ? 0
-              : open_stream(sink, TT_SIGNAL_SPANS, target, config, &counters[TT_SIGNAL_SPANS], error);
-    if (!err && config->logs)
-        err = open_stream(sink, TT_SIGNAL_LOGS, target, config, &counters[TT_SIGNAL_LOGS], error);
-    if (err)
-        return err;
-    sink->base.name = strdup(
-        tt_delivery_name(sink->streams[config->no_spans ? TT_SIGNAL_LOGS : TT_SIGNAL_SPANS].delivery));
-    return sink->base.name ? 0 : -ENOMEM;
+    for (enum tt_signal signal = 0; !err && signal < TT_SIGNALS; signal++) {
+        if (!tt_export_takes(config, signal))
+            continue;
+        err = open_stream(sink, signal, target, config, &counters[signal], error);
+        if (err || sink->base.name) /* named after the first */
+            continue;
+        sink->base.name = strdup(tt_delivery_name(sink->streams[signal].delivery));
+        err = sink->base.name ? 0 : -ENOMEM;
+    }
+    return err;
 }
 
 static int otlp_check(const char *target, char **error)
