@@ -201,8 +201,8 @@ static void check_receivers(struct tt_doctor *doctor, const char *config)
                       why ? why : "not valid");
         return;
     }
-    try_all(doctor, &run, TT_OTLP_TRACES, &run.exports, "otlp-traces:", "/v1/traces");
-    try_all(doctor, &run, TT_OTLP_METRICS, &run.metrics_exports, "otlp-metrics:", "/v1/metrics");
+    try_all(doctor, &run, TT_OTLP_TRACES, &run.exports, TT_EXPORT_TRACES, "/v1/traces");
+    try_all(doctor, &run, TT_OTLP_METRICS, &run.metrics_exports, TT_EXPORT_METRICS, "/v1/metrics");
     if (run.otlp_of[TT_OTLP_LOGS].endpoint && run.logs)
         try_url(doctor, &run, TT_OTLP_LOGS, run.otlp_of[TT_OTLP_LOGS].endpoint, NULL);
 }

@@ -404,15 +404,13 @@ static char *default_control(enum tt_command command, char *const environment[])
     return path;
 }
 
-#define TRACES_ONLY "otlp-traces:" /* the URL is used exactly as it is, and for spans only */
-
 /* What "otlp" without a URL stands for. */
 static char *otlp_target(const struct tt_options *options)
 {
     const char *exact = options->otlp_of[TT_OTLP_TRACES].endpoint;
 
     if (exact)
-        return tt_format(TRACES_ONLY "%s", exact);
+        return tt_format(TT_EXPORT_TRACES "%s", exact);
     return options->otlp_endpoint ? tt_format("otlp:%s", options->otlp_endpoint) : strdup("otlp");
 }
 
@@ -448,7 +446,7 @@ static int complete_logs(struct tt_options *options)
         if (!strncmp(options->exports.items[i], "otlp", strlen("otlp")))
             first = options->exports.items[i];
     if (!endpoint && options->otlp_endpoint &&
-        (first ? !strncmp(first, TRACES_ONLY, strlen(TRACES_ONLY)) : standard)) {
+        (first ? !strncmp(first, TT_EXPORT_TRACES, strlen(TT_EXPORT_TRACES)) : standard)) {
         int err = derive_logs_endpoint(options);
 
         if (err)
@@ -457,7 +455,7 @@ static int complete_logs(struct tt_options *options)
     }
     if (first || !endpoint || !options->logs || options->serve || (given && !standard))
         return 0;
-    return tt_list_add(&options->exports, tt_format("otlp-logs:%s", endpoint));
+    return tt_list_add(&options->exports, tt_format(TT_EXPORT_LOGS "%s", endpoint));
 }
 
 /* "none" wins over nothing else and says nothing itself. */
@@ -490,7 +488,7 @@ static int complete_metrics(struct tt_options *options)
             continue;
         free(list->items[i]);
         list->items[i] = options->otlp_of[TT_OTLP_METRICS].endpoint
-                             ? tt_format("otlp-metrics:%s", options->otlp_of[TT_OTLP_METRICS].endpoint)
+                             ? tt_format(TT_EXPORT_METRICS "%s", options->otlp_of[TT_OTLP_METRICS].endpoint)
                              : tt_format("otlp:%s", options->otlp_endpoint);
         err = list->items[i] ? 0 : -ENOMEM;
     }

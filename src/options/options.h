@@ -35,6 +35,11 @@ enum tt_graph { TT_OPTION_GRAPH_NO, TT_OPTION_GRAPH_CLASS, TT_OPTION_GRAPH_DEVIC
 enum tt_option_temporality { TT_OPTION_CUMULATIVE, TT_OPTION_DELTA, TT_OPTION_LOWMEMORY };
 enum tt_buckets { TT_BUCKETS_EXPLICIT, TT_BUCKETS_EXPONENTIAL };
 enum tt_sort { TT_SORT_RATE, TT_SORT_P50, TT_SORT_P99, TT_SORT_ERRORS, TT_SORT_OPEN, TT_SORT_NAME, TT_SORTS };
+/* Words of exports and metrics_exports: the URL behind is used exactly as it is, for that signal only. */
+#define TT_EXPORT_TRACES  "otlp-traces:"
+#define TT_EXPORT_LOGS    "otlp-logs:" /* where no spans are sent */
+#define TT_EXPORT_METRICS "otlp-metrics:"
+
 enum tt_compression { TT_COMPRESSION_NONE, TT_COMPRESSION_GZIP, TT_COMPRESSION_ZSTD };
 enum tt_protocol { TT_PROTOCOL_PROTOBUF, TT_PROTOCOL_JSON };
 enum tt_otlp_signal { TT_OTLP_TRACES, TT_OTLP_LOGS, TT_OTLP_METRICS, TT_OTLP_SIGNALS };

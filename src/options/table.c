@@ -62,7 +62,7 @@ static int check_url(const char *value, char **error)
 static int check_export(const char *value, char **error)
 {
     /* As --print-config shows --otlp-traces-endpoint and --otlp-logs-endpoint. */
-    static const char *const full[] = {"otlp-traces:", "otlp-logs:"};
+    static const char *const full[] = {TT_EXPORT_TRACES, TT_EXPORT_LOGS};
 
     if (!strcmp(value, EXPORT_NONE))
         return 0;
