@@ -2,17 +2,7 @@
 /* extension.S: calls as PyTango's extension has them, for test_calls.c. Each function calls what bound methods are
  * called by, or looks as if. */
 	.text
-	.macro fn name
-	.globl \name
-	.type \name,@function
-	.p2align 4
-\name:
-	.cfi_startproc
-	.endm
-	.macro endfn name
-	.cfi_endproc
-	.size \name,.-\name
-	.endm
+#include "macros.S"
 	/* the argument comes from wherever, the frame begins at the call */
 	fn t_once
 	push %rbx

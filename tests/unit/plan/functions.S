@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* functions.S: small functions for test_flow.c and test_plan.c, each with one thing that the planner has to get right. */
 	.text
-	.macro fn name
-	.globl \name
-	.type \name,@function
-	.p2align 4
-\name:
-	.cfi_startproc
-	.endm
-	.macro endfn name
-	.cfi_endproc
-	.size \name,.-\name
-	.endm
+#include "macros.S"
 	fn _ZN5Tango11DeviceProxy4pingEv
 	push %rbx
 	.cfi_def_cfa_offset 16

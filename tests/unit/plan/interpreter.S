@@ -2,17 +2,7 @@
 /* interpreter.S: functions of CPython as gcc makes them without a stack protector, in builds of one's own (pyenv, conda);
  * for test_calls.c. */
 	.text
-	.macro fn name
-	.globl \name
-	.type \name,@function
-	.p2align 4
-\name:
-	.cfi_startproc
-	.endm
-	.macro endfn name
-	.cfi_endproc
-	.size \name,.-\name
-	.endm
+#include "macros.S"
 	/* puts the result aside while it lets go of the bound method */
 	fn PyObject_CallMethod
 	push %rbx
