@@ -50,10 +50,13 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
         "name of the command or attribute; the device name as given to the constructor. Never a value"),
     [TT_ATTR_COMMAND_NAME] = SPAN("tango.command.name", STRING, OURS, STABLE, ANY, "a command", "its name"),
     [TT_ATTR_ATTRIBUTE_NAMES] = SPAN(
-        "tango.attribute.names", STRING_LIST, OURS, STABLE, ANY, "attributes are read or written",
-        "their names, at most the first 8; `tango.attribute.count` tells how many"),
+        "tango.attribute.names", STRING_LIST, OURS, STABLE, ANY,
+        "attributes are read or written, or an event is of one",
+        "their names, at most the first 8; `tango.attribute.count` tells how many. Of an event received (CONSUMER) "
+        "in small letters, as its topic has it"),
     [TT_ATTR_ATTRIBUTE_COUNT] = SPAN("tango.attribute.count", INT, OURS, STABLE, ANY,
-                                     "attributes are read or written", "number of attributes in the call"),
+                                     "attributes are read or written, or an event is of one",
+                                     "number of attributes in the call"),
     [TT_ATTR_SOURCE] = SPAN("tango.source", STRING, OURS, STABLE, ANY, "the call says where to read from",
                             "`DEV`, `CACHE` or `CACHE_DEV`"),
     [TT_ATTR_TRIGGER] = SPAN("tango.trigger", STRING, OURS, DEVELOPMENT, ANY, "it is known",

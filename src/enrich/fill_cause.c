@@ -82,6 +82,19 @@ const char *tt_fill_event_device(struct tt_arena *arena, const struct tt_span *s
     return parse_topic(span->topic, &topic) ? tt_convert_copy(arena, topic.device, topic.device_size) : NULL;
 }
 
+/* The attribute that an event received is of, in small letters as in the topic. Only of pipes and of a
+ * device's interface there are events of no attribute. */
+static void fill_event_attribute(struct tt_build *build, const struct topic *topic, const char *type)
+{
+    const char *name;
+
+    if (!topic->object_size || !strncmp(type, "pipe", 4))
+        return;
+    name = tt_convert_copy(build->arena, topic->object, topic->object_size);
+    tt_build_strings(build, TT_ATTR_ATTRIBUTE_NAMES, &name, 1);
+    tt_build_int(build, TT_ATTR_ATTRIBUTE_COUNT, 1);
+}
+
 void tt_fill_event(struct tt_build *build, const struct tt_span *span)
 {
     bool sends = span->kind == TT_SPAN_PRODUCER;
@@ -94,6 +107,8 @@ void tt_fill_event(struct tt_build *build, const struct tt_span *span)
     tt_build_ready(build, TT_ATTR_MESSAGING_OPERATION, sends ? "push" : "receive");
     tt_build_string(build, TT_ATTR_MESSAGING_DESTINATION, span->topic);
     tt_build_string(build, TT_ATTR_EVENT_TYPE, type_of(span, &topic, parsed));
+    if (parsed && !span->attribute_count)
+        fill_event_attribute(build, &topic, type_of(span, &topic, parsed));
     if (span->has_counter) {
         snprintf(number, sizeof(number), "%u", span->counter);
         tt_build_string(build, TT_ATTR_MESSAGING_ID, number);

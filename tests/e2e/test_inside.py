@@ -298,6 +298,7 @@ def warmed(bed, server_build, url, procs, push="Push"):
 
 def check_messaging(producer, consumer):
     equal(consumer.attrs["messaging.destination.name"], producer.attrs["messaging.destination.name"], "topic")
+    equal(consumer.attrs["tango.attribute.names"], [n.lower() for n in producer.attrs["tango.attribute.names"]], "attribute")
     equal(consumer.attrs["tango.event.counter"], producer.attrs["tango.event.counter"], "counter")
     equal((producer.trace, producer.id), (consumer.trace, consumer.parent), "parent")
     equal(consumer.attrs["tangotrace.parent.proof"], "event", "proof")

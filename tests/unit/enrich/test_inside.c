@@ -57,20 +57,21 @@ static void test_polling(void **state)
 }
 
 struct topic_sample {
-    const char *topic, *title, *device, *type;
+    const char *topic, *title, *device, *type, *attribute;
 };
 
 static const struct topic_sample topics[] = {
-    {"tango://h:10000/sys/tg_test/1/ampli.idl5_change", "event change ampli", "sys/tg_test/1", "change"},
+    {"tango://h:10000/sys/tg_test/1/ampli.idl5_change", "event change ampli", "sys/tg_test/1", "change",
+     "ampli"},
     {"tango://h:1/sys/tg_test/1/ampli#dbase=no.idl4_periodic", "event periodic ampli", "sys/tg_test/1",
-     "periodic"},
-    {"tango://h.x.y:1/a/b/c.intr_change", "event intr_change", "a/b/c", "intr_change"},
-    {"tango://h.x.y:1/a/b/c#dbase=no.intr_change", "event intr_change", "a/b/c", "intr_change"},
-    {"tango://h:1/a/b/c/pi/pe.pipe", "event pipe pi/pe", "a/b/c", "pipe"},
-    {"tango://h:1.change", "event ", NULL, NULL},
-    {"tango://", "event ", NULL, NULL},
-    {"nonsense", "event ", NULL, NULL},
-    {".", "event ", NULL, NULL},
+     "periodic", "ampli"},
+    {"tango://h.x.y:1/a/b/c.intr_change", "event intr_change", "a/b/c", "intr_change", NULL},
+    {"tango://h.x.y:1/a/b/c#dbase=no.intr_change", "event intr_change", "a/b/c", "intr_change", NULL},
+    {"tango://h:1/a/b/c/pi/pe.pipe", "event pipe pi/pe", "a/b/c", "pipe", NULL},
+    {"tango://h:1.change", "event ", NULL, NULL, NULL},
+    {"tango://", "event ", NULL, NULL, NULL},
+    {"nonsense", "event ", NULL, NULL, NULL},
+    {".", "event ", NULL, NULL, NULL},
 };
 
 static void test_topics(void **state)
@@ -79,6 +80,7 @@ static void test_topics(void **state)
 
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
         struct tt_span *span = fixture_span(&row_receive, TT_SPAN_CONSUMER, CLIENT_PID);
+        const struct tt_otel_attribute *names;
         struct tt_otel_span *out;
 
         span->topic = tt_arena_copy(&span->arena, topics[i].topic, strlen(topics[i].topic));
@@ -89,6 +91,10 @@ static void test_topics(void **state)
             assert_string_equal(string_of(out, "tango.operation.target"), topics[i].device);
             assert_string_equal(string_of(out, "tango.event.type"), topics[i].type);
         }
+        names = tt_otel_find(out->attributes, out->attribute_count, "tango.attribute.names");
+        assert_int_equal(!names, !topics[i].attribute);
+        if (names)
+            assert_string_equal(names->value.strings.items[0], topics[i].attribute);
         assert_string_equal(string_of(out, "tangotrace.parent.reason"), "publisher_unseen");
         tt_otel_span_put(&out);
     }
