@@ -5,7 +5,8 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= gcc
 CLANG  ?= clang
-BPFTOOL ?= $(or $(shell command -v bpftool 2>/dev/null),/usr/sbin/bpftool)
+# Ubuntu's /usr/sbin/bpftool does nothing but look for one made for the very kernel that runs.
+BPFTOOL ?= $(or $(lastword $(wildcard /usr/lib/linux-tools/*/bpftool)),$(shell command -v bpftool 2>/dev/null),/usr/sbin/bpftool)
 PKG_CONFIG ?= pkg-config
 DEBUG  ?= 0
 V      ?= 0
