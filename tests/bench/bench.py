@@ -69,14 +69,14 @@ def one_round(client, server_pid, count, agent=None):
     pids = {"server": server_pid}
     if agent:
         pids["agent"] = agent.proc.pid
-    before = {k: procmem.cpu_ns(p) for k, p in pids.items()}
+    before = {k: procmem.family_cpu_ns(p) for k, p in pids.items()}
     events = counters(agent) if agent else None
     median, p99, mean, cpu = client.round()
     if agent:  # what is still on its way is part of the cost of these calls
         settle(agent)
     result = {"median": median, "p99": p99, "mean": mean, "client_cpu": cpu / count, "agent_cpu": 0.0}
     for key, pid in pids.items():
-        result[key + "_cpu"] = (procmem.cpu_ns(pid) - before[key]) / count
+        result[key + "_cpu"] = (procmem.family_cpu_ns(pid) - before[key]) / count
     if agent:
         after = counters(agent)
         result["traps"] = (after["traps"] - events["traps"]) / count
@@ -92,9 +92,7 @@ def settle(agent):
 def start_agent(bed, pids, level):
     agent = Agent(bed, "--detail", level, *only(*pids),
                   export=["file:" + bed.path("bench.jsonl")])
-    os.sched_setaffinity(agent.proc.pid, {AGENT_CPU})
-    for tid in os.listdir("/proc/%d/task" % agent.proc.pid):
-        os.sched_setaffinity(int(tid), {AGENT_CPU})
+    beside_native.pin(agent.proc.pid, AGENT_CPU)
     return agent
 
 
@@ -104,8 +102,7 @@ def measure(case, rounds, count, levels):
     bed = beds.Bed("bench")
     try:
         server = parts.tangotest(bed, witness=False)
-        for tid in os.listdir("/proc/%d/task" % server.pid):
-            os.sched_setaffinity(int(tid), {SIDES_CPU})
+        beside_native.pin(server.pid, SIDES_CPU)
         client = MeasuredClient(bed, kind, server.url("sys/tg_test/1"), operation, target, count)
         client.round()  # warm caches
         off, on = [], {level: [] for level in levels}

@@ -42,8 +42,10 @@ def cases():
 
 
 def pin(pid, cpu):
-    for tid in os.listdir("/proc/%d/task" % pid):
-        os.sched_setaffinity(int(tid), {cpu})
+    """The process and those below it, with all their threads."""
+    for one in procmem.family(pid):
+        for tid in os.listdir("/proc/%d/task" % one):
+            os.sched_setaffinity(int(tid), {cpu})
 
 
 def compiled_in_root():
@@ -121,7 +123,7 @@ def traced(bed, pair, url, level):
         status = agent.status()
         return status["assemble"]["events"] >= status["events"]["total"] and all(
             e["figures"]["waiting"] == 0 for e in status["exporters"])
-    row = pair.measured(lambda: wait_for(exported, 15, "the agent to export", 0.25), [agent.proc.pid])
+    row = pair.measured(lambda: wait_for(exported, 15, "the agent to export", 0.25), procmem.family(agent.proc.pid))
     final = agent.stop(seconds=30)
     row["lost"] = final["lost"]
     return row

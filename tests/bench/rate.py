@@ -137,9 +137,9 @@ def measure(path, spans, lasts, compression, seconds):
 
 def used(agent, seconds):
     """% of a core that the agent takes while nobody calls: it looks at every process that others start on this host."""
-    cpu, begin = procmem.cpu_ns(agent.proc.pid), time.monotonic()
+    cpu, begin = procmem.family_cpu_ns(agent.proc.pid), time.monotonic()
     threading.Event().wait(seconds)
-    return (procmem.cpu_ns(agent.proc.pid) - cpu) / 1e7 / (time.monotonic() - begin)
+    return (procmem.family_cpu_ns(agent.proc.pid) - cpu) / 1e7 / (time.monotonic() - begin)
 
 
 def live(bed, seconds, compression="gzip"):
@@ -151,14 +151,14 @@ def live(bed, seconds, compression="gzip"):
     agent = Agent(bed, "--detail", "rpc", "--otlp-compression", compression, export=["otlp:" + counter.url])
     client.round()
     idle = used(agent, 3)
-    cpu, begin = procmem.cpu_ns(agent.proc.pid), time.monotonic()
+    cpu, begin = procmem.family_cpu_ns(agent.proc.pid), time.monotonic()
     rounds = 0
     while time.monotonic() - begin < seconds:
         client.round()
         rounds += 1
         threading.Event().wait(max(0, begin + rounds / 10 - time.monotonic()))
     took = time.monotonic() - begin
-    cpu = procmem.cpu_ns(agent.proc.pid) - cpu
+    cpu = procmem.family_cpu_ns(agent.proc.pid) - cpu
     requests = counter.requests
     client.close()
     final = agent.stop(seconds=30)

@@ -68,11 +68,17 @@ def check_inner(span, by_id):
     return above.name
 
 
+def reads(server):
+    """Counted by its ORB. PyTango 9.3 starts and stops libev's watchers from the ORB's threads (gevent_executor.py), which
+    libev forbids ("THREADS AND COROUTINES" in ev(3)): under load it happens, traced or not, that it runs a method twice."""
+    return sum(count for operation, count in server.dispatched().items() if operation.startswith("read_attributes"))
+
+
 def green(build, mode):
     def test(bed):
         need_agent()
         names = ["Basler::test/camera/%d" % (n + 1) for n in range(DEVICES)]
-        followers = parts.start_server(bed, [python_of(build), BASLER], "cam", names, witness=False)
+        followers = parts.start_server(bed, [python_of(build), BASLER], "cam", names)
         env = {"TT_GREEN": mode, "TT_FOLLOWERS": followers.url("test/camera/%s")}
         names = ["Green::test/green/%d" % (n + 1) for n in range(DEVICES)]
         server = parts.start_server(bed, [python_of(build), GREEN], "g", names, env=env, witness=False)
@@ -81,9 +87,11 @@ def green(build, mode):
         client = bed.start("client", [python_of(build), "-c", CLIENT, server.url("test/green/%d"), str(rounds), gate, str(DEVICES)])
         client.wait_text("up", 60)
         agent = Agent(bed)
+        before = reads(followers)
         with open(gate, "w"):
             pass
         client.finish()
+        made = reads(followers) - before
         final = agent.stop()
         spans = agent.spans()
         by_id, below = {s.id: s for s in spans}, collections.defaultdict(list)
@@ -95,7 +103,8 @@ def green(build, mode):
         for s in requests:
             check_method(s, below, place_of(mode, s.operation), s.operation == "Refuse")
         inner = [s for s in spans if s.kind == otlp.CLIENT and s.pid == server.pid and s.operation == "read ExposureTime"]
-        equal(len(inner), rounds * DEVICES, "calls of the devices")
+        equal(len(inner), made, "calls of the devices")
+        check(made >= rounds * DEVICES, "each request made one", made)
         parents = collections.Counter(check_inner(s, by_id) for s in inner)
         figure("%d requests; parents of the calls that they make: %s" % (len(requests), dict(parents)))
         check_all(lambda: truth.check_unique(spans), lambda: truth.check_none_lost(final, agent))
