@@ -232,11 +232,15 @@ bench: all ## latency and CPU, off and traced, in one run
 FORMAT_FILES := $(shell git ls-files -co --exclude-standard 'src/*.[ch]' 'bpf/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'vmlinux/*.h' 2>/dev/null)
 SHELL_FILES  := $(shell git grep -lI --untracked -e '^\#!.*\bbash' -- deploy tests .ci 2>/dev/null)
 
+# Each version formats in a way of its own: tests/e2e/venv brings this one.
+CACHE := $(or $(TANGOTRACE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tangotrace)
+CLANG_FORMAT ?= $(or $(wildcard $(CACHE)/venvs/format/bin/clang-format),clang-format)
+
 # The version's quotes do not survive two shells, and any string will do.
 TIDY_FLAGS = -std=gnu11 $(filter-out -DTT_VERSION=%,$(CPPFLAGS)) -DTT_VERSION=__FILE__
 
 lint: all ## clang-format, clang-tidy, shellcheck
-	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMAT_FILES)
 	$(Q)printf '%s\n' $(SOURCES) | xargs -P 2 -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS) 2>/dev/null' tidy
 	$(Q)shellcheck $(SHELL_FILES)
 

@@ -68,7 +68,7 @@ static int send_request(int fd, const char *verb, const char *request)
     for (size = strlen(line); sent < size;) {
         ssize_t n = send(fd, line + sent, size - sent, MSG_NOSIGNAL);
 
-        if (n > 0)
+        if (n >= 0)
             sent += (size_t)n;
         else if (errno == EAGAIN && wait_for(fd, POLLOUT))
             return -ETIMEDOUT;

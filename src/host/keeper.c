@@ -388,6 +388,8 @@ static void leave_agent(int *control)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept = fcntl(*control, F_DUPFD_CLOEXEC, 3);
     sigset_t all;
 
+    if (null < 0 || kept < 0)
+        _exit(1);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL); /* a stop of the service is the agent's business */
     setsid();
