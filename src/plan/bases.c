@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "catalogue/virtuals.h"
 #include "plan/bound.h"
 #include "plan/classes.h"
 #include "plan/demangle.h"
@@ -38,16 +39,24 @@ char *tt_class_method(const char *symbol)
     return text ? strdup(own_name(text)) : NULL;
 }
 
-/* Mangled name of the class that a row's signature names: "N5Tango4AttrE" of "Tango::Attr::read(..)". */
+/* "N5Tango4AttrE" of "Tango::Attr". */
+static bool mangled(const char *class, char *name, size_t size)
+{
+    char prefix[256];
+
+    return tt_demangle_prefix(class, prefix, sizeof(prefix)) &&
+           snprintf(name, size, "%sE", prefix + 2) < (int)size;
+}
+
+/* The same of the class that a row's signature names: of "Tango::Attr::read(..)". */
 static bool class_of_row(const struct tt_row *row, char *name, size_t size)
 {
-    char copy[256], prefix[256];
+    char copy[256];
 
     if (snprintf(copy, sizeof(copy), "%s", row->signature[0]) >= (int)sizeof(copy))
         return false;
     own_name(copy)[-2] = '\0';
-    return tt_demangle_prefix(copy, prefix, sizeof(prefix)) &&
-           snprintf(name, size, "%sE", prefix + 2) < (int)size;
+    return mangled(copy, name, size);
 }
 
 static bool is_root(const char *name)
@@ -232,12 +241,51 @@ static int add_base(struct tt_bases *bases, const struct tt_types *types, const 
     return r;
 }
 
-/* A class whose root has no table here means nothing. */
+/* The root of the class, by the types' names; NULL: it has none. */
+static const char *root_name(const struct tt_base *base, const struct tt_types *types)
+{
+    return root_of(types, base->name, type_of(types, base->name), 0);
+}
+
+static bool has_base(const struct tt_bases *bases, const char *name)
+{
+    for (size_t i = 0; i < bases->count; i++)
+        if (!strcmp(bases->array[i].name, name))
+            return true;
+    return false;
+}
+
+/* Roots whose own table the build has left out, since nobody makes objects of them: the tables of all that
+ * derive from one begin with its slots. */
+static int add_roots(struct tt_bases *bases, const struct tt_types *types)
+{
+    for (size_t i = 0, count = bases->count; i < count; i++) {
+        const char *name = root_name(&bases->array[i], types);
+        struct tt_base *root = &bases->array[bases->count];
+        size_t slots = bases->array[i].slot_count;
+
+        if (!name || has_base(bases, name))
+            continue;
+        for (size_t j = i; j < count; j++) {
+            const char *other = root_name(&bases->array[j], types);
+
+            if (other && !strcmp(other, name) && bases->array[j].slot_count < slots)
+                slots = bases->array[j].slot_count;
+        }
+        *root = (struct tt_base){.name = strdup(name), .slot_count = slots};
+        root->slots = calloc(slots, sizeof(*root->slots));
+        bases->count++;
+        if (!root->name || !root->slots)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static void find_roots(struct tt_bases *bases, const struct tt_types *types)
 {
     for (uint32_t i = 0; i < bases->count; i++) {
         struct tt_base *base = &bases->array[i];
-        const char *name = root_of(types, base->name, type_of(types, base->name), 0);
+        const char *name = root_name(base, types);
         const struct tt_base *root = name ? tt_base_find(bases, name) : NULL;
 
         base->root = root ? (uint32_t)(root - bases->array) : i;
@@ -245,7 +293,9 @@ static void find_roots(struct tt_bases *bases, const struct tt_types *types)
     }
 }
 
-/* What all classes of the root call that slot; NULL where they disagree, or none has a name for it. */
+#define DISAGREED ""
+
+/* What all classes of the root call that slot; DISAGREED, or NULL where none has a name for it. */
 static const char *agreed(const struct tt_bases *bases, uint32_t root, size_t slot)
 {
     const char *method = NULL;
@@ -257,39 +307,89 @@ static const char *agreed(const struct tt_bases *bases, uint32_t root, size_t sl
             !strcmp(base->slots[slot].method, "__cxa_pure_virtual"))
             continue;
         if (method && strcmp(method, base->slots[slot].method))
-            return NULL;
+            return DISAGREED;
         method = base->slots[slot].method;
     }
     return method;
 }
 
-/* Gives the slots that the rows name their rows, in all classes of a root alike. */
-static int give_meaning(struct tt_bases *bases)
+/* Do the functions lie there, as far as there are names? There are of the first and the last. */
+static bool lie_there(const struct tt_virtuals *order, const char *const *names, size_t count, size_t at)
 {
-    for (uint32_t root = 0; root < bases->count; root++) {
-        if (bases->array[root].root != root || !bases->array[root].known)
+    size_t i;
+
+    for (i = 0; i < TT_VIRTUALS && order->method[i]; i++) {
+        if (!strcmp(order->method[i], TT_VIRTUALS_END))
+            return at + i == count;
+        if (at + i >= count || (!i && !names[at]) ||
+            (names[at + i] && strcmp(names[at + i], order->method[i])))
+            return false;
+    }
+    return names[at + i - 1] != NULL;
+}
+
+/* Names slots that have none by the order in which their functions are declared. */
+static void name_by_order(const struct tt_base *root, const char **names)
+{
+    char name[256];
+
+    for (size_t i = 0; i < tt_virtuals_count; i++) {
+        const struct tt_virtuals *order = &tt_virtuals[i];
+        size_t at = 0;
+
+        if (!mangled(order->class, name, sizeof(name)) || strcmp(name, root->name))
             continue;
-        for (size_t slot = 0; slot < bases->array[root].slot_count; slot++) {
-            const char *method = agreed(bases, root, slot);
-            _cleanup_free_ char *copy = method ? strdup(method) : NULL;
-            uint32_t row = method ? row_of(bases->array[root].name, method) : TT_SLOT_NO_ROW;
+        while (at < root->slot_count && !lie_there(order, names, root->slot_count, at))
+            at++;
+        for (size_t j = 0; at + j < root->slot_count && j < TT_VIRTUALS && order->method[j]; j++)
+            names[at + j] = order->method[j];
+    }
+}
 
-            if (method && !copy)
-                return -ENOMEM;
-            for (size_t i = 0; i < bases->count; i++) {
-                struct tt_base *base = &bases->array[i];
+/* What all classes of the root are to say of that slot. */
+static int set_slot(struct tt_bases *bases, uint32_t root, size_t slot, const char *method, uint32_t row)
+{
+    for (size_t i = 0; i < bases->count; i++) {
+        struct tt_base *base = &bases->array[i];
 
-                if (base->root != root || slot >= base->slot_count)
-                    continue;
-                free(base->slots[slot].method);
-                base->slots[slot].method = copy ? strdup(copy) : NULL;
-                base->slots[slot].row = row;
-                if (copy && !base->slots[slot].method)
-                    return -ENOMEM;
-            }
-        }
+        if (base->root != root || slot >= base->slot_count)
+            continue;
+        free(base->slots[slot].method);
+        base->slots[slot].method = method ? strdup(method) : NULL;
+        base->slots[slot].row = row;
+        if (method && !base->slots[slot].method)
+            return -ENOMEM;
     }
     return 0;
+}
+
+/* Gives the slots of one root that the rows name their rows, in all its classes alike. */
+static int give_root_meaning(struct tt_bases *bases, uint32_t root)
+{
+    const struct tt_base *base = &bases->array[root];
+    _cleanup_free_ const char **names = calloc(base->slot_count + 1, sizeof(*names));
+    int r = names ? 0 : -ENOMEM;
+
+    for (size_t slot = 0; r == 0 && slot < base->slot_count; slot++)
+        names[slot] = agreed(bases, root, slot);
+    if (r == 0)
+        name_by_order(base, names);
+    for (size_t slot = 0; r == 0 && slot < base->slot_count; slot++) {
+        _cleanup_free_ char *copy = names[slot] && *names[slot] ? strdup(names[slot]) : NULL;
+
+        r = set_slot(bases, root, slot, copy, copy ? row_of(base->name, copy) : TT_SLOT_NO_ROW);
+    }
+    return r;
+}
+
+static int give_meaning(struct tt_bases *bases)
+{
+    int r = 0;
+
+    for (uint32_t root = 0; r == 0 && root < bases->count; root++)
+        if (bases->array[root].root == root && bases->array[root].known)
+            r = give_root_meaning(bases, root);
+    return r;
 }
 
 static int read_bases(struct tt_elf *elf, struct tt_bases *bases)
@@ -300,7 +400,7 @@ static int read_bases(struct tt_elf *elf, struct tt_bases *bases)
 
     if (r == 0)
         r = tt_types_read(&pointers, &types);
-    bases->array = r == 0 ? calloc(elf->table_count + 1, sizeof(*bases->array)) : NULL;
+    bases->array = r == 0 ? calloc(elf->table_count + tt_row_count, sizeof(*bases->array)) : NULL;
     if (r == 0 && !bases->array)
         r = -ENOMEM;
     for (size_t i = 0; r == 0 && i < elf->table_count; i++) {
@@ -310,6 +410,8 @@ static int read_bases(struct tt_elf *elf, struct tt_bases *bases)
         if (!again && !strncmp(table->name, "_ZTV", 4))
             r = add_base(bases, &types, table);
     }
+    if (r == 0)
+        r = add_roots(bases, &types);
     if (r == 0 && bases->count)
         qsort(bases->array, bases->count, sizeof(*bases->array), compare_bases);
     if (r == 0)

@@ -280,6 +280,90 @@ static void slots_mean_what_the_library_says(void **state)
     }
 }
 
+#define NO_ROW "-"
+
+/* Row of each slot of a class, from 0 on; NULL: not looked at. */
+static void check_slots(const struct tt_bases *bases, const char *class, const char *const *rows,
+                        size_t count)
+{
+    const struct tt_base *base = tt_base_find(bases, class);
+
+    assert_non_null(base);
+    assert_int_equal(base->slot_count, count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = base->slots[i].row;
+
+        if (rows[i])
+            assert_string_equal(row == TT_SLOT_NO_ROW ? NO_ROW : tt_rows[row].name, rows[i]);
+    }
+}
+
+/* Inline functions without names, and no table of Command. */
+static struct tt_bases *bases_without_names(const char *define)
+{
+    assert_true(run(
+        "printf '{local: _ZTVN5Tango7CommandE;};' > %s/map && g++ -O2 %s -shared -fPIC -fvisibility-inlines-hidden "
+        "-Wl,-soname,libtango.so.9,--version-script=%s/map -o %s/inline.so '%s/classes_inline.cpp'",
+        directory, define, directory, directory, sources()));
+    return bases_of("inline.so");
+}
+
+static void slots_without_names_are_told_by_their_order(void **state)
+{
+#define HOOK(name) "{class}." name
+    static const char *const device[] = {NULL,
+                                         NULL,
+                                         NO_ROW,
+                                         HOOK("init_device"),
+                                         HOOK("delete_device"),
+                                         HOOK("always_executed_hook"),
+                                         HOOK("server_init_hook"),
+                                         HOOK("read_attr_hardware"),
+                                         HOOK("read_attr"),
+                                         HOOK("write_attr_hardware"),
+                                         HOOK("dev_state")};
+    static const char *const old[] = {NULL,
+                                      NULL,
+                                      NO_ROW,
+                                      HOOK("init_device"),
+                                      HOOK("delete_device"),
+                                      HOOK("always_executed_hook"),
+                                      HOOK("read_attr_hardware"),
+                                      HOOK("read_attr"),
+                                      HOOK("write_attr_hardware"),
+                                      HOOK("dev_state")};
+    static const char *const new[] = {NULL,   NULL,   NO_ROW, HOOK("init_device"),
+                                      NO_ROW, NO_ROW, NO_ROW, NO_ROW,
+                                      NO_ROW, NO_ROW, NO_ROW, HOOK("dev_state")};
+    static const char *const attr[] = {NULL,
+                                       NULL,
+                                       NO_ROW,
+                                       HOOK("read_{attribute}"),
+                                       HOOK("write_{attribute}"),
+                                       HOOK("is_{attribute}_allowed"),
+                                       NO_ROW,
+                                       NO_ROW};
+    static const char *const command[] = {NULL, NULL, HOOK("{command}"), HOOK("is_{command}_allowed"),
+                                          NO_ROW};
+    static const char *const class[] = {
+        NULL, NULL, HOOK("command_factory"), HOOK("attribute_factory"), NO_ROW, HOOK("device_factory")};
+    static const struct {
+        const char *define, *const *device;
+        size_t count;
+    } versions[] = {{"", device, TT_ARRAY_SIZE(device)},
+                    {"-DOLD", old, TT_ARRAY_SIZE(old)},
+                    {"-DNEW", new, TT_ARRAY_SIZE(new)}};
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(versions); i++) {
+        _cleanup_(tt_bases_free) struct tt_bases *bases = bases_without_names(versions[i].define);
+
+        check_slots(bases, "N5Tango10DeviceImplE", versions[i].device, versions[i].count);
+        check_slots(bases, "N5Tango4AttrE", attr, TT_ARRAY_SIZE(attr));
+        check_slots(bases, "N5Tango7CommandE", command, TT_ARRAY_SIZE(command));
+        check_slots(bases, "N5Tango11DeviceClassE", class, TT_ARRAY_SIZE(class));
+    }
+}
+
 static const struct {
     const char *name, *needs; /* program that has to be there, or NULL */
     const char *command;
@@ -399,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_mean_what_the_library_says),
+        cmocka_unit_test(slots_without_names_are_told_by_their_order),
         cmocka_unit_test(classes_are_found_however_it_is_linked),
         cmocka_unit_test(cpptango_may_be_in_the_program),
         cmocka_unit_test(what_is_left_out_is_said),
