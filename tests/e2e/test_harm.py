@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import statistics
+import subprocess
 import time
 
 import bed as beds
@@ -339,16 +340,23 @@ def test_bystander_speed(bed):
 
 # ---- files that change under the agent
 
-LIBRARIES = ["libtango.so.9", "libomniORB4.so.2", "libomniDynamic4.so.2", "libomnithread.so.4", "libCOS4.so.2"]
 LIB_DIR = "/usr/lib/x86_64-linux-gnu"
+
+
+def libraries():
+    """Names of TangoTest's libraries, those that are probed first; which versions depends on the distribution."""
+    done = subprocess.run(["ldd", beds.need(parts.TANGOTEST, "tango-test is not installed")], stdout=subprocess.PIPE, check=True,
+                          universal_newlines=True)
+    needed = [line.split()[0] for line in done.stdout.splitlines()]
+    return [next(name for name in needed if name.startswith(prefix + ".so"))
+            for prefix in ("libtango", "libomniORB4", "libomniDynamic4", "libomnithread", "libCOS4")]
 
 
 def private_copy(bed):
     """TangoTest and its libraries in a folder of our own: files that the tests may change."""
     directory = bed.path("private")
     os.mkdir(directory)
-    for name in LIBRARIES:
-        beds.need(os.path.join(LIB_DIR, name), "this test knows the library names of Debian 12")
+    for name in libraries():
         shutil.copy(os.path.join(LIB_DIR, name), os.path.join(directory, name))
     shutil.copy(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
     return directory
@@ -395,10 +403,10 @@ def test_libraries_change_while_running(bed):
     agent = Agent(bed)
     check(any(directory in d[0] for d in breakpoints(server.proc)), "the private libraries are probed")
     waits = []
-    for name in LIBRARIES[:2]:
+    for name in libraries()[:2]:
         waits.append(overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name)))
         equal(calls_of(bed, server), want, "answers after %s was overwritten in place" % name)
-    for name in LIBRARIES[:2]:
+    for name in libraries()[:2]:
         replace_by_rename(os.path.join(LIB_DIR, name), os.path.join(directory, name))
         equal(calls_of(bed, server), want, "answers after %s was replaced" % name)
     check_alive([server.proc, agent.proc])
@@ -424,7 +432,7 @@ def test_libraries_change_while_stopped(bed):
     agent = Agent(bed)
     check(breakpoints(server.proc), "the private libraries are probed")
     server.proc.stop()
-    for name in LIBRARIES[:2]:
+    for name in libraries()[:2]:
         overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name))
     overwrite_in_place(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
     second = private_server(bed, directory, "two")
