@@ -267,7 +267,7 @@ def test_plan_of_a_server(bed):
     code, out, err = command("plan", beds.need(parts.TANGOTEST, "apt-get install tango-test"))
     equal(code, 0, "exit code of plan: " + err)
     for text in ("TangoTest_ns::DevDoubleClass::execute(Tango::DeviceImpl*, CORBA::Any const&)  (method",
-                 "called by TangoTest_ns::double_scalarAttrib::read(Tango::DeviceImpl*, Tango::Attribute&)  (method",
+                 "TangoTest_ns::double_scalarAttrib::read(Tango::DeviceImpl*, Tango::Attribute&)  (method",
                  "attribute: std::string at rsi+32", "not covered: only returns: nothing to time",
                  "at rpc      0 points; 0 traps in a read, 0 traps in a command\n",
                  "0 traps in a command, and at least 2 for each method that runs\n"):
