@@ -24,6 +24,7 @@ static void free_frames(struct frame *frame)
         tt_span_free(&frame->span);
         tt_span_free(&frame->further);
         tt_span_free(&frame->caller);
+        tt_span_free(&frame->birth);
         free(frame);
         frame = next;
     }

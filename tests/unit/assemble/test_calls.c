@@ -98,6 +98,21 @@ static void caller_may_be_woken_first(void **state)
     assert_int_equal(span_of(&e, ASYNCH, 0)->incomplete, 0);
 }
 
+/* Whatever becomes of asking once more. */
+static void first_answer_counts(void **state)
+{
+    sends_off(DESCRIPTOR, NUMBER);
+    asks(NUMBER);
+    work_begins(DESCRIPTOR);
+    leave(&e, CALLER, REPLY, 0x9000);
+    uint64_t end = e.now;
+    asks(NUMBER);
+    catches(&e, CALLER, 0x9100);
+    work_ends();
+    assert_false(span_of(&e, ASYNCH, 0)->failed);
+    assert_int_equal(span_of(&e, ASYNCH, 0)->end, end);
+}
+
 static void refused(const char *repository_id)
 {
     struct draft *d = draft(&e, TT_EVENT_ENTER, POOL, REFUSED, 0x8000, 0x8000);
@@ -148,23 +163,29 @@ static void reply_tells_what_failed(void **state)
     assert_true(span_of(&e, REPLY, 0)->failed);
 }
 
-static void asking_too_early_tells_nothing(void **state)
+static void asks_in_vain(const char *reason)
 {
-    sends_off(DESCRIPTOR, NUMBER);
     asks(NUMBER);
     struct draft *d = draft(&e, TT_EVENT_CATCH, CALLER, CATCH, 0x9100, 0x9100);
     struct tt_exception exception = {.exception_class = CXX_CLASS, .errors = 1};
     draft_field(d, TT_FIELD_EXCEPTION, TT_STATUS_OK, 0, 0, &exception, sizeof(exception));
     draft_string(d, TT_FIELD_TYPE, 0, "N5Tango9DevFailedE");
-    draft_string(d, TT_FIELD_REASON, 0, "API_AsynReplyNotArrived");
+    draft_string(d, TT_FIELD_REASON, 0, reason);
     feed(&e, d);
+}
+
+static void asking_too_early_tells_nothing(void **state)
+{
+    sends_off(DESCRIPTOR, NUMBER);
+    asks_in_vain("API_AsynReplyNotArrived");
     assert_true(span_of(&e, REPLY, 0)->linked);
+    asks_in_vain("API_BadAsynReqType"); /* in another way than the call was made */
     work_begins(DESCRIPTOR);
     sends(&e, POOL, 0x8000, 4000, 2);
     work_ends();
     asks(NUMBER);
     leave(&e, CALLER, REPLY, 0x9000);
-    assert_true(span_of(&e, REPLY, 1)->linked);
+    assert_true(span_of(&e, REPLY, 2)->linked);
     assert_false(span_of(&e, ASYNCH, 0)->failed);
 }
 
@@ -214,11 +235,27 @@ static void worker_never_ends(void **state)
     sends_off(DESCRIPTOR, NUMBER);
     work_begins(DESCRIPTOR);
     sends_off(DESCRIPTOR + 0x100, NUMBER + 1);
+    tt_assembler_forget(e.assembler, 20); /* another process */
+    assert_int_equal(e.count, 0);
     tt_assembler_forget(e.assembler, 10);
     assert_int_equal(e.count, 2);
     assert_int_equal(span_of(&e, ASYNCH, 0)->incomplete, TT_INCOMPLETE_END);
     assert_int_equal(span_of(&e, ASYNCH, 1)->incomplete, TT_INCOMPLETE_END);
+    assert_int_equal(span_of(&e, ASYNCH, 1)->end, e.now); /* when the process was last seen */
     assert_int_equal(stats(&e)->open, 0);
+}
+
+/* A call may take long; one that nobody is seen to end is no longer waited for after five minutes. */
+static void worker_is_waited_for(void **state)
+{
+    sends_off(DESCRIPTOR, NUMBER);
+    work_begins(DESCRIPTOR);
+    tt_assembler_tick(e.assembler, e.now + 299000000000ull);
+    assert_int_equal(e.count, 0);
+    tt_assembler_tick(e.assembler, e.now + 301000000000ull);
+    assert_int_equal(e.count, 1);
+    assert_int_equal(span_of(&e, ASYNCH, 0)->incomplete, TT_INCOMPLETE_END);
+    assert_int_equal(stats(&e)->asynch_unknown, 1);
 }
 
 static void descriptor_is_used_again(void **state)
@@ -232,6 +269,47 @@ static void descriptor_is_used_again(void **state)
     tt_assembler_flush(e.assembler, e.now);
     assert_int_equal(span_of(&e, ASYNCH, 1)->requests, 1);
     assert_int_equal(stats(&e)->asynch_unknown, 1);
+}
+
+/* By a call that no function is known to send: its request is not the old one's. */
+static void descriptor_is_used_by_nobody(void **state)
+{
+    sends_off(DESCRIPTOR, NUMBER);
+    submits(DESCRIPTOR);
+    assert_int_equal(span_of(&e, ASYNCH, 0)->incomplete, TT_INCOMPLETE_END);
+    work_begins(DESCRIPTOR);
+    sends(&e, POOL, 0x8000, 4000, 2);
+    work_ends();
+    assert_int_equal(stats(&e)->requests_bare, 1);
+    assert_int_equal(e.count, 1);
+}
+
+static void count_open(void *context, const struct tt_open *open)
+{
+    ++*(unsigned *)context;
+    assert_true(is_row(open->span, ASYNCH));
+}
+
+static unsigned open_now(void)
+{
+    unsigned count = 0;
+    tt_assembler_each_open(e.assembler, count_open, &count);
+    return count;
+}
+
+/* Once, whoever has it; not while it only waits to be asked for. */
+static void can_be_seen_while_open(void **state)
+{
+    enter(&e, CALLER, ASYNCH, 0x9000);
+    submits(DESCRIPTOR);
+    assert_int_equal(open_now(), 1);
+    leave(&e, CALLER, ASYNCH, 0x9000);
+    assert_int_equal(open_now(), 1);
+    work_begins(DESCRIPTOR);
+    assert_int_equal(open_now(), 1);
+    work_ends();
+    assert_int_equal(open_now(), 0);
+    assert_int_equal(e.count, 0);
 }
 
 static void unknown_work_is_bare(void **state)
@@ -295,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_span_to_the_end_of_the_worker),
         TEST(caller_may_be_woken_first),
+        TEST(first_answer_counts),
         TEST(refused_for_good),
         TEST(reply_tells_what_failed),
         TEST(asking_too_early_tells_nothing),
@@ -302,7 +381,10 @@ int main(void)
         TEST(one_way_ends_with_its_function),
         TEST(reply_never_asked_for),
         TEST(worker_never_ends),
+        TEST(worker_is_waited_for),
         TEST(descriptor_is_used_again),
+        TEST(descriptor_is_used_by_nobody),
+        TEST(can_be_seen_while_open),
         TEST(unknown_work_is_bare),
         TEST(collocated),
         TEST(queries_before_it_are_calls_of_their_own),

@@ -51,6 +51,13 @@ static void test_polling_93(void **state)
     assert_int_equal(span_of(&e, POLL, 0)->planned, 0);
     assert_int_equal(span_of(&e, POLL, 0)->planned_unix, 1702000000250000000ull);
     assert_int_equal(span_of(&e, POLL, 0)->period, 3000 * MS);
+    d = draft(&e, TT_EVENT_ENTER, 21, POLL, 0x9000, 0x9000);
+    draft_u64(d, TT_FIELD_PLANNED, 700000000);
+    draft_u64(d, TT_FIELD_PLANNED_USEC, 1000000); /* no such time: it was read from somewhere else */
+    feed(&e, d);
+    leave(&e, 21, POLL, 0x9000);
+    assert_int_equal(span_of(&e, POLL, 1)->planned_unix, 0);
+    assert_int_equal(span_of(&e, POLL, 1)->planned, 0);
     events_free(&e);
 }
 
@@ -257,6 +264,9 @@ static void test_no_init_device(void **state)
     assert_false(span_of(&e, START_SERVER, 0)->failed);
     assert_int_equal(stats(&e)->open, 0);
     assert_int_equal(stats(&e)->orphan_exits + stats(&e)->mismatched_exits, 0);
+    enter(&e, 21, START_SERVER, 0x9000);
+    enter(&e, 21, PYTHON, 0x8800);
+    feed(&e, draft(&e, TT_EVENT_ENTER, 21, BIRTH, 0x6000, 0x6000)); /* freed while open, says the sanitizer */
     events_free(&e);
 }
 

@@ -160,6 +160,22 @@ static void failed_attributes_of_a_reply(void **state)
     assert_int_equal(span->incomplete, TT_INCOMPLETE_FAULT);
 }
 
+/* The first error of a stack cannot be read, the second can: it stays the second. */
+static void unreadable_error(void **state)
+{
+    enter(&e, 11, READ, 0x8000);
+    struct draft *d = draft(&e, TT_EVENT_CATCH, 11, CATCH, 0x8000, 0x8000);
+    struct tt_exception exception = {.exception_class = CXX_CLASS, .errors = 2};
+    draft_field(d, TT_FIELD_EXCEPTION, TT_STATUS_OK, 0, 0, &exception, sizeof(exception));
+    draft_field(d, TT_FIELD_REASON, TT_STATUS_FAULT, 0, 0, NULL, 0);
+    draft_string(d, TT_FIELD_REASON, 1, "API_Second");
+    feed(&e, d);
+    assert_int_equal(e.spans[0]->error_count, 2);
+    assert_null(e.spans[0]->errors[0].reason);
+    assert_string_equal(e.spans[0]->errors[1].reason, "API_Second");
+    assert_int_equal(e.spans[0]->incomplete, TT_INCOMPLETE_FAULT);
+}
+
 static void no_failed_attribute(void **state)
 {
     enter(&e, 11, READ, 0x8000);
@@ -208,6 +224,7 @@ int main(void)
         TEST(wrong_sizes),
         TEST(more_attributes_than_fit),
         TEST(failed_attributes_of_a_reply),
+        TEST(unreadable_error),
         TEST(no_failed_attribute),
         TEST(reply_of_a_tail_call),
         TEST(size_of_the_buffer_counts),

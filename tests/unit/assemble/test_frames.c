@@ -379,6 +379,25 @@ static void bare_upcalls_are_counted(void **state)
     assert_null(tt_assembler_bare(e.assembler, 1));
     assert_int_equal(span_of(&e, READ_5, 0)->kind, TT_SPAN_INTERNAL);
     assert_false(span_of(&e, READ_5, 0)->has_key);
+    assert_int_equal(span_of(&e, READ_5, 0)->trigger,
+                     TT_TRIGGER_UNKNOWN); /* a thread that serves polls not */
+    upcall(&e, 22, 0xa000, 4000, 6);
+    upcall(&e, 22, 0x9000, 4000, 8); /* below the one before, which is over all the same */
+    assert_int_equal(stats(&e)->upcalls_bare, 3);
+}
+
+/* Also if nothing more is seen of its thread. */
+static void bare_upcall_is_not_waited_for(void **state)
+{
+    upcall(&e, 21, 0xa000, 4000, 2);
+    tt_assembler_tick(e.assembler, e.now + 900000000);
+    assert_int_equal(stats(&e)->upcalls_bare, 0);
+    tt_assembler_tick(e.assembler, e.now + 1100000000);
+    assert_int_equal(stats(&e)->upcalls_bare, 1);
+    assert_int_equal(e.count, 1);
+    assert_int_equal(span_of(&e, UPCALL, 0)->incomplete, TT_INCOMPLETE_END);
+    tt_assembler_tick(e.assembler, e.now + 5000000000);
+    assert_int_equal(e.count, 1);
 }
 
 static void old_key_is_never_taken(void **state)
@@ -443,6 +462,19 @@ static void unreadable_key(void **state)
     enter(&e, 21, READ_5, 0x9000);
     leave(&e, 21, READ_5, 0x9000);
     assert_int_equal(e.spans[0]->kind, TT_SPAN_SERVER);
+    assert_false(e.spans[0]->has_key);
+    assert_int_equal(e.spans[0]->incomplete, TT_INCOMPLETE_FAULT);
+}
+
+static void unreadable_key_of_a_request_sent(void **state)
+{
+    enter(&e, 11, READ, 0x8000);
+    struct draft *d = draft(&e, TT_EVENT_REQUEST, 11, SEND, 0x7000, 0x7000);
+    draft_field(d, TT_FIELD_KEY, TT_STATUS_FAULT, 0, 0, NULL, 0);
+    feed(&e, d);
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(e.spans[0]->requests, 1);
+    assert_int_equal(e.requests, 0);
     assert_false(e.spans[0]->has_key);
     assert_int_equal(e.spans[0]->incomplete, TT_INCOMPLETE_FAULT);
 }
@@ -580,11 +612,13 @@ int main(void)
         TEST(methods_inside_a_method),
         TEST(tail_call_pair),
         TEST(bare_upcalls_are_counted),
+        TEST(bare_upcall_is_not_waited_for),
         TEST(old_key_is_never_taken),
         TEST(polling_thread),
         TEST(collocated_call),
         TEST(collocated_call_under_a_bare_upcall),
         TEST(unreadable_key),
+        TEST(unreadable_key_of_a_request_sent),
         TEST(missed_exit_is_no_success),
         TEST(another_call_from_the_same_place_shares_nothing),
         TEST(suspended_then_buried_by_time),

@@ -315,8 +315,11 @@ static void polling_waits(void **state)
     leave(&e, 22, READ_5, 0x7000);
     leave(&e, 22, POLL, 0x8000);
     leave(&e, 21, READ_5, 0x8000);
-    tt_correlator_flush(e.correlator);
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 2); /* whose request it is, is known only now: and with it the link's trace */
+    leave(&e, 11, READ, 0x8000);
     const struct tt_span *round = span_of(&e, POLL, 0);
+    assert_memory_equal(round->link_trace, span_of(&e, READ, 0)->trace_id, 16);
     assert_true(round->waited && round->linked && !round->ledger.known);
     assert_int_equal(round->holder, 21);
     assert_false(span_of(&e, READ_5, 0)->waited || span_of(&e, READ_5, 1)->waited);

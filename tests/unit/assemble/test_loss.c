@@ -26,7 +26,7 @@ static void lost_catch_is_no_success(void **state)
     leave(&e, 11, READ, 0x8000);
     assert_int_equal(e.count, 2);
     assert_int_equal(e.spans[0]->incomplete, TT_INCOMPLETE_END | TT_INCOMPLETE_LOST);
-    assert_int_equal(e.spans[1]->incomplete & TT_INCOMPLETE_END, 0);
+    assert_int_equal(e.spans[1]->incomplete, 0); /* nothing was ever further up: it is enclosed by nothing */
     assert_int_equal(stats(&e)->gaps, 1);
     assert_int_equal(stats(&e)->lost, 1);
 }
@@ -100,6 +100,18 @@ static void first_event_with_a_late_number(void **state)
     assert_int_equal(stats(&e)->gaps, 1);
 }
 
+/* Not four thousand million of them: the numbers are those of another life. */
+static void number_goes_back(void **state)
+{
+    enter(&e, 11, READ, 0x8000);
+    e.sequence[11] = 0;
+    enter(&e, 11, READ, 0x8000);
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(stats(&e)->lost, 0);
+    assert_int_equal(stats(&e)->gaps, 1);
+    assert_int_equal(span_of(&e, READ, 0)->incomplete, TT_INCOMPLETE_END | TT_INCOMPLETE_LOST);
+}
+
 static void malformed_events_are_losses(void **state)
 {
     enter(&e, 11, READ, 0x8000);
@@ -168,8 +180,14 @@ static void depth_is_bounded(void **state)
     assert_int_equal(stats(&e)->dropped_frames, 36);
     sends(&e, 11, 0x10000, 4000, 2); /* of a dropped frame: not of the 64th */
     assert_int_equal(stats(&e)->requests_bare, 1);
-    for (unsigned i = 100; i-- > 0;)
+    writes(&e, 11, 0x10000, "nor is a log message");
+    assert_false(e.logs[0]->in_span);
+    for (unsigned i = 100; i-- > 0;) {
         leave(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
+        if (i == 80)
+            sends(&e, 11, 0x10000, 4000, 6); /* .. as long as the first of them is not over */
+    }
+    assert_int_equal(stats(&e)->requests_bare, 2);
     assert_int_equal(e.count, 64);
     for (size_t i = 0; i < e.count; i++)
         assert_int_equal(e.spans[i]->incomplete, 0);
@@ -178,6 +196,26 @@ static void depth_is_bounded(void **state)
     sends(&e, 11, 0x7000, 4000, 4);
     leave(&e, 11, READ, 0x8000);
     assert_int_equal(span_of(&e, READ, 0)->requests, 1);
+}
+
+/* Nor has the innermost frame sent an event that is sent in one which found no room. */
+static void event_of_a_dropped_frame(void **state)
+{
+    for (unsigned i = 0; i < 63; i++)
+        enter(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
+    enter(&e, 11, PUSH, 0x20000);
+    enter(&e, 11, PUSH, 0x18000);
+    assert_int_equal(stats(&e)->dropped_frames, 1);
+    struct draft *d = draft(&e, TT_EVENT_EXIT, 11, TOPIC, 0x17000, 0x16f00);
+    draft_string(d, TT_FIELD_TOPIC, 0, "tango://h:1/a/b/c/x.change");
+    feed(&e, d);
+    d = draft(&e, TT_EVENT_ENTER, 11, COUNTER, 0x17000, 0x17000);
+    draft_u64(d, TT_FIELD_COUNTER, 1);
+    feed(&e, d);
+    assert_int_equal(e.pushed, 0);
+    leave(&e, 11, PUSH, 0x18000);
+    leave(&e, 11, PUSH, 0x20000);
+    assert_null(span_of(&e, PUSH, 0)->topic);
 }
 
 static void threads_are_bounded(void **state)
@@ -222,11 +260,13 @@ int main(void)
         TEST(lost_upcall_gives_no_old_key),
         TEST(lost_exit_and_upcall_is_no_inner_method),
         TEST(first_event_with_a_late_number),
+        TEST(number_goes_back),
         TEST(malformed_events_are_losses),
         TEST(thread_ends_in_a_call),
         TEST(thread_id_is_used_again),
         TEST(process_is_forgotten),
         TEST(depth_is_bounded),
+        TEST(event_of_a_dropped_frame),
         TEST(threads_are_bounded),
         TEST(open_spans_can_be_seen),
     };

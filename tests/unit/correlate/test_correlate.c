@@ -395,6 +395,20 @@ static void late(void **state)
     assert_true(is_root(span_of(&e, READ_5, 0)));
 }
 
+/* Its client has waited for all that time: it is the end of the call that counts. */
+static void late_in_a_long_call(void **state)
+{
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    e.now += 3000000000ull;
+    tt_correlator_tick(e.correlator, e.now);
+    catches(&e, 11, 0x8000); /* timed out */
+    serves(21, tcp_key(4000, 2, false));
+    assert_int_equal(joins()->joined, 1);
+    assert_int_equal(joins()->late, 0);
+    assert_parent(span_of(&e, READ_5, 0), span_of(&e, READ, 0));
+}
+
 static void ports_come_back(void **state)
 {
     for (int i = 0; i < 5; i++) {
@@ -426,7 +440,7 @@ static void depth_cap(void **state)
     again(&(struct tt_correlator_config){.max_depth = 3});
     chain(0);
     assert_int_equal(joins()->split, 1);
-    size_t roots = 0;
+    size_t roots = 0, linked = 0;
     for (size_t i = 0; i < e.count; i++) {
         struct tt_span *span = e.spans[i];
         roots += is_root(span);
@@ -439,9 +453,11 @@ static void depth_cap(void **state)
             if (!memcmp(e.spans[k]->span_id, span->split_span, 8)) {
                 assert_int_equal(e.spans[k]->tgid, 20);
                 assert_memory_equal(e.spans[k]->trace_id, span->split_trace, 16);
+                linked++;
             }
     }
     assert_int_equal(roots, 2);
+    assert_int_equal(linked, 1);
 }
 
 static void depth_cap_by_nesting(void **state)
@@ -479,6 +495,19 @@ static void span_cap(void **state)
             assert_parent(span, root);
         }
     }
+}
+
+/* Also of what no client has set off. */
+static void split_of_polling(void **state)
+{
+    again(&(struct tt_correlator_config){.max_spans = 2});
+    enter(&e, 21, POLL, 0x9000);
+    for (uint32_t i = 0; i < 2; i++)
+        asks(21, tcp_key(4000, 2 + i, true));
+    leave(&e, 21, POLL, 0x9000);
+    assert_true(span_of(&e, READ, 1)->split);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(span_of(&e, READ, i)->root_trigger, TT_TRIGGER_POLLING);
 }
 
 static void age_cap(void **state)
@@ -572,11 +601,13 @@ int main(void)
         TEST(ipv6_loopback),
         TEST(other_ids_and_ports),
         TEST(late),
+        TEST(late_in_a_long_call),
         TEST(ports_come_back),
         TEST(own_descendant_is_no_parent),
         TEST(depth_cap),
         TEST(depth_cap_by_nesting),
         TEST(span_cap),
+        TEST(split_of_polling),
         TEST(age_cap),
         TEST(keys_are_bounded),
         TEST(pending_spans_are_bounded),

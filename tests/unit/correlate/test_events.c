@@ -76,6 +76,11 @@ static void test_unknown(void **state)
     assert_int_equal(span_of(&e, PUSH, 0)->root_trigger, TT_TRIGGER_EVENT);
     assert_int_equal(span_of(&e, PUSH, 0)->trigger, TT_TRIGGER_UNKNOWN);
     assert_int_equal(counts(&e)->events_unmatched, 2);
+    pushes(&e, 21, 0x8000, TOPIC_A, 2);
+    e.now -= 1000000; /* received before it was sent: another one of that number */
+    gets(&e, 31, TOPIC_A, 2);
+    assert_true(is_root(span_of(&e, RECEIVE, 2)));
+    assert_int_equal(counts(&e)->events_unmatched, 3);
     events_free(&e);
 }
 

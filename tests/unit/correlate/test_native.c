@@ -263,6 +263,28 @@ static void inside_one_process(void **state)
     assert_in(span_of(&e, READ_5, 0), 7, 3);
 }
 
+/* What it waits for is native's: there is no span of ours that a link could lead to. */
+static void waits_for_natives(void **state)
+{
+    server_is_native = true;
+    enter(&e, 11, READ, 0x8000);
+    sends_context(&e, 11, 0x7000, tcp_key(4000, 2, true), w3c(7, 3));
+    upcall(&e, 21, 0xa000, 4000, 2);
+    enter_context(&e, 21, READ_5, 0x9000, w3c(7, 3));
+    enter(&e, 22, POLL, 0x9000);
+    struct draft *d = draft(&e, TT_EVENT_ENTER, 22, WAIT, 0x8000, 0x8000);
+    draft_u64(d, TT_FIELD_HOLDER, 21);
+    feed(&e, d);
+    leave(&e, 22, WAIT, 0x8000);
+    leave(&e, 22, POLL, 0x9000);
+    assert_int_equal(span_of(&e, POLL, 0)->holder, 21);
+    assert_false(span_of(&e, POLL, 0)->linked);
+    leave(&e, 21, READ_5, 0x9000);
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(e.count, 1);
+    wait_over();
+}
+
 /* Native's traces are not kept for ever, nor capped: beyond the caps of ours they go on. */
 static void long_lasting(void **state)
 {
@@ -294,10 +316,10 @@ static void long_lasting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(neither),          TEST(client_only),      TEST(both),          TEST(ignored),
-        TEST(unseen_at_client), TEST(unseen_at_server), TEST(unusable),      TEST(client_elsewhere),
-        TEST(inside_ours),      TEST(inside_natives),   TEST(with_children), TEST(inside_one_process),
-        TEST(long_lasting),
+        TEST(neither),           TEST(client_only),      TEST(both),          TEST(ignored),
+        TEST(unseen_at_client),  TEST(unseen_at_server), TEST(unusable),      TEST(client_elsewhere),
+        TEST(inside_ours),       TEST(inside_natives),   TEST(with_children), TEST(inside_one_process),
+        TEST(waits_for_natives), TEST(long_lasting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
