@@ -400,6 +400,27 @@ static void bare_upcall_is_not_waited_for(void **state)
     assert_int_equal(e.count, 1);
 }
 
+/* What is beyond the table is counted together. */
+static void bare_operations_are_bounded(void **state)
+{
+    struct tt_key key = tcp_key(4000, 2, false);
+    char operation[16];
+    for (unsigned i = 0; i < 300; i++) {
+        struct draft *d = draft(&e, TT_EVENT_UPCALL, 21, UPCALL, 0xa000, 0xa000);
+        draft_field(d, TT_FIELD_KEY, TT_STATUS_OK, 0, 0, &key, sizeof(key));
+        snprintf(operation, sizeof(operation), "operation_%u", i);
+        draft_string(d, TT_FIELD_OPERATION, 0, operation);
+        feed(&e, d);
+    }
+    tt_assembler_flush(e.assembler, e.now);
+    assert_int_equal(stats(&e)->upcalls_bare, 300);
+    assert_string_equal(tt_assembler_bare(e.assembler, 255)->operation, "operation_255");
+    assert_int_equal(tt_assembler_bare(e.assembler, 255)->count, 1);
+    assert_string_equal(tt_assembler_bare(e.assembler, 256)->operation, "(others)");
+    assert_int_equal(tt_assembler_bare(e.assembler, 256)->count, 44);
+    assert_null(tt_assembler_bare(e.assembler, 257));
+}
+
 static void old_key_is_never_taken(void **state)
 {
     upcall(&e, 21, 0xa000, 4000, 2);
@@ -613,6 +634,7 @@ int main(void)
         TEST(tail_call_pair),
         TEST(bare_upcalls_are_counted),
         TEST(bare_upcall_is_not_waited_for),
+        TEST(bare_operations_are_bounded),
         TEST(old_key_is_never_taken),
         TEST(polling_thread),
         TEST(collocated_call),

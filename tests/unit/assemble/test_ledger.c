@@ -39,6 +39,16 @@ static void user_time_without_waits(void **state)
     assert_int_equal(sum(&ledger), 1200);
 }
 
+/* Of two clocks that are not read at once one may have gone further. */
+static void off_the_cpu_for_all_the_time(void **state)
+{
+    struct tt_ledger ledger = {.known = true};
+    tt_ledger_add_user(&ledger, &(struct tt_clocks){.time = 1000},
+                       &(struct tt_clocks){.time = 1100, .off_cpu = 105});
+    assert_int_equal(ledger.ns[TT_PART_USER_OFF_CPU], 100);
+    assert_int_equal(ledger.ns[TT_PART_USER_CPU], 0);
+}
+
 static void client_without_server(void **state)
 {
     const struct tt_moments moments = {.start = 100, .sent = 130, .end = 500};
@@ -217,6 +227,72 @@ static void thrown(void **state)
                  (const uint64_t[TT_PARTS]){[TT_PART_USER_CPU] = 10 * US, [TT_PART_REST] = 1 * US});
 }
 
+/* A wait inside a method is the monitor's time, not the user's. */
+static void waits_in_a_method(void **state)
+{
+    upcall(&e, 21, 0x9000, 4000, 2);
+    enter(&e, 21, READ_5, 0x8000);
+    enter(&e, 21, METHOD, 0x7000);
+    pass(21, 4, 0);
+    waits(21, 0x6000, 22);
+    pass(21, 1, 28);
+    leave(&e, 21, WAIT, 0x6000);
+    pass(21, 0, 9);
+    leave(&e, 21, METHOD, 0x7000);
+    leave(&e, 21, READ_5, 0x8000);
+    tt_correlator_flush(e.correlator);
+    assert_parts(span_of(&e, READ_5, 0), (const uint64_t[TT_PARTS]){[TT_PART_MONITOR] = 30 * US,
+                                                                    [TT_PART_USER_CPU] = 6 * US,
+                                                                    [TT_PART_USER_OFF_CPU] = 9 * US,
+                                                                    [TT_PART_REST] = 2 * US});
+}
+
+/* One that is not for somebody is none of the next exit's, and does not go back to a wait before it. */
+static void waits_for_nobody_after_a_wait(void **state)
+{
+    upcall(&e, 21, 0x9000, 4000, 2);
+    enter(&e, 21, READ_5, 0x8000);
+    waits(21, 0x7800, 22);
+    pass(21, 0, 9);
+    leave(&e, 21, WAIT, 0x7800);
+    waits(21, 0x7800, 0);
+    pass(21, 0, 19);
+    leave(&e, 21, WAIT, 0x7800);
+    leave(&e, 21, READ_5, 0x8000);
+    tt_correlator_flush(e.correlator);
+    assert_parts(span_of(&e, READ_5, 0),
+                 (const uint64_t[TT_PARTS]){[TT_PART_MONITOR] = 10 * US, [TT_PART_REST] = 23 * US});
+}
+
+/* Thread ids of another pid namespace may be taken for those of this process. */
+static void holder_of_another_process(void **state)
+{
+    upcall(&e, 31, 0x9000, 4000, 2);
+    enter(&e, 31, READ_5, 0x8000);
+    upcall(&e, 22, 0x9000, 4001, 2);
+    enter(&e, 22, COMMAND_2, 0x8000);
+    waits(22, 0x7000, 31);
+    leave(&e, 22, WAIT, 0x7000);
+    leave(&e, 22, COMMAND_2, 0x8000);
+    tt_correlator_flush(e.correlator);
+    assert_true(span_of(&e, COMMAND_2, 0)->waited);
+    assert_false(span_of(&e, COMMAND_2, 0)->linked);
+}
+
+/* What goes on while a frame is thought to be over is not known to be its own. */
+static void no_ledger_of_the_revived(void **state)
+{
+    upcall(&e, 21, 0xa000, 4000, 2);
+    enter(&e, 21, READ_5, 0x8000);
+    enter(&e, 21, CONSTRUCT, 0x9000);
+    leave(&e, 21, CONSTRUCT, 0x9000);
+    leave(&e, 21, READ_5, 0x8000);
+    tt_correlator_flush(e.correlator);
+    assert_int_equal(stats(&e)->revived, 1);
+    assert_int_equal(span_of(&e, READ_5, 0)->incomplete, 0);
+    assert_false(span_of(&e, READ_5, 0)->ledger.known);
+}
+
 /* The level was not `full` all the time: no ledger, rather than a wrong one. The client's needs no clock of
  * the CPU. */
 static void level_changes(void **state)
@@ -299,6 +375,7 @@ static void linked_to_holder(void **state)
     assert_true(held->linked);
     assert_memory_equal(held->link_span, holder->span_id, 8);
     assert_memory_equal(held->link_trace, holder->trace_id, 16);
+    assert_int_equal(stats(&e)->waits, 1); /* whether the second was in the request is not known */
     assert_int_equal(sum(&held->ledger), held->end - held->start);
 }
 
@@ -329,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_time_without_waits),
+        cmocka_unit_test(off_the_cpu_for_all_the_time),
         cmocka_unit_test(client_without_server),
         cmocka_unit_test(client_that_gave_up),
         cmocka_unit_test(sums_hold),
@@ -336,6 +414,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(server_first, setup, teardown),
         cmocka_unit_test_setup_teardown(nested, setup, teardown),
         cmocka_unit_test_setup_teardown(thrown, setup, teardown),
+        cmocka_unit_test_setup_teardown(waits_in_a_method, setup, teardown),
+        cmocka_unit_test_setup_teardown(waits_for_nobody_after_a_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(holder_of_another_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_ledger_of_the_revived, setup, teardown),
         cmocka_unit_test_setup_teardown(level_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(waits_for_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(linked_to_holder, setup, teardown),

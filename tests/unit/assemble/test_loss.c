@@ -172,6 +172,20 @@ static void process_is_forgotten(void **state)
     assert_int_equal(stats(&e)->open, 0);
 }
 
+/* What was too deep is over with the rest: calls that come later are seen. */
+static void too_deep_when_forgotten(void **state)
+{
+    for (unsigned i = 0; i < 66; i++)
+        enter(&e, 11, i % 2 ? CONNECT : CONSTRUCT, 0x90000 - i * 0x100);
+    assert_int_equal(stats(&e)->dropped_frames, 2);
+    tt_assembler_forget(e.assembler, 10);
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(span_of(&e, READ, 0)->requests, 1);
+    assert_int_equal(stats(&e)->dropped_frames, 2);
+}
+
 static void depth_is_bounded(void **state)
 {
     for (unsigned i = 0; i < 100; i++)
@@ -253,21 +267,14 @@ static void open_spans_can_be_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(lost_catch_is_no_success),
-        TEST(lost_catch_and_entry),
-        TEST(lost_exit_is_no_parent),
-        TEST(request_after_a_gap_is_nobodys),
-        TEST(lost_upcall_gives_no_old_key),
-        TEST(lost_exit_and_upcall_is_no_inner_method),
-        TEST(first_event_with_a_late_number),
-        TEST(number_goes_back),
-        TEST(malformed_events_are_losses),
-        TEST(thread_ends_in_a_call),
-        TEST(thread_id_is_used_again),
-        TEST(process_is_forgotten),
-        TEST(depth_is_bounded),
-        TEST(event_of_a_dropped_frame),
-        TEST(threads_are_bounded),
+        TEST(lost_catch_is_no_success),       TEST(lost_catch_and_entry),
+        TEST(lost_exit_is_no_parent),         TEST(request_after_a_gap_is_nobodys),
+        TEST(lost_upcall_gives_no_old_key),   TEST(lost_exit_and_upcall_is_no_inner_method),
+        TEST(first_event_with_a_late_number), TEST(number_goes_back),
+        TEST(malformed_events_are_losses),    TEST(thread_ends_in_a_call),
+        TEST(thread_id_is_used_again),        TEST(process_is_forgotten),
+        TEST(too_deep_when_forgotten),        TEST(depth_is_bounded),
+        TEST(event_of_a_dropped_frame),       TEST(threads_are_bounded),
         TEST(open_spans_can_be_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

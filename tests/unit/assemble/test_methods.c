@@ -237,6 +237,17 @@ static void the_caller_has_the_outcome(void **state)
     assert_string_equal(e.spans[1]->errors[0].reason, "API_First");
 }
 
+/* .. also where that is not known. */
+static void the_caller_has_the_doubts(void **state)
+{
+    calls_from_python(COMMAND, 0x8000);
+    lose(&e, 11);
+    thread_ends(&e, 11);
+    assert_int_equal(e.count, 2);
+    for (size_t i = 0; i < e.count; i++)
+        assert_int_equal(e.spans[i]->incomplete, TT_INCOMPLETE_END | TT_INCOMPLETE_LOST);
+}
+
 static void a_call_with_a_parent_needs_none(void **state)
 {
     upcall(&e, 11, 0x9000, 4000, 2);
@@ -289,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_switch_between_breaks_the_chain, setup_switching, teardown),
         cmocka_unit_test_setup_teardown(a_root_gets_a_span_of_its_caller, setup, teardown),
         cmocka_unit_test_setup_teardown(the_caller_has_the_outcome, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_caller_has_the_doubts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_with_a_parent_needs_none, setup, teardown),
         cmocka_unit_test_setup_teardown(calls_inside_have_the_caller_of_the_outer_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_doubtful_root_gets_none, setup_switching, teardown),

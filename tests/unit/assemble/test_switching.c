@@ -184,6 +184,48 @@ static void next_upcall_proves_the_end(void **state)
     assert_int_equal(stats(&e)->open, 0);
 }
 
+/* .. of whatever may have ended them; but not by which of two exceptions, nor where events are missing. */
+static void next_upcall_leaves_doubts(void **state)
+{
+    static const struct {
+        uint64_t second_catch; /* 0: none */
+        bool loss;
+        unsigned incomplete;
+    } cases[] = {{0, false, 0},
+                 {0x78500, false, 0}, /* below the method: none that ended it */
+                 {0x79600, false, TT_INCOMPLETE_END},
+                 {0, true, TT_INCOMPLETE_END | TT_INCOMPLETE_LOST}};
+    for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
+        upcall(&e, 11, 0x7a000, 4000, 2);
+        enter(&e, 11, COMMAND_4, 0x79000);
+        catches(&e, 11, 0x79500);
+        if (cases[i].second_catch)
+            catches(&e, 11, cases[i].second_catch);
+        if (cases[i].loss)
+            lose(&e, 11);
+        upcall(&e, 11, 0x7a000, 4000, 4);
+        assert_int_equal(e.count, i + 1 + spans_of(&e, UPCALL));
+        assert_true(span_of(&e, COMMAND_4, i)->failed);
+        assert_int_equal(span_of(&e, COMMAND_4, i)->incomplete, cases[i].incomplete);
+    }
+}
+
+/* The exit of a method that was given up would fit the next one at its place: not if its request is over. */
+static void next_upcall_lays_ghosts(void **state)
+{
+    upcall(&e, 11, 0x7a000, 4000, 2);
+    enter(&e, 11, READ_5, 0x79000);
+    enter(&e, 11, CONSTRUCT, 0x7b000);
+    leave(&e, 11, CONSTRUCT, 0x7b000);
+    e.now += 61000000000ull;
+    tt_assembler_tick(e.assembler, e.now);
+    assert_int_equal(span_of(&e, READ_5, 0)->incomplete, TT_INCOMPLETE_END);
+    upcall(&e, 11, 0x7a000, 4000, 4);
+    enter(&e, 11, READ_5, 0x79000);
+    leave(&e, 11, READ_5, 0x79000);
+    assert_int_equal(span_of(&e, READ_5, 1)->incomplete, 0);
+}
+
 static void exit_after_burial(void **state)
 {
     enter(&e, 11, READ, 0x78778);    /* A, parked */
@@ -358,6 +400,8 @@ int main(void)
         TEST(catch_spares_a_parked_call),
         TEST(catch_that_ended_a_call_after_all),
         TEST(next_upcall_proves_the_end),
+        TEST(next_upcall_leaves_doubts),
+        TEST(next_upcall_lays_ghosts),
         TEST(exit_after_burial),
         TEST(stale_marker_is_not_taken),
         TEST(methods_that_hand_over),

@@ -307,6 +307,17 @@ static void unknown_inodes(void **state)
     assert_parent(span_of(&e, READ_5, 1), span_of(&e, READ, 1));
 }
 
+/* What is known of one end is enough to tell two lives of an address apart. */
+static void one_inode_differs(void **state)
+{
+    asks(11, unix_key(0xc1, 101, 0x51, 201, 2, true));
+    serves(21, unix_key(0xc1, 0, 0x51, 202, 2, false));
+    serves(21, unix_key(0xc1, 102, 0x51, 0, 2, false));
+    assert_int_equal(joins()->joined, 0);
+    serves(21, unix_key(0xc1, 0, 0x51, 201, 2, false));
+    assert_int_equal(joins()->joined, 1);
+}
+
 static void ambiguous_clients(void **state)
 {
     asks(11, unix_key(0xc1, 101, 0x51, 0, 2, true));
@@ -409,6 +420,19 @@ static void late_in_a_long_call(void **state)
     assert_parent(span_of(&e, READ_5, 0), span_of(&e, READ, 0));
 }
 
+/* A server that is busy takes up the request when it can; the client still waits. */
+static void late_for_a_patient_client(void **state)
+{
+    enter(&e, 11, READ, 0x8000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    e.now += 30000000000ull;
+    tt_correlator_tick(e.correlator, e.now);
+    serves(21, tcp_key(4000, 2, false));
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(joins()->joined, 1);
+    assert_int_equal(joins()->late, 0);
+}
+
 static void ports_come_back(void **state)
 {
     for (int i = 0; i < 5; i++) {
@@ -495,6 +519,26 @@ static void span_cap(void **state)
             assert_parent(span, root);
         }
     }
+}
+
+/* What comes with a request that is joined counts, too. */
+static void span_cap_of_joined(void **state)
+{
+    again(&(struct tt_correlator_config){.max_spans = 7});
+    enter(&e, 11, CONSTRUCT, 0x9000);
+    enter(&e, 11, READ, 0x8000);
+    upcall(&e, 21, 0xa000, 4000, 2);
+    enter(&e, 21, READ_5, 0x9000);
+    for (uint32_t i = 0; i < 4; i++)
+        asks(21, tcp_key(5000, 2 + i, true));
+    leave(&e, 21, READ_5, 0x9000);
+    sends(&e, 11, 0x7000, 4000, 2);
+    leave(&e, 11, READ, 0x8000);
+    assert_int_equal(joins()->joined, 1);
+    assert_int_equal(joins()->split, 0);
+    asks(11, tcp_key(4000, 4, true));
+    leave(&e, 11, CONSTRUCT, 0x9000);
+    assert_int_equal(joins()->split, 1);
 }
 
 /* Also of what no client has set off. */
@@ -594,6 +638,7 @@ int main(void)
         TEST(unix_sockets_are_crosswise),
         TEST(unix_sockets_have_several_lives),
         TEST(unknown_inodes),
+        TEST(one_inode_differs),
         TEST(ambiguous_clients),
         TEST(ambiguous_servers),
         TEST(loopback_of_another_namespace),
@@ -602,11 +647,13 @@ int main(void)
         TEST(other_ids_and_ports),
         TEST(late),
         TEST(late_in_a_long_call),
+        TEST(late_for_a_patient_client),
         TEST(ports_come_back),
         TEST(own_descendant_is_no_parent),
         TEST(depth_cap),
         TEST(depth_cap_by_nesting),
         TEST(span_cap),
+        TEST(span_cap_of_joined),
         TEST(split_of_polling),
         TEST(age_cap),
         TEST(keys_are_bounded),

@@ -164,6 +164,10 @@ static void test_not_lost(void **state)
     assert_int_equal(counts(&e)->events_lost, 0);
     gets(&e, 31, TOPIC_A, 32);
     assert_int_equal(counts(&e)->events_lost, 1);
+    e.start[31]++;
+    e.sequence[31] = 0;
+    gets(&e, 31, TOPIC_A, 32); /* nor is it the same event once more */
+    assert_false(span_of(&e, RECEIVE, 6)->event_again);
     events_free(&e);
 }
 
@@ -211,6 +215,10 @@ static void test_start(void **state)
     assert_true(is_root(span_of(&e, START_SERVER, 1)));
     assert_true(is_root(span_of(&e, START_SERVER, 2)));
     assert_true(is_root(span_of(&e, START, 1)));
+    start(&e, 21, START);
+    tt_correlator_forget(e.correlator, 20); /* another program, or one that was not looked at for a while */
+    start(&e, 21, START_SERVER);
+    assert_true(is_root(span_of(&e, START_SERVER, 3)));
     events_free(&e);
 }
 

@@ -263,6 +263,38 @@ static void inside_one_process(void **state)
     assert_in(span_of(&e, READ_5, 0), 7, 3);
 }
 
+/* Which process began the trace is a guess of the server's side, by what the client says, until the client's
+ * side is seen. */
+static void root_is_guessed(void **state)
+{
+    upcall(&e, 11, 0xa000, 5000, 2);
+    enter(&e, 11, COMMAND_2, 0x9000); /* 10 itself serves 30 */
+    enter(&e, 31, COMMAND, 0x8000);
+    sends(&e, 31, 0x7000, 5000, 2);
+    enter(&e, 11, READ, 0x8000);
+    upcall(&e, 21, 0xa000, 4000, 2);
+    enter_context(&e, 21, READ_5, 0x9000, w3c(7, 3)); /* "of process 10" */
+    sends_context(&e, 11, 0x7000, tcp_key(4000, 2, true), w3c(7, 3));
+    leave(&e, 21, READ_5, 0x9000);
+    assert_int_equal(span_of(&e, READ_5, 0)->root_tgid, 30);
+}
+
+/* Native has no span for what an admin device does. */
+static void admin_device(void **state)
+{
+    server_is_native = true;
+    upcall(&e, 21, 0xa000, 4000, 2);
+    struct draft *d = draft(&e, TT_EVENT_ENTER, 21, COMMAND_4, 0x9000, 0x9000);
+    draft_string(d, TT_FIELD_DEVICE, 0, "dserver/tangotest/test");
+    draft_string(d, TT_FIELD_CLASS, 0, "DServer");
+    draft_string(d, TT_FIELD_TRACE_PARENT, 0, w3c(7, 3));
+    feed(&e, d);
+    leave(&e, 21, COMMAND_4, 0x9000);
+    assert_int_equal(e.count, 1);
+    assert_in(span_of(&e, COMMAND_4, 0), 7, 3);
+    assert_int_equal(joins()->native_hidden, 0);
+}
+
 /* What it waits for is native's: there is no span of ours that a link could lead to. */
 static void waits_for_natives(void **state)
 {
@@ -309,6 +341,11 @@ static void long_lasting(void **state)
     wait_over();
     e.now += 400000000000ull;
     tt_correlator_tick(e.correlator, e.now);
+    upcall(&e, 21, 0xa000, 4000, 2); /* of a trace that is forgotten: its clock is looked at again */
+    enter_context(&e, 21, READ_5, 0x9000, w3c(5000, 3));
+    leave(&e, 21, READ_5, 0x9000);
+    const struct tt_span *last = e.spans[e.count - 1];
+    assert_int_equal(last->unix_offset, test_offset(NULL, last->start));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -316,10 +353,12 @@ static void long_lasting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(neither),           TEST(client_only),      TEST(both),          TEST(ignored),
-        TEST(unseen_at_client),  TEST(unseen_at_server), TEST(unusable),      TEST(client_elsewhere),
-        TEST(inside_ours),       TEST(inside_natives),   TEST(with_children), TEST(inside_one_process),
-        TEST(waits_for_natives), TEST(long_lasting),
+        TEST(neither),         TEST(client_only),      TEST(both),
+        TEST(ignored),         TEST(unseen_at_client), TEST(unseen_at_server),
+        TEST(unusable),        TEST(client_elsewhere), TEST(inside_ours),
+        TEST(inside_natives),  TEST(with_children),    TEST(inside_one_process),
+        TEST(root_is_guessed), TEST(admin_device),     TEST(waits_for_natives),
+        TEST(long_lasting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
