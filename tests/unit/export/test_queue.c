@@ -84,7 +84,14 @@ static void test_delay(void **state)
     assert_true(ms_since(start) < 1000);
     for (unsigned i = 0; i < 4; i++)
         tt_queue_put(TT_SIGNAL_SPANS, &taken[i]);
+    for (unsigned i = 0; i < 6; i++)
+        tt_queue_push(queue, span);
+    usleep(60000);
+    assert_int_equal(tt_queue_take(queue, taken, 60, 1000), 4);
+    tt_queue_done(queue, taken, 4);
+    assert_int_equal(tt_queue_take(queue, taken, 60, 1), 0); /* what a batch leaves waits for the next */
     tt_queue_free(&queue);
+    assert_int_equal(span->refs, 1);
     tt_otel_span_put(&span);
 }
 
@@ -112,6 +119,8 @@ static void test_ranks(void **state)
     assert_int_equal(taken[1], 75);
     assert_int_equal(taken[2], 50);
     assert_int_equal(taken[3], 25);
+    debug->severity = 0; /* not told: who knows what it says */
+    assert_int_equal(tt_queue_rank(TT_SIGNAL_LOGS, debug), TT_RANK_OTHER);
     tt_queue_free(&spans);
     tt_queue_free(&logs);
     tt_otel_span_put(&span);
@@ -194,11 +203,40 @@ static void test_threads(void **state)
     tt_otel_span_put(&race.span);
 }
 
+static void *push_patiently(void *arg)
+{
+    struct race *race = arg;
+
+    for (unsigned i = 0; i < 2000; i++)
+        race->accepted += tt_queue_push_wait(race->queue, race->span, i % 2);
+    return NULL;
+}
+
+/* A writer that waits for room, or for the batch to be taken, goes on when there is. */
+static void test_patience(void **state)
+{
+    struct race race = {.queue = tt_queue_new(TT_SIGNAL_SPANS, 4, 2), .span = plain_span()};
+    void *taken[2];
+    pthread_t writer;
+    unsigned total = 0;
+
+    pthread_create(&writer, NULL, push_patiently, &race);
+    for (size_t n; total < 2000 && (n = tt_queue_take(race.queue, taken, 0, 2000)); total += (unsigned)n)
+        tt_queue_done(race.queue, taken, n);
+    tt_queue_close(race.queue);
+    pthread_join(writer, NULL);
+    assert_int_equal(total, 2000);
+    assert_int_equal(race.accepted, 2000);
+    tt_queue_free(&race.queue);
+    tt_otel_span_put(&race.span);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overflow), cmocka_unit_test(test_free_puts), cmocka_unit_test(test_delay),
         cmocka_unit_test(test_ranks),    cmocka_unit_test(test_memory),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_patience),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,6 +328,30 @@ _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_trai
 	ret
 	endfn t_noreturn
 
+	/* jumps to another function with its frame in place */
+	fn t_in_place
+	push %rbx
+	.cfi_def_cfa_offset 16
+	jmp helper2@PLT
+	endfn t_in_place
+
+	/* jumps to nobody knows where inside itself */
+	fn t_unknown
+	push %rbx
+	.cfi_def_cfa_offset 16
+	jmp *%rdi
+	endfn t_unknown
+
+	/* a ret that nothing is seen to lead to */
+	fn t_dead
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	ret
+	endfn t_dead
+
 	/* two rets reached through one table of jumps; the case label is an ending of its own */
 	fn t_table
 	cmp $2,%edi

@@ -264,6 +264,24 @@ static void calls_that_never_return_lead_nowhere(void **state)
     drop(&f);
 }
 
+/* Code that is not understood may leave in a way that no point sees: all of the function is in doubt. */
+static void ways_that_are_not_understood_are_told(void **state)
+{
+    static const struct {
+        const char *name, *problem;
+    } cases[] = {{"t_in_place", "leaves with its frame in place"},
+                 {"t_unknown", "is not understood"},
+                 {"t_dead", "is not reached"}};
+    struct function f;
+
+    for (size_t i = 0; i < TT_ARRAY_SIZE(cases); i++) {
+        follow(&f, cases[i].name, false);
+        assert_int_equal(f.result, 1);
+        assert_non_null(strstr(f.flow.problems, cases[i].problem));
+        drop(&f);
+    }
+}
+
 static void loops_and_late_entries_are_seen(void **state)
 {
     struct function f;
@@ -286,6 +304,23 @@ static uint32_t find_call(const struct function *function, uint32_t from)
         from++;
     assert_true(from < function->flow.insn_count);
     return from;
+}
+
+/* A handler can be come to more than once. */
+static void what_a_handler_leads_to_may_repeat(void **state)
+{
+    struct function f;
+    uint32_t once, again;
+
+    follow(
+        &f,
+        "_ZN5Tango12Device_5Impl17read_attributes_5ERKNS_17DevVarStringArrayENS_9DevSourceERKNS_9ClntIdentE",
+        false);
+    once = find_call(&f, 0);
+    again = find_call(&f, once + 1);
+    assert_false(tt_flow_repeats(&f.flow, once));
+    assert_true(tt_flow_repeats(&f.flow, again));
+    drop(&f);
 }
 
 static void arguments_in_the_frame_are_found(void **state)
@@ -383,7 +418,9 @@ int main(void)
         cmocka_unit_test(an_indirect_call_may_be_left_behind),
         cmocka_unit_test(what_is_returned_is_known_before_an_indirect_call),
         cmocka_unit_test(calls_that_never_return_lead_nowhere),
+        cmocka_unit_test(ways_that_are_not_understood_are_told),
         cmocka_unit_test(loops_and_late_entries_are_seen),
+        cmocka_unit_test(what_a_handler_leads_to_may_repeat),
         cmocka_unit_test(arguments_in_the_frame_are_found),
         cmocka_unit_test(decodes_that_disagree_are_refused),
         cmocka_unit_test(emulated_is_what_all_kernels_emulate),
