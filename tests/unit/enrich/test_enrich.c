@@ -139,6 +139,61 @@ static void test_titles(void **state)
     tt_otel_span_put(&made);
 }
 
+/* A method of which the class or the command is not known. */
+static void test_method_names(void **state)
+{
+    static const struct tt_row init = {.role = TT_ROLE_METHOD, .name = "{class}.init_device"};
+    static const struct tt_row allowed = {.role = TT_ROLE_METHOD, .name = "{class}.is_{command}_allowed"};
+    struct tt_otel_span *made = enrich_one(fixture_span(&init, TT_SPAN_INTERNAL, SERVER_PID));
+    struct tt_span *span;
+
+    assert_string_equal(made->name, "init_device");
+    tt_otel_span_put(&made);
+    span = fixture_span(&allowed, TT_SPAN_INTERNAL, SERVER_PID);
+    fixture_device(span, "sys/tg_test/1", "TangoTest");
+    made = enrich_one(span);
+    assert_string_equal(made->name, "TangoTest.is_?_allowed");
+    tt_otel_span_put(&made);
+}
+
+/* Who the other side is: told by it, by the name that every database has, or by who asks; never guessed. */
+static void test_peers(void **state)
+{
+    static const struct tt_row query = {.library = TT_LIBRARY_TANGO,
+                                        .role = TT_ROLE_MANY,
+                                        .name = "Tango::Database::import_device",
+                                        .verb = "import_device"};
+    static const struct tt_row reply = {
+        .role = TT_ROLE_REPLY, .name = "Tango::DeviceProxy::read_attribute_reply", .verb = "reply"};
+    struct tt_span *span = fixture_span(&row_command, TT_SPAN_CLIENT, CLIENT_PID);
+    struct tt_otel_span *made;
+
+    fixture_device(span, "SYS/Database/2", NULL);
+    made = enrich_one(span);
+    assert_string_equal(string_of(made, "peer.service"), "DataBase");
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    span->has_peer = true;
+    span->peer_device = "test/leader/1"; /* that asks, and is not what is read */
+    made = enrich_one(span);
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "tango.operation.target"));
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&query, TT_SPAN_CLIENT, CLIENT_PID); /* a request that is in it, of whatever device */
+    fixture_tcp(span, "_is_a", "192.168.1.20", 10012);
+    made = enrich_one(span);
+    assert_string_equal(made->title, "_is_a");
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "peer.service"));
+    tt_otel_span_put(&made);
+
+    span = fixture_span(&reply, TT_SPAN_CLIENT, CLIENT_PID);
+    fixture_tcp(span, "ping", "192.168.1.20", 10012);
+    made = enrich_one(span);
+    assert_string_equal(made->title, "ping");
+    tt_otel_span_put(&made);
+}
+
 static void test_end_unknown(void **state)
 {
     struct tt_span *span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
@@ -277,8 +332,10 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_unreadable), cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_end_unknown), cmocka_unit_test(test_identity),   cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_titles),   cmocka_unit_test(test_method_names),
+        cmocka_unit_test(test_peers),    cmocka_unit_test(test_end_unknown),
+        cmocka_unit_test(test_identity), cmocka_unit_test(test_scope),
         cmocka_unit_test(test_cost),
     };
 

@@ -427,6 +427,7 @@ static void test_answers(void **state)
     settle(&bed, 50, 0);
     assert_true(bed.server.times[3] - bed.server.times[2] >= 1000);
     stop(&bed);
+    assert_true(bed.stats.retries >= 2); /* of the first batch, and of the second */
     assert_int_equal(bed.stats.durations[TT_OPERATION_STORED].slots[TT_SLOT_COUNT], 2);
     assert_int_equal(bed.stats.durations[TT_OPERATION_REJECTED].slots[TT_SLOT_COUNT], 1);
     assert_true(bed.stats.durations[TT_OPERATION_DONE].slots[TT_SLOT_COUNT] >=
@@ -526,6 +527,49 @@ static void test_unusable(void **state)
     tt_otel_resource_put(&bed.resource);
 }
 
+/* What the spool cannot take is lost, and counted. */
+static void test_batch_too_large(void **state)
+{
+    struct bed bed;
+    uint64_t deadline = server_ms() + 10000;
+
+    prepare(&bed, *state);
+    bed.config.otlp[0].encoding = TT_ENCODING_NONE;
+    bed.config.spool_bytes = 4096;
+    begin(&bed, free_port());
+    give(&bed, 0, 100);
+    do {
+        usleep(2000);
+        tt_exporter_stats(bed.exporter, &bed.stats);
+    } while (bed.stats.waiting && server_ms() < deadline);
+    assert_int_equal(bed.stats.dropped_spool + bed.stats.spooled, 100);
+    assert_true(bed.stats.dropped_spool > 50); /* a few may go first, and fit */
+    stop(&bed);
+    tt_otel_resource_put(&bed.resource);
+}
+
+/* One that a reload took away has the spool until it has ended: its successor gets it then. */
+static void test_taken_over(void **state)
+{
+    unsigned port = free_port();
+    struct bed old, new;
+
+    prepare(&old, *state);
+    prepare(&new, *state);
+    begin(&old, port);
+    give(&old, 0, 10);
+    settle(&old, 0, 10);
+    begin(&new, port);
+    tt_exporter_stats(new.exporter, &new.stats);
+    assert_int_equal(new.stats.carried, 0);
+    stop(&old);
+    settle(&new, 0, 10);
+    assert_int_equal(new.stats.carried, 10);
+    stop(&new);
+    tt_otel_resource_put(&old.resource);
+    tt_otel_resource_put(&new.resource);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,6 +589,8 @@ int main(void)
         TEST(test_rate),
         TEST(test_killed),
         TEST(test_unusable),
+        TEST(test_batch_too_large),
+        TEST(test_taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
