@@ -194,6 +194,76 @@ static void test_peers(void **state)
     tt_otel_span_put(&made);
 }
 
+/* Of several attributes one name could be read: a further one that failed is not given that. */
+static void test_failed_without_name(void **state)
+{
+    struct tt_span *span = fixture_span(&row_reads, TT_SPAN_CLIENT, CLIENT_PID);
+    struct tt_otel_span *made;
+
+    fixture_attribute(span, "a");
+    span->attribute_total = 3;
+    fixture_error(span, "b", "API_AttrNotFound", "b not found", NULL);
+    fixture_error(span, NULL, "API_AttrNotFound", "not found", NULL);
+    made = enrich_one(span);
+    assert_string_equal(made->status_message, "failed to read the following attribute(s): b and 1 more "
+                                              "(API_AttrNotFound: b not found)");
+    tt_otel_span_put(&made);
+}
+
+/* One number means something else with every exception. */
+static void test_minor_codes(void **state)
+{
+    static const struct {
+        const char *type;
+        uint32_t code;
+        const char *message;
+    } cases[] = {
+        {"N5CORBA16OBJECT_NOT_EXISTE", 0x4f4d0001, "CORBA::OBJECT_NOT_EXIST: NoMatch"},
+        {"N5CORBA9TRANSIENTE", 0x4f4d0001, "CORBA::TRANSIENT: POANoResource"},
+        {"N5CORBA7UNKNOWNE", 0x4f4d0001, "CORBA::UNKNOWN: minor code 0x4f4d0001"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tt_span *span = fixture_span(&row_ping, TT_SPAN_CLIENT, CLIENT_PID);
+        struct tt_otel_span *made;
+
+        span->failed = true;
+        span->exception_type = cases[i].type;
+        span->exception_minor = cases[i].code;
+        made = enrich_one(span);
+        assert_string_equal(made->status_message, cases[i].message);
+        tt_otel_span_put(&made);
+    }
+}
+
+/* Whose ledger is known says so, even if nothing is left for any part. */
+static void test_ledger(void **state)
+{
+    struct tt_span *span = fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID);
+    struct tt_otel_span *made;
+
+    span->ledger.known = true;
+    made = enrich_one(span);
+    assert_non_null(tt_otel_find(made->attributes, made->attribute_count, "tango.time.rest_ns"));
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "tango.time.monitor_ns"));
+    tt_otel_span_put(&made);
+    made = enrich_one(fixture_span(&row_server_read, TT_SPAN_SERVER, SERVER_PID));
+    assert_null(tt_otel_find(made->attributes, made->attribute_count, "tango.time.rest_ns"));
+    tt_otel_span_put(&made);
+}
+
+/* A call that another thread was handed is a root for that reason. */
+static void test_handed_over(void **state)
+{
+    struct tt_span *span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
+    struct tt_otel_span *made;
+
+    span->handed_over = true;
+    made = enrich_one(span);
+    assert_string_equal(string_of(made, "tangotrace.parent.reason"), "other_thread");
+    tt_otel_span_put(&made);
+}
+
 static void test_end_unknown(void **state)
 {
     struct tt_span *span = fixture_span(&row_read, TT_SPAN_CLIENT, CLIENT_PID);
@@ -332,10 +402,12 @@ static void test_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile),  cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_titles),   cmocka_unit_test(test_method_names),
-        cmocka_unit_test(test_peers),    cmocka_unit_test(test_end_unknown),
-        cmocka_unit_test(test_identity), cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_titles),      cmocka_unit_test(test_failed_without_name),
+        cmocka_unit_test(test_minor_codes), cmocka_unit_test(test_ledger),
+        cmocka_unit_test(test_handed_over), cmocka_unit_test(test_method_names),
+        cmocka_unit_test(test_peers),       cmocka_unit_test(test_end_unknown),
+        cmocka_unit_test(test_identity),    cmocka_unit_test(test_scope),
         cmocka_unit_test(test_cost),
     };
 
