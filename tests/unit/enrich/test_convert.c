@@ -78,20 +78,41 @@ static void test_types(void **state)
     }
 }
 
-/* Substitutions that double the name each time: 2^60 characters if one believed it. */
+/* A pair of pairs of pairs .., each of twice what is in it: `levels` of them. */
+static void write_bomb(char *text, size_t size, int levels)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t used = 0;
+
+    for (int i = 0; i < levels; i++)
+        used += (size_t)snprintf(text + used, size - used, "St4pairI");
+    used += (size_t)snprintf(text + used, size - used, "St4pairIiiE");
+    for (int number = levels; number < 2 * levels; number++) /* of the pair just closed */
+        used += (size_t)snprintf(text + used, size - used, "S%.*s%c_E", number >= 36, "1",
+                                 digits[number % 36]);
+    assert_true(used < size);
+}
+
+/* Substitutions that double the name each time: 35 MB of 20, which are told as they are; and no name is long.
+ */
 static void test_type_bomb(void **state)
 {
     struct tt_arena arena = {0};
-    char bomb[1024] = "St4pairIiiE";
+    char bomb[512];
+    const char *text;
 
-    for (int i = 0; i < 60; i++) {
-        char next[sizeof(bomb)];
-
-        snprintf(next, sizeof(next), "St4pairI%.*sS%c_E", (int)strlen(bomb) < 900 ? (int)strlen(bomb) : 900,
-                 bomb, i < 10 ? '0' + i : 'A' + i % 26);
-        memcpy(bomb, next, sizeof(bomb));
-    }
-    assert_true(strlen(tt_convert_type(&arena, bomb)) <= 256);
+    write_bomb(bomb, sizeof(bomb), 2);
+    assert_string_equal(tt_convert_type(&arena, bomb),
+                        "std::pair<std::pair<std::pair<int, int>, std::pair<int, int> >, "
+                        "std::pair<std::pair<int, int>, std::pair<int, int> > >");
+    write_bomb(bomb, sizeof(bomb), 20);
+    assert_true(strlen(bomb) <= 256);
+    assert_string_equal(tt_convert_type(&arena, bomb), bomb);
+    memset(bomb, 'P', sizeof(bomb)); /* int***.. */
+    memcpy(bomb + 300, "i", 2);
+    text = tt_convert_type(&arena, bomb);
+    assert_int_equal(strlen(text), 256);
+    assert_memory_equal(text, bomb, 256);
     tt_arena_free(&arena);
 }
 
@@ -136,6 +157,7 @@ static void test_secrets(void **state)
         {"x", "PGPASSWORD=hunter2", "PGPASSWORD=***"},
         {"x", "http://operator:hunter2@archiver/db", "http://operator:***@archiver/db"},
         {"x", "http://archiver/db?token=hunter2", "http://archiver/db?token=***"},
+        {"x", "http://archiver/db?mail=ops:desk@site", "http://archiver/db?mail=ops:desk@site"},
         {"x", "tango://host:10000/sys/tg_test/1", "tango://host:10000/sys/tg_test/1"},
         {"-c", "connect(user='a', password = 'hunter2')", "connect(user='a', password =***"},
         {"-c", "{\"password\": \"hunter2\"}", "{\"password\":***"},

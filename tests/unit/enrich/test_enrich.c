@@ -208,6 +208,13 @@ static void test_failed_without_name(void **state)
     assert_string_equal(made->status_message, "failed to read the following attribute(s): b and 1 more "
                                               "(API_AttrNotFound: b not found)");
     tt_otel_span_put(&made);
+
+    span = fixture_span(&row_write, TT_SPAN_CLIENT, CLIENT_PID);
+    fixture_error(span, "b", "API_WAttrOutsideLimit", NULL, NULL);
+    made = enrich_one(span);
+    assert_string_equal(made->status_message,
+                        "failed to write the following attribute(s): b (API_WAttrOutsideLimit)");
+    tt_otel_span_put(&made);
 }
 
 /* One number means something else with every exception. */
