@@ -146,6 +146,15 @@ static void test_flight_pauses(void **state)
         pass(&b, 1000);
     }
     assert_in_range(figure(&b, NULL, "dumps"), 6, 9); /* 30 s, 1 min, 2 min, .. */
+    for (int s = 3600; s < 4 * 3600; s++) {
+        struct tt_otel_span *span = make_span(&b, next_random(&b), true, &read_call);
+
+        fail_span(span, "API_DeviceTimedOut: no");
+        span->events[0].attributes[1] = string_attribute("tango.error.reason", "API_DeviceTimedOut");
+        give(&b, span);
+        pass(&b, 1000);
+    }
+    assert_in_range(figure(&b, NULL, "dumps"), 10, 11); /* .. 32 min, then one an hour */
     pass(&b, 3600 * 1000);
     pass(&b, 3600 * 1000);
     for (int round = 0; round < 2; round++) {
@@ -162,6 +171,38 @@ static void test_flight_pauses(void **state)
         assert_int_equal(figure(&b, NULL, "dumps"), dumps + 1);
         pass(&b, 100 * 1000);
     }
+    teardown(&b);
+}
+
+/* Many errors are ten in ten seconds: not ten in an hour, and not nine that were told of already. */
+static void test_flight_burst(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.background = 0;
+    config.slow = false;
+    config.flight_ns = 5 * TT_NS_PER_S;
+    setup(&b, &config);
+    for (int i = 0; i < 30; i++) {
+        struct tt_otel_span *span = make_span(&b, next_random(&b), true, &read_call);
+
+        fail_span(span, "API_Error: no");
+        give(&b, span);
+        pass(&b, 11000);
+    }
+    assert_int_equal(figure(&b, NULL, "dumps"), 0);
+    for (int i = 0; i < 11; i++) {
+        struct tt_otel_span *span = make_span(&b, next_random(&b), true, &read_call);
+
+        fail_span(span, "API_Error: no");
+        give(&b, span);
+        if (i == 9)
+            pass(&b, 2000 + 5000 + 500); /* what led to it, then the pause */
+    }
+    assert_int_equal(figure(&b, NULL, "dumps"), 1);
+    pass(&b, 3000);
+    assert_int_equal(figure(&b, NULL, "dumps"), 1);
     teardown(&b);
 }
 
@@ -193,7 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flight),          cmocka_unit_test(test_take_over),
         cmocka_unit_test(test_flight_triggers), cmocka_unit_test(test_flight_pauses),
-        cmocka_unit_test(test_flight_excluded),
+        cmocka_unit_test(test_flight_excluded), cmocka_unit_test(test_flight_burst),
     };
 
     return cmocka_run_group_tests_name("flight", tests, NULL, NULL);

@@ -70,6 +70,21 @@ static void test_logs(void **state)
     assert_int_equal(heard.count, 7);
     assert_memory_equal(heard.ids[6], b.out.spans[2]->trace_id, 16);
 
+    /* Older than any wait, but its trace is still held. */
+    dropped = next_random(&b);
+    say(&b, dropped, true);
+    pass(&b, 3000);
+    give(&b, make_span(&b, dropped, false, &poll_call));
+    pass(&b, 1500);
+    assert_int_equal(heard.count, 7);
+    assert_int_equal(figure(&b, NULL, "logs_held"), 1);
+    pass(&b, 4000);
+    assert_int_equal(figure(&b, NULL, "logs_held"), 0);
+    assert_int_equal(figure(&b, NULL, "logs_dropped"), 4);
+    assert_int_equal(figure(&b, NULL, "recorder"), 2);
+    pass(&b, 40000);
+    assert_int_equal(figure(&b, NULL, "recorder"), 0);
+
     /* Something speaks for the trace after all. */
     dropped = next_random(&b);
     say(&b, dropped, true);
@@ -86,7 +101,7 @@ static void test_logs(void **state)
         tt_sampler_mark(b.sampler, id);
     }
     assert_int_equal(heard.count, 8);
-    assert_int_equal(figure(&b, NULL, "logs_dropped"), 3);
+    assert_int_equal(figure(&b, NULL, "logs_dropped"), 4);
 
     /* Of a trace that is not sampled: with its first span; of one that never comes: after the wait. */
     say(&b, 1000, true);

@@ -50,6 +50,7 @@ static void test_matches(void **state)
         {"device=b107a/mot/1; ratio=1", true, true},
         {"device=B107A*; ratio=1", true, true},
         {"device=b107b*; ratio=1", false, false},
+        {"device=ws1:*; ratio=1", false, false}, /* that is no device */
         {"class=Motor; ratio=1", true, true},
         {"class=scan*; ratio=1", false, false},
         {"server=MotorServer/*; ratio=1", false, true},

@@ -121,6 +121,23 @@ static void test_rate(void **state)
     teardown(&b);
 }
 
+/* One window: as many as are wanted, no more and no less. */
+static void test_rate_is_used(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.rate = 40;
+    config.slow = false;
+    setup(&b, &config);
+    for (unsigned i = 0; i < 500; i++)
+        call(&b, &read_call);
+    pass(&b, 1500);
+    assert_int_equal(count_of(&b, "read position"), 2 * 40);
+    assert_true(fabs(estimate(&b, NULL) - 500) < 4 * 500 / sqrt(39));
+    teardown(&b);
+}
+
 /* A trace whose top does not come: judged and gone within the wait, the second of the rate included. */
 static void test_rate_in_time(void **state)
 {
@@ -262,6 +279,33 @@ static void test_late_failure(void **state)
     teardown(&b);
 }
 
+/* The verdict that was asked for longest ago is forgotten first: one of a trace that goes on is not. */
+static void test_trace_that_goes_on(void **state)
+{
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+    uint64_t trace;
+
+    config.background = 0;
+    config.slow = false;
+    config.flight_spans = 0;
+    setup(&b, &config);
+    trace = call(&b, &poll_call);
+    pass(&b, 1000);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 10000; i++) {
+            give(&b, make_span(&b, next_random(&b), true, &event_call));
+            if (i % 5000 == 4999)
+                pass(&b, 500);
+        }
+        give(&b, make_span(&b, trace, false, &poll_call));
+        assert_int_equal(figure(&b, NULL, "held"), 0);
+        assert_int_equal(figure(&b, NULL, "late"), round + 1);
+    }
+    check_sums(&b);
+    teardown(&b);
+}
+
 static void test_room(void **state)
 {
     struct tt_sampler_config config = defaults();
@@ -309,8 +353,15 @@ static void test_parent(void **state)
     struct tt_sampler_config config = defaults();
     struct bench b;
 
-    for (int parent_based = 0; parent_based < 2; parent_based++) {
-        config.kind = parent_based ? TT_SAMPLER_PARENT_ALWAYS_OFF : TT_SAMPLER_ALWAYS_ON;
+    /* 10 are ours, 10 native's that it does not sample, 20 that it does. */
+    static const struct {
+        enum tt_sampler_kind kind;
+        unsigned kept;
+    } cases[] = {
+        {TT_SAMPLER_ALWAYS_ON, 40}, {TT_SAMPLER_PARENT_ALWAYS_OFF, 20}, {TT_SAMPLER_PARENT_ALWAYS_ON, 30}};
+
+    for (size_t c = 0; c < TT_ARRAY_SIZE(cases); c++) {
+        config.kind = cases[c].kind;
         config.slow = false;
         setup(&b, &config);
         for (int i = 0; i < 40; i++) {
@@ -328,8 +379,7 @@ static void test_parent(void **state)
         pass(&b, 1000);
         check_whole(&b);
         check_sums(&b);
-        /* 10 are ours, 10 native's that it does not sample, 20 that it does. */
-        assert_int_equal(b.out.count, 2 * (parent_based ? 20 : 40));
+        assert_int_equal(b.out.count, 2 * cases[c].kept);
         for (size_t i = 0; i < b.out.count; i++)
             if (b.out.spans[i]->trace_state)
                 assert_string_equal(b.out.spans[i]->trace_state, "ot=th:8,v=1");
@@ -343,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_estimates),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_rate_is_used),
+        cmocka_unit_test(test_trace_that_goes_on),
         cmocka_unit_test(test_rate_in_time),
         cmocka_unit_test(test_rate_late_failure),
         cmocka_unit_test(test_rules),

@@ -67,6 +67,41 @@ static void test_percentile(void **state)
     teardown(&b);
 }
 
+/* What has become slow is so for a while only: the last thousand calls are the measure, and calls that others
+ * make inside are none. */
+static void test_percentile_moves(void **state)
+{
+    const struct kind quick = {"poll x", "polling", 100, false}, slow = {"poll x", "polling", 5000, false};
+    struct tt_sampler_config config = defaults();
+    struct bench b;
+
+    config.background = 0;
+    setup(&b, &config);
+    for (int i = 0; i < 20000; i++) {
+        call(&b, &quick);
+        if (i % 1000 == 0)
+            pass(&b, 500);
+    }
+    pass(&b, 1000);
+    forget(&b);
+    for (int i = 0; i < 200; i++)
+        call(&b, &slow);
+    pass(&b, 1000);
+    assert_in_range(count_of(&b, "poll x"), 2 * 5, 2 * 40);
+    teardown(&b);
+
+    setup(&b, &config);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t trace = next_random(&b);
+
+        give(&b, make_span(&b, trace, false, i < 900 ? &quick : &slow));
+        give(&b, make_span(&b, trace, true, &(struct kind){"poll y", "polling", 10000, false}));
+    }
+    pass(&b, 1000);
+    assert_int_equal(figure(&b, NULL, "kept_slow"), 0);
+    teardown(&b);
+}
+
 /* A poll that goes on for longer than spans are held is slow; it stays whole. */
 static void test_open(void **state)
 {
@@ -201,8 +236,10 @@ static void test_marked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fixed_limit), cmocka_unit_test(test_percentile), cmocka_unit_test(test_open),
-        cmocka_unit_test(test_late),        cmocka_unit_test(test_first_tick), cmocka_unit_test(test_marked),
+        cmocka_unit_test(test_fixed_limit), cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_open),        cmocka_unit_test(test_percentile_moves),
+        cmocka_unit_test(test_late),        cmocka_unit_test(test_first_tick),
+        cmocka_unit_test(test_marked),
     };
 
     return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
