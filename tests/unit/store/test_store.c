@@ -335,6 +335,95 @@ static void test_age(void **state)
     tt_otel_resource_put(&resource);
 }
 
+struct found {
+    struct tt_store_trace front;
+    uint8_t ids[4];
+    size_t logs;
+    char root[64];
+};
+
+static bool note(void *context, const struct tt_store_trace *trace, struct tt_otel_span *const *spans,
+                 size_t count, const struct tt_otel_span *root, struct tt_otel_log *const *logs,
+                 size_t log_count)
+{
+    struct found *found = context;
+
+    assert_true(count <= sizeof(found->ids));
+    *found = (struct found){.front = *trace, .logs = log_count};
+    for (size_t i = 0; i < count; i++)
+        found->ids[i] = spans[i]->span_id[7];
+    snprintf(found->root, sizeof(found->root), "%s", root ? root->title : "");
+    return true;
+}
+
+static struct found find(struct tt_store *store, const uint8_t id[16])
+{
+    struct found found = {0};
+    const struct tt_store_visitor visitor = {.visit = note, .with_logs = true, .context = &found};
+
+    assert_true(tt_store_find(store, id, &visitor));
+    return found;
+}
+
+/* One record of a trace, and the end of its batch. */
+static void take(struct tt_store *store, struct tt_otel_span *span, bool log, uint64_t now)
+{
+    struct tt_text text = {0};
+
+    tt_flat_put_resource(&text, span->resource);
+    if (log)
+        put_log(&text, span, "something was odd");
+    else
+        tt_flat_put_span(&text, span);
+    put_batch_end(&text);
+    assert_int_equal(feed(store, &text, now), 0);
+    tt_text_free(&text);
+}
+
+/* A trace of which the oldest records have made room: the rest is there, and told as such. */
+static void test_parts(void **state)
+{
+    struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 42);
+    struct tt_store *store = new_store(MIB, 1000);
+    struct tt_otel_span *spans[4];
+    struct found found;
+
+    for (unsigned id = 1; id <= 4; id++) {
+        static const char *const titles[] = {"root", "second", "third", "fourth"};
+
+        spans[id - 1] = rich_span(resource, 1, id);
+        spans[id - 1]->title = titles[id - 1];
+        spans[id - 1]->top = id == 3;
+    }
+    take(store, spans[3], false, 100);
+    take(store, spans[3], true, 100);
+    take(store, spans[1], false, 900);
+    assert_string_equal(find(store, spans[0]->trace_id).root, "second"); /* began before the fourth */
+    take(store, spans[2], false, 900);
+    assert_string_equal(find(store, spans[0]->trace_id).root, "third"); /* topmost of this host */
+    take(store, spans[0], false, 1300);
+    found = find(store, spans[0]->trace_id);
+    assert_int_equal(found.front.spans, 3);
+    assert_int_equal(found.front.gone, 1);
+    assert_int_equal(found.logs, 0);
+    assert_memory_equal(found.ids, ((uint8_t[]){2, 3, 1, 0}), 4);
+    assert_string_equal(found.root, "root");
+
+    /* Only a log record is left of it, and then its spans go on. */
+    take(store, spans[3], true, 2500);
+    take(store, spans[1], false, 3000);
+    found = find(store, spans[0]->trace_id);
+    assert_int_equal(found.front.spans, 1);
+    assert_int_equal(found.front.gone, 4);
+    assert_int_equal(found.logs, 1);
+    assert_int_equal(found.ids[0], 2);
+    assert_string_equal(found.root, "second"); /* the one without parent is gone */
+    for (unsigned i = 0; i < 4; i++)
+        tt_otel_span_put(&spans[i]);
+    tt_store_free(&store);
+    tt_otel_resource_put(&resource);
+}
+
 static void test_nonsense(void **state)
 {
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 42);
@@ -408,6 +497,7 @@ static void test_usage(void **state)
 {
     struct tt_store *store = new_store(MIB, 0);
     struct tt_text text = {0};
+    struct tt_store_stats stats;
     struct sums sums = {0};
     char *json;
 
@@ -439,6 +529,8 @@ static void test_usage(void **state)
     sums = (struct sums){0};
     tt_store_each_point(store, 104999, 105000, add, &sums);
     assert_int_equal(sums.calls, 1);
+    tt_store_get_stats(store, &stats);
+    assert_int_equal(stats.counted_since, stats.oldest - 1); /* the one before was the last that left */
 
     assert_null(tt_store_state(store, "status", NULL));
     size_t place = tt_flat_begin(&text, TT_FLAT_STATE);
@@ -452,6 +544,60 @@ static void test_usage(void **state)
     json = tt_store_state(store, "status", NULL);
     assert_string_equal(json, "{\"x\":1}");
     free(json);
+    tt_text_free(&text);
+    tt_store_free(&store);
+}
+
+/* More combinations than are told apart: the counts of one that had to go are not another one's. */
+static void test_many_series(void **state)
+{
+    struct tt_store *store = new_store(32 * MIB, 0);
+    struct tt_text text = {0};
+    struct tt_store_stats stats;
+    struct sums sums = {0};
+    char device[32];
+
+    for (unsigned i = 0; i <= 16384; i++) {
+        snprintf(device, sizeof(device), "a/b/%u", i);
+        put_usage(&text, 1000 + i, device, 3, 0, 4);
+    }
+    assert_int_equal(feed(store, &text, 1), 0);
+    tt_store_get_stats(store, &stats);
+    assert_int_equal(stats.series, 16384);
+    assert_int_equal(stats.points, 16385);
+    tt_store_each_point(store, 0, UINT64_MAX, add, &sums);
+    assert_int_equal(sums.points, 16384);
+    assert_int_equal(sums.calls, 3 * 16384);
+    tt_text_free(&text);
+    tt_store_free(&store);
+}
+
+/* Buckets that there are not. */
+static void test_bad_buckets(void **state)
+{
+    struct tt_store *store = new_store(MIB, 0);
+    const uint64_t numbers[] = {1, 0, 1000};
+    const uint32_t count = TT_USAGE_BUCKETS + 1, pair[] = {0, 1};
+    struct tt_text text = {0};
+    struct sums sums = {0};
+    size_t place;
+
+    put_usage(&text, 1000, "a/b/1", 1, 0, TT_USAGE_BUCKETS);
+    assert_int_equal(feed(store, &text, 1), -EBADMSG);
+    place = tt_flat_begin(&text, TT_FLAT_USAGE);
+    tt_flat_put(&text, numbers, sizeof(numbers[0]));
+    for (unsigned i = 0; i < TT_USAGE_LABELS; i++)
+        tt_flat_string(&text, "x");
+    tt_flat_put(&text, numbers, sizeof(numbers));
+    tt_flat_put(&text, &count, sizeof(count));
+    for (unsigned i = 0; i < count; i++)
+        tt_flat_put(&text, pair, sizeof(pair));
+    tt_flat_end(&text, place);
+    assert_int_equal(feed(store, &text, 1), -EBADMSG);
+    tt_store_each_point(store, 0, UINT64_MAX, add, &sums);
+    assert_int_equal(sums.points, 0);
+    put_usage(&text, 1000, "a/b/1", 1, 0, TT_USAGE_BUCKETS - 1);
+    assert_int_equal(feed(store, &text, 1), 0);
     tt_text_free(&text);
     tt_store_free(&store);
 }
@@ -583,9 +729,12 @@ static void test_readers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flat),       cmocka_unit_test(test_traces),  cmocka_unit_test(test_room),
-        cmocka_unit_test(test_long_trace), cmocka_unit_test(test_age),     cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_usage),      cmocka_unit_test(test_counted), cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_flat),        cmocka_unit_test(test_traces),
+        cmocka_unit_test(test_room),        cmocka_unit_test(test_long_trace),
+        cmocka_unit_test(test_age),         cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_parts),       cmocka_unit_test(test_many_series),
+        cmocka_unit_test(test_bad_buckets), cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_counted),     cmocka_unit_test(test_cost),
         cmocka_unit_test(test_readers),
     };
 
