@@ -255,6 +255,38 @@ static void test_removed(void **state)
     assert_int_equal(place->counters.dropped_damaged, 3);
 }
 
+/* Files with names that we do not write are nobody's batches; one that tells another number of items than its
+ * contents is damaged. */
+static void test_names(void **state)
+{
+    static const char *const foreign[] = {"1-3.batch", "ffffffffffffffff-3.batch",
+                                          "0000000000000009-03.batch", "0000000000000009-3.batch.bak"};
+    struct place *place = *state;
+    _cleanup_free_ char *path = NULL, *other = NULL;
+    size_t folder;
+
+    assert_int_equal(open_spool(place, 1 << 20, DAY), 0);
+    assert_int_equal(put(place, "first", 3), 0);
+    assert_int_equal(put(place, "second", 4), 0);
+    tt_spool_close(&place->spool, true);
+    path = file_of(place, ".batch", 0);
+    folder = (size_t)(strrchr(path, '/') - path);
+    for (size_t i = 0; i < TT_ARRAY_SIZE(foreign); i++) {
+        _cleanup_free_ char *name = tt_format("%.*s/%s", (int)folder, path, foreign[i]);
+
+        close(open(name, O_WRONLY | O_CREAT, 0600));
+    }
+    other = tt_format("%.*s/0000000000000001-5.batch", (int)folder, path);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(open_spool(place, 1 << 20, DAY), 0);
+    assert_int_equal(place->counters.carried, 5 + 4);
+    assert_int_equal(put(place, "third", 6), 0);
+    check_next(place, "second", 4);
+    check_next(place, "third", 6);
+    assert_int_equal(place->counters.dropped_damaged, 5);
+    assert_true(tt_spool_is_empty(place->spool));
+}
+
 /* A destination that is away for long is no reason to read the disk at every try; and the batch that waits
  * makes room, as any other. */
 static void test_read_once(void **state)
@@ -581,6 +613,7 @@ int main(void)
         TEST(test_age),
         TEST(test_damage),
         TEST(test_removed),
+        TEST(test_names),
         TEST(test_read_once),
         TEST(test_others_could_write),
         TEST(test_gap),
