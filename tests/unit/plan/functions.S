@@ -156,6 +156,55 @@ _ZN5Tango11DeviceProxy14read_attributeERNSt7__cxx1112basic_stringIcSt11char_trai
 1:	.cfi_restore_state
 	call __stack_chk_fail@PLT
 	endfn _ZN5Tango10Connection19Cb_ReadAttr_RequestEPN5CORBA7RequestEPNS_8CallBackE
+	/* arguments on the stack */
+	fn _ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImplENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERSt6vectorIS8_SaIS8_EERS9_IdSaIdEESC_RS9_IlSaIlEERNS_13EventSupplier17SuppliedEventDataERS8_PNS_9DevFailedEb
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImplENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERSt6vectorIS8_SaIS8_EERS9_IdSaIdEESC_RS9_IlSaIlEERNS_13EventSupplier17SuppliedEventDataERS8_PNS_9DevFailedEb
+	/* a method whose entry may be seen twice */
+	fn _ZN5Tango12Device_2Impl17read_attributes_2ERKNS_17DevVarStringArrayENS_9DevSourceE
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	dec %esi
+	jne _ZN5Tango12Device_2Impl17read_attributes_2ERKNS_17DevVarStringArrayENS_9DevSourceE
+	ret
+	endfn _ZN5Tango12Device_2Impl17read_attributes_2ERKNS_17DevVarStringArrayENS_9DevSourceE
+	/* both ways of a branch lead out */
+	fn _ZN5Tango11DeviceProxy4infoEv
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call helper
+	test %eax,%eax
+	jle 1f
+	mov $1,%eax
+	pop %rbx
+	.cfi_remember_state
+	.cfi_def_cfa_offset 8
+	ret
+1:	.cfi_restore_state
+	xor %eax,%eax
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN5Tango11DeviceProxy4infoEv
+	/* the same code, as the linker may find */
+	.globl _ZN5Tango11DeviceProxy9black_boxEi
+	.type _ZN5Tango11DeviceProxy9black_boxEi,@function
+	.set _ZN5Tango11DeviceProxy9black_boxEi,_ZN5Tango11DeviceProxy4infoEv
+	/* the object is lost before anything that is emulated */
+	fn _ZN14omniCallHandle6upcallEP11omniServantR18omniCallDescriptor
+	mov %rsi,%rdi
+	push %rbx
+	.cfi_def_cfa_offset 16
+	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn _ZN14omniCallHandle6upcallEP11omniServantR18omniCallDescriptor
 	.hidden helper
 	fn helper
 	ret

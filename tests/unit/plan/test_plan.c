@@ -135,6 +135,61 @@ static void rows_become_points(void **state)
     assert_false(plan->points[function->first].emulated || plan->points[function->first + 1].emulated);
 }
 
+static void arguments_on_the_stack_are_found(void **state)
+{
+    _cleanup_close_ int fd = assemble(ASSEMBLED);
+    _cleanup_(tt_plan_free) struct tt_plan *plan = plan_of(fd, "assembled");
+    const struct tt_point *point = NULL;
+
+    for (size_t i = 0; i < plan->function_count; i++)
+        if (tt_rows[plan->functions[i].row].role == TT_ROLE_PUSH)
+            point = point_of(plan, &plan->functions[i], 0);
+    assert_non_null(point);
+    assert_int_equal(point->cfa_off, 8);
+    assert_int_equal(point->captures, 6);
+    /* behind the return address: the seventh at 8, so that the eighth, a reference, .. */
+    assert_int_equal(point->capture[3].field, TT_FIELD_DIMENSIONS);
+    assert_int_equal(point->capture[3].reg, TT_REG_RSP);
+    assert_int_equal(point->capture[3].off[0], 16);
+    assert_int_equal(point->capture[3].off[1], 24); /* .. to what has a pointer there, .. */
+    assert_int_equal(point->capture[3].off[2], 64); /* .. is that */
+    assert_int_equal(point->capture[4].field, TT_FIELD_ATTRIBUTE);
+    assert_int_equal(point->capture[4].off[0], 24);
+    assert_int_equal(point->capture[4].derefs, 1);
+    assert_int_equal(point->capture[5].off[0], 32);
+}
+
+static void what_cannot_be_told_is_refused(void **state)
+{
+    _cleanup_close_ int fd = assemble(ASSEMBLED);
+    _cleanup_(tt_plan_free) struct tt_plan *plan = plan_of(fd, "assembled");
+    const struct tt_plan_function *function = function_of(
+        plan, "Tango::Device_2Impl::read_attributes_2(Tango::DevVarStringArray const&, Tango::DevSource)");
+
+    assert_int_equal(function->count, 0); /* the method would have two spans */
+    assert_non_null(strstr(function->refused, "reached again by a jump"));
+
+    function = function_of(plan, "omniCallHandle::upcall(omniServant*, omniCallDescriptor&)");
+    assert_int_equal(function->count, 0);
+    assert_non_null(strstr(function->refused, "overwritten before it"));
+}
+
+/* The linker may find two functions to be the same: one of them has the points, whose calls are both. */
+static void one_code_has_one_plan(void **state)
+{
+    _cleanup_close_ int fd = assemble(ASSEMBLED);
+    _cleanup_(tt_plan_free) struct tt_plan *plan = plan_of(fd, "assembled");
+    const struct tt_plan_function *one = function_of(plan, "Tango::DeviceProxy::info()"),
+                                  *other = function_of(plan, "Tango::DeviceProxy::black_box(int)"),
+                                  *first = one->count ? one : other;
+
+    assert_non_null(strstr((one->count ? other : one)->refused, "same code as"));
+    assert_int_equal(one->count + other->count, 2);
+    /* both ways of its branch lead out: whatever the flags say */
+    assert_int_equal(point_of(plan, first, 1)->condition, TT_COND_ALWAYS);
+    assert_int_equal(plan->points[first->first + 1].is_call, false);
+}
+
 static void unknown_orb_gives_no_keys(void **state)
 {
     _cleanup_close_ int fd = assemble("-Wl,-soname,libmine.so.2");
@@ -334,6 +389,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_become_points),
+        cmocka_unit_test(arguments_on_the_stack_are_found),
+        cmocka_unit_test(what_cannot_be_told_is_refused),
+        cmocka_unit_test(one_code_has_one_plan),
         cmocka_unit_test(unknown_orb_gives_no_keys),
         cmocka_unit_test(plans_are_the_same_every_time),
         cmocka_unit_test(damage_is_told),
