@@ -88,12 +88,20 @@
 	.cfi_def_cfa_offset 16
 	call PyThreadState_Get@PLT
 	mov %rax,%rdi
+	mov %rbx,%rsi
 	call PyThreadState_GetFrame@PLT
 	pop %rbx
 	.cfi_def_cfa_offset 8
 	ret
 	endfn t_state
 #endif
+	/* its entry is fine, how it is left is not known: half of it would never end */
+	fn t_half
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call PyObject_Vectorcall@PLT
+	jmp *%rax
+	endfn t_half
 #ifdef PYTANGO
 	fn PyInit__tango
 	ret

@@ -49,6 +49,8 @@ static const struct tt_point *point_of(const struct tt_plan *plan, const struct 
 /* What must hold for every plan. */
 static void check_plan(const struct tt_plan *plan)
 {
+    size_t count = 0;
+
     for (size_t i = 0; i < plan->point_count; i++) {
         const struct tt_plan_point *point = &plan->points[i];
 
@@ -61,6 +63,7 @@ static void check_plan(const struct tt_plan *plan)
     for (size_t i = 0; i < plan->function_count; i++) {
         const struct tt_plan_function *function = &plan->functions[i];
 
+        count += function->count;
         assert_true(function->count || function->refused);
         if (function->count) /* of one that only returns something its exit is enough */
             assert_int_equal(point_of(plan, function, 0)->kind == TT_POINT_EXIT,
@@ -68,6 +71,7 @@ static void check_plan(const struct tt_plan *plan)
         for (size_t j = 1; j < function->count; j++)
             assert_int_equal(point_of(plan, function, j)->kind, TT_POINT_EXIT);
     }
+    assert_int_equal(count, plan->point_count);
 }
 
 /* ---- hand-written --------------------------------------------------------------------------------- */
