@@ -323,6 +323,25 @@ static void what_a_handler_leads_to_may_repeat(void **state)
     drop(&f);
 }
 
+/* Behind a call of what never returns the compiler goes on with something else. */
+static void calls_that_come_back_are_told(void **state)
+{
+    struct function f;
+    uint32_t call;
+
+    follow(&f, "t_last", false);
+    call = find_call(&f, 0);
+    assert_true(tt_flow_comes_back(&f.flow, call)); /* nothing else leads to what follows */
+    call = find_call(&f, call + 1);
+    assert_true(tt_flow_comes_back(&f.flow, call)); /* the function has a ret */
+    call = find_call(&f, call + 1);
+    assert_false(tt_flow_comes_back(&f.flow, call));
+    drop(&f);
+    follow(&f, "t_noreturn", false);
+    assert_false(tt_flow_comes_back(&f.flow, find_call(&f, 0))); /* of another file, and not known */
+    drop(&f);
+}
+
 static void arguments_in_the_frame_are_found(void **state)
 {
     struct tt_origin value;
@@ -421,6 +440,7 @@ int main(void)
         cmocka_unit_test(ways_that_are_not_understood_are_told),
         cmocka_unit_test(loops_and_late_entries_are_seen),
         cmocka_unit_test(what_a_handler_leads_to_may_repeat),
+        cmocka_unit_test(calls_that_come_back_are_told),
         cmocka_unit_test(arguments_in_the_frame_are_found),
         cmocka_unit_test(decodes_that_disagree_are_refused),
         cmocka_unit_test(emulated_is_what_all_kernels_emulate),
