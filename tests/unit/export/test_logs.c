@@ -263,6 +263,67 @@ static void test_otlp(void **state)
     tt_otel_resource_put(&resource);
 }
 
+static void give_logs(struct tt_exporter *exporter, struct tt_otel_resource *resource, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct tt_otel_log *log = fixture_log(resource, 1, 1, 9, "INFO", "text", i);
+
+        tt_exporter_log(exporter, log);
+        tt_otel_log_put(&log);
+    }
+}
+
+static void settle_stored(struct tt_exporter *exporter, uint64_t exported, uint64_t spooled)
+{
+    uint64_t deadline = server_ms() + 8000;
+    struct tt_export_stats stats;
+
+    do {
+        tt_exporter_log_stats(exporter, &stats);
+        if (server_ms() > deadline)
+            fail_msg("exported %llu, spooled %llu", (unsigned long long)stats.exported,
+                     (unsigned long long)stats.spooled);
+        usleep(2000);
+    } while (stats.exported != exported || stats.spooled != spooled);
+}
+
+/* Log records keep their order: what is new waits behind what is on the disk, though the destination is back.
+ */
+static void test_order(void **state)
+{
+    static const struct step ok[] = {{.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}};
+    struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 815);
+    char directory[] = "/tmp/tt-logs-XXXXXX", spec[64], command[64], *error = NULL;
+    struct tt_export_config config = {.queues = {{.delay_ms = 20}, {.delay_ms = 20}},
+                                      .logs = true,
+                                      .spool = directory,
+                                      .spool_rate = 1}; /* so that one batch leaves the disk, and no more */
+    struct tt_export_stats stats;
+    struct tt_exporter *exporter;
+    struct server server;
+
+    assert_non_null(mkdtemp(directory));
+    server_start(&server, ok, 1);
+    server_end(&server);
+    snprintf(spec, sizeof(spec), "otlp:http://127.0.0.1:%u/v1/traces", server.port);
+    assert_int_equal(tt_exporter_new(spec, &config, &exporter, &error), 0);
+    give_logs(exporter, resource, 10);
+    settle_stored(exporter, 0, 10);
+    give_logs(exporter, resource, 20);
+    settle_stored(exporter, 0, 30);
+    server_start_at(&server, ok, 1, server.port);
+    settle(exporter, 1);
+    tt_exporter_log_stats(exporter, &stats);
+    give_logs(exporter, resource, 5);
+    settle_stored(exporter, stats.exported, stats.spooled + 5);
+    tt_exporter_stop(exporter, 1000);
+    tt_exporter_free(&exporter);
+    server_end(&server);
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+    tt_otel_resource_put(&resource);
+}
+
 /* Spans and logs of one file: whole lines, all there. */
 static void test_file(void **state)
 {
@@ -312,7 +373,7 @@ int main(void)
         cmocka_unit_test(test_json),         cmocka_unit_test(test_protobuf),
         cmocka_unit_test(test_console_tree), cmocka_unit_test(test_console_bounds),
         cmocka_unit_test(test_console_json), cmocka_unit_test(test_otlp),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file),         cmocka_unit_test(test_order),
     };
 
     return cmocka_run_group_tests_name("logs", tests, NULL, NULL);

@@ -287,6 +287,23 @@ static void test_names(void **state)
     assert_true(tt_spool_is_empty(place->spool));
 }
 
+/* Destinations with long names that differ at their end have a spool each. */
+static void test_long_names(void **state)
+{
+    struct place *place = *state;
+    const struct tt_spool_config config = {place->directory, 1 << 20, DAY};
+    struct tt_spool *other = NULL;
+    struct tt_sink_counters counters = {0};
+    char name[400], *error = NULL;
+
+    memset(name, 'x', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    assert_int_equal(tt_spool_open(&config, name, &place->counters, &place->spool, &error), 0);
+    name[sizeof(name) - 2] = 'y';
+    assert_int_equal(tt_spool_open(&config, name, &counters, &other, &error), 0);
+    tt_spool_close(&other, true);
+}
+
 /* A destination that is away for long is no reason to read the disk at every try; and the batch that waits
  * makes room, as any other. */
 static void test_read_once(void **state)
@@ -614,6 +631,7 @@ int main(void)
         TEST(test_damage),
         TEST(test_removed),
         TEST(test_names),
+        TEST(test_long_names),
         TEST(test_read_once),
         TEST(test_others_could_write),
         TEST(test_gap),

@@ -338,6 +338,8 @@ static void test_age(void **state)
 struct found {
     struct tt_store_trace front;
     uint8_t ids[4];
+    const struct tt_otel_scope *scope[4]; /* valid no longer */
+    char scopes[4][32];
     size_t logs;
     char root[64];
 };
@@ -350,8 +352,11 @@ static bool note(void *context, const struct tt_store_trace *trace, struct tt_ot
 
     assert_true(count <= sizeof(found->ids));
     *found = (struct found){.front = *trace, .logs = log_count};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         found->ids[i] = spans[i]->span_id[7];
+        found->scope[i] = spans[i]->scope;
+        snprintf(found->scopes[i], sizeof(found->scopes[i]), "%s", spans[i]->scope->name);
+    }
     snprintf(found->root, sizeof(found->root), "%s", root ? root->title : "");
     return true;
 }
@@ -380,12 +385,54 @@ static void take(struct tt_store *store, struct tt_otel_span *span, bool log, ui
     tt_text_free(&text);
 }
 
+/* What is larger than a quarter of the room is refused, rather than all else pushed out; scopes are told
+ * apart by name and version, and equal ones are one. */
+static void test_large_and_scopes(void **state)
+{
+    static const struct tt_otel_scope python = {"tango.python.client", "9.3.4"},
+                                      same = {"tango.cpp", "9.3.4"};
+    struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 42);
+    struct tt_otel_span *large = rich_span(resource, 2, 1), *span;
+    struct tt_store *store = new_store(MIB, 0);
+    const struct tt_otel_scope *scopes[] = {&fixture_scope, &python, &same};
+    struct tt_text text = {0};
+    struct tt_store_stats stats;
+    struct found found;
+    char *value = malloc(300000);
+
+    for (unsigned i = 0; i < TT_ARRAY_SIZE(scopes); i++) {
+        span = rich_span(resource, 1, i + 1);
+        span->scope = scopes[i];
+        take(store, span, false, 1);
+        tt_otel_span_put(&span);
+    }
+    memset(value, 'x', 300000);
+    value[299999] = '\0';
+    add_attribute(large, string_attribute("a.key.of.nobody", value));
+    tt_flat_put_span(&text, large);
+    assert_int_equal(feed(store, &text, 1), -EFBIG);
+    tt_store_get_stats(store, &stats);
+    assert_int_equal(stats.refused, 1);
+    assert_int_equal(stats.spans, 3);
+    found = find(store, (uint8_t[16]){0x4b, 0xf9, [15] = 1});
+    assert_int_equal(found.front.spans, 3);
+    assert_string_equal(found.scopes[0], "tango.cpp");
+    assert_string_equal(found.scopes[1], "tango.python.client");
+    assert_ptr_equal(found.scope[0], found.scope[2]);
+    free(value);
+    tt_text_free(&text);
+    tt_otel_span_put(&large);
+    tt_store_free(&store);
+    tt_otel_resource_put(&resource);
+}
+
 /* A trace of which the oldest records have made room: the rest is there, and told as such. */
 static void test_parts(void **state)
 {
     struct tt_otel_resource *resource = fixture_resource("TangoTest", "sys/tg_test/1", "TangoTest/test", 42);
     struct tt_store *store = new_store(MIB, 1000);
     struct tt_otel_span *spans[4];
+    struct seen seen = {0};
     struct found found;
 
     for (unsigned id = 1; id <= 4; id++) {
@@ -411,6 +458,7 @@ static void test_parts(void **state)
 
     /* Only a log record is left of it, and then its spans go on. */
     take(store, spans[3], true, 2500);
+    assert_int_equal(walk(store, &seen, 64), 0);
     take(store, spans[1], false, 3000);
     found = find(store, spans[0]->trace_id);
     assert_int_equal(found.front.spans, 1);
@@ -732,10 +780,10 @@ int main(void)
         cmocka_unit_test(test_flat),        cmocka_unit_test(test_traces),
         cmocka_unit_test(test_room),        cmocka_unit_test(test_long_trace),
         cmocka_unit_test(test_age),         cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_parts),       cmocka_unit_test(test_many_series),
-        cmocka_unit_test(test_bad_buckets), cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_counted),     cmocka_unit_test(test_cost),
-        cmocka_unit_test(test_readers),
+        cmocka_unit_test(test_parts),       cmocka_unit_test(test_large_and_scopes),
+        cmocka_unit_test(test_many_series), cmocka_unit_test(test_bad_buckets),
+        cmocka_unit_test(test_usage),       cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_cost),        cmocka_unit_test(test_readers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
