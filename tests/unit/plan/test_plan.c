@@ -205,6 +205,18 @@ static void unknown_orb_gives_no_keys(void **state)
     assert_non_null(strstr(function->refused, "omniORB version"));
 }
 
+/* A version that is not known has objects that are not known, whatever its number begins with. */
+static void names_tell_versions(void **state)
+{
+    _cleanup_close_ int fd = assemble(ASSEMBLED), other = assemble("-Wl,-soname,libomniORB4.so.29");
+    _cleanup_(tt_plan_free) struct tt_plan *plan = plan_of(fd, "/usr/lib/libomniORB4.so.2.5"),
+                                           *unknown = plan_of(other, "/usr/lib/libomniORB4.so.29");
+
+    assert_string_equal(plan->version, "4.2.5"); /* more than the soname */
+    assert_non_null(plan->omni);
+    assert_null(unknown->omni);
+}
+
 static void plans_are_the_same_every_time(void **state)
 {
     _cleanup_close_ int fd = assemble(ASSEMBLED);
@@ -397,6 +409,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_told_is_refused),
         cmocka_unit_test(one_code_has_one_plan),
         cmocka_unit_test(unknown_orb_gives_no_keys),
+        cmocka_unit_test(names_tell_versions),
         cmocka_unit_test(plans_are_the_same_every_time),
         cmocka_unit_test(damage_is_told),
         cmocka_unit_test(any_truncation_and_any_wrong_byte_is_survived),
