@@ -151,8 +151,8 @@ const struct tt_attr_row tt_attr_rows[TT_ATTRS] = {
     [TT_ATTR_TIME_REPLY] = TIME(
         "reply_ns", CLIENT,
         "from the end of the server's function to the client's: marshalling of the reply, the wire, unmarshalling"),
-    [TT_ATTR_TIME_REST] = TIME(
-        "rest_ns", RPC,
+    [TT_ATTR_TIME_REST] = SPAN(
+        "tango.time.rest_ns", INT, OURS, DEVELOPMENT, RPC, "at `full`",
         "the rest: cppTango in the server, and methods for which there is no span; CLIENT whose server is not traced: "
         "all that comes after the sending"),
     [TT_ATTR_MONITOR_NAME] = SPAN("tango.monitor.name", STRING, OURS, DEVELOPMENT, ANY,

@@ -597,6 +597,7 @@ def test_page_as_tempo(bed):
         with both.page:
             mine = json.loads(both.ask("api/search", limit=1000)[1].body)["traces"]
             ids = {t["traceID"] for t in mine}
+            check(ids, "traces of %s" % name)
             wait_for(lambda: ids <= {t["traceID"].rjust(32, "0") for t in tempo.search("{}", both.since)}, 40, "Tempo to find them", 0.5)
             found = check_traces(both, name)
             check_all(*[lambda one=one: one(both, name) for one in (check_search, check_tags)])

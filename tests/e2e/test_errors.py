@@ -140,9 +140,9 @@ def test_exec_error_details(bed):
     client.release()
     client.finish()
     agent.stop()
-    for span in agent.spans():
-        if span.kind not in (otlp.CLIENT, otlp.SERVER):
-            continue
+    sides = [s for s in agent.spans() if s.kind in (otlp.CLIENT, otlp.SERVER)]
+    equal({s.kind for s in sides}, {otlp.CLIENT, otlp.SERVER}, "both sides of the call")
+    for span in sides:
         text = [" ".join(str(v) for v in e.values()) for e in span.exceptions]
         check(len(text) >= 2, "one exception event per DevError", span, *text)
         check("Thrower_Refused" in text[0] and "refused 4" in text[0], "the first thrown comes first", *text)
