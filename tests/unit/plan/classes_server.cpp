@@ -18,6 +18,7 @@ public:
   virtual bool is_level_allowed(Tango::AttReqType);
   virtual void read_dynamic(Tango::Attribute &);
   virtual bool is_dynamic_allowed(Tango::AttReqType) { return true; }
+  virtual bool is_either_allowed(Tango::AttReqType);
   virtual CORBA::Any *go(const CORBA::Any &);
   long level = 0;
 };
@@ -52,6 +53,10 @@ void Pogo::read_dynamic(Tango::Attribute &att) {
   }
   att.set_value(2 * level);
 }
+bool Pogo::is_either_allowed(Tango::AttReqType type) {
+  work(108);
+  return level + type > 8;
+}
 CORBA::Any *Pogo::go(const CORBA::Any &in) {
   work(in.value);
   return new CORBA::Any{level};
@@ -73,6 +78,21 @@ public:
   void read(Tango::DeviceImpl *dev, Tango::Attribute &att) override { static_cast<Pogo *>(dev)->read_dynamic(att); }
   bool is_allowed(Tango::DeviceImpl *dev, Tango::AttReqType ty) override {
     return static_cast<Pogo *>(dev)->is_dynamic_allowed(ty);
+  }
+};
+// two that ask the same method: it is not told about which of them
+class upperAttrib : public Tango::Attr {
+public:
+  upperAttrib() : Attr("upper") {}
+  bool is_allowed(Tango::DeviceImpl *dev, Tango::AttReqType ty) override {
+    return static_cast<Pogo *>(dev)->is_either_allowed(ty);
+  }
+};
+class lowerAttrib : public Tango::Attr {
+public:
+  lowerAttrib() : Attr("lower") {}
+  bool is_allowed(Tango::DeviceImpl *dev, Tango::AttReqType ty) override {
+    return static_cast<Pogo *>(dev)->is_either_allowed(ty);
   }
 };
 class GoClass : public Tango::Command {
@@ -98,6 +118,8 @@ void PogoClass::command_factory() {
 void PogoClass::attribute_factory(std::vector<Tango::Attr *> &list) {
   list.push_back(new levelAttrib);
   list.push_back(new dynamicAttrib("a"));
+  list.push_back(new upperAttrib);
+  list.push_back(new lowerAttrib);
   work(list.size());
 }
 } // namespace Pogo_ns

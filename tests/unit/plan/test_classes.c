@@ -56,6 +56,10 @@ static const struct wanted wanted[] = {
      true,
      {"Pogo_ns::Pogo::is_dynamic_allowed(Tango::AttReqType)",
       "Pogo_ns::dynamicAttrib::is_allowed(Tango::DeviceImpl*, Tango::AttReqType)"}},
+    {"{class}.is_{attribute}_allowed",
+     true,
+     {"Pogo_ns::upperAttrib::is_allowed(Tango::DeviceImpl*, Tango::AttReqType)",
+      "Pogo_ns::lowerAttrib::is_allowed(Tango::DeviceImpl*, Tango::AttReqType)"}},
     {"{class}.{command}", false, {"Pogo_ns::GoClass::execute(Tango::DeviceImpl*, CORBA::Any const&)"}},
     {"{class}.{command}",
      true,
@@ -445,10 +449,11 @@ static void what_is_left_out_is_said(void **state)
 {
     _cleanup_(tt_bases_free) struct tt_bases *bases = bases_of("libtango.so");
     _cleanup_(tt_plan_free) struct tt_plan *plan = NULL;
-    bool trivial = false;
+    bool trivial = false, either = false;
 
-    assert_true(run("g++ -O2 -s -o %s/server '%s/classes_server.cpp' %s/libtango.so", directory, sources(),
-                    directory));
+    /* so that attribute classes jump to methods of the device, as clang has it and older compilers */
+    assert_true(run("g++ -O2 -fno-devirtualize -s -o %s/server '%s/classes_server.cpp' %s/libtango.so",
+                    directory, sources(), directory));
     plan = plan_of("server", bases);
     for (size_t i = 0; i < plan->function_count; i++) {
         const struct tt_plan_function *function = &plan->functions[i];
@@ -458,8 +463,12 @@ static void what_is_left_out_is_said(void **state)
             assert_non_null(strstr(function->refused, "only returns"));
             trivial = true;
         }
+        /* one method for two attributes: a span of it would be named after one of them */
+        if (function->refused && strstr(function->refused, "what it is asked about is not told"))
+            either = function->count == 0;
     }
     assert_true(trivial);
+    assert_true(either);
 }
 
 static void other_files_have_none(void **state)
