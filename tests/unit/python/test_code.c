@@ -302,6 +302,9 @@ static void methods_of_users(void **state)
         put_word(type + TT_PY_TYPE_MRO, 0);
         assert_method(type, 6, NULL); /* no device */
         assert_int_equal(stats().changed, 1);
+        type = make_class("Basler", user, 7);
+        put_word(type + TT_PY_TYPE_FLAGS, 0); /* up to 3.11 the number stays, and this says that it is old */
+        assert_method(type, 7, minors[i] > 11 ? "Basler.read_Gain" : NULL);
     }
 }
 
