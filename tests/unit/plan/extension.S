@@ -102,6 +102,18 @@
 	call PyObject_Vectorcall@PLT
 	jmp *%rax
 	endfn t_half
+	/* .. and how it is left here is only known if what it calls last comes back */
+	fn t_maybe
+	push %rbx
+	.cfi_def_cfa_offset 16
+	call PyObject_Vectorcall@PLT
+	test %rax,%rax
+	jne 7f
+	call unknown@PLT
+7:	pop %rbx
+	.cfi_def_cfa_offset 8
+	ret
+	endfn t_maybe
 #ifdef PYTANGO
 	fn PyInit__tango
 	ret

@@ -208,13 +208,16 @@ static void unknown_orb_gives_no_keys(void **state)
 /* A version that is not known has objects that are not known, whatever its number begins with. */
 static void names_tell_versions(void **state)
 {
-    _cleanup_close_ int fd = assemble(ASSEMBLED), other = assemble("-Wl,-soname,libomniORB4.so.29");
+    _cleanup_close_ int fd = assemble(ASSEMBLED), other = assemble("-Wl,-soname,libomniORB4.so.29"),
+                        nameless = assemble("");
     _cleanup_(tt_plan_free) struct tt_plan *plan = plan_of(fd, "/usr/lib/libomniORB4.so.2.5"),
-                                           *unknown = plan_of(other, "/usr/lib/libomniORB4.so.29");
+                                           *unknown = plan_of(other, "/usr/lib/libomniORB4.so.29"),
+                                           *by_path = plan_of(nameless, "/usr/lib/libomniORB4.so.2.5");
 
     assert_string_equal(plan->version, "4.2.5"); /* more than the soname */
     assert_non_null(plan->omni);
     assert_null(unknown->omni);
+    assert_non_null(by_path->omni);
 }
 
 static void plans_are_the_same_every_time(void **state)
