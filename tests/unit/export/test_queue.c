@@ -86,10 +86,10 @@ static void test_delay(void **state)
         tt_queue_put(TT_SIGNAL_SPANS, &taken[i]);
     for (unsigned i = 0; i < 6; i++)
         tt_queue_push(queue, span);
-    usleep(60000);
-    assert_int_equal(tt_queue_take(queue, taken, 60, 1000), 4);
+    usleep(250000);
+    assert_int_equal(tt_queue_take(queue, taken, 250, 1000), 4);
     tt_queue_done(queue, taken, 4);
-    assert_int_equal(tt_queue_take(queue, taken, 60, 1), 0); /* what a batch leaves waits for the next */
+    assert_int_equal(tt_queue_take(queue, taken, 250, 1), 0); /* what a batch leaves waits for the next */
     tt_queue_free(&queue);
     assert_int_equal(span->refs, 1);
     tt_otel_span_put(&span);
@@ -221,7 +221,7 @@ static void test_patience(void **state)
     unsigned total = 0;
 
     pthread_create(&writer, NULL, push_patiently, &race);
-    for (size_t n; total < 2000 && (n = tt_queue_take(race.queue, taken, 0, 2000)); total += (unsigned)n)
+    for (size_t n; total < 2000 && (n = tt_queue_take(race.queue, taken, 0, 20000)); total += (unsigned)n)
         tt_queue_done(race.queue, taken, n);
     tt_queue_close(race.queue);
     pthread_join(writer, NULL);
