@@ -242,12 +242,28 @@ static void compare(const struct tt_plan *plan, bool partly, struct truth *truth
     }
 }
 
+/* The device's name lies in the part of the object that is cppTango's: of Hand that is behind Helper. */
+static void check_device(const struct tt_plan *plan, const struct tt_point *point)
+{
+    const int name = plan->layout->offset[TT_LAYOUT_IMPL_NAME], helper = 32;
+
+    for (size_t i = 0; i < point->captures; i++) {
+        const struct tt_capture *capture = &point->capture[i];
+
+        if (capture->field != TT_FIELD_DEVICE || capture->derefs)
+            continue;
+        if (capture->off[0] != name && capture->off[0] != name + helper)
+            fail_msg("the device's name at %d", capture->off[0]);
+    }
+}
+
 static void check_points(const struct tt_plan *plan)
 {
     for (size_t i = 0; i < plan->point_count; i++) {
         const struct tt_plan_point *point = &plan->points[i];
 
         assert_true(point->emulated);
+        check_device(plan, &point->point);
         assert_int_equal(point->point.function, plan->functions[point->function].row);
         for (size_t j = 0; j < i; j++)
             assert_int_not_equal(plan->points[j].offset, point->offset);
