@@ -5,7 +5,8 @@ usage: check.py [TANGOTRACE] < list      (the list: lines of "build<tab>path", a
 Fails when a library has less than 85 % of its catalogued functions fully covered by emulated instructions; when a
 function is neither fully covered so, nor called seldom and covered by stepping, nor has a named substitute in the same
 file that is; when a catalogued function is missing where no version is known to lack it; when a field of a span cannot
-be captured; when the layout of the build is not known; or when planning takes longer than a second.
+be captured; when the layout of the build is not known; or when planning takes longer than a second. Of TangoTest, a C++ server
+of the same build: when a method that all its versions have is not found, or of a kind of methods too few are covered.
 """
 import collections
 import json
@@ -31,6 +32,10 @@ ABSENT.update({"Tango::DeviceProxy::" + name: ("9.", "10.0", "10.1") for name in
     "stop_telemetry")})
 # Fields that a build does not let us take, where the span goes without them: {(signature, field): why}.
 NO_FIELD = {}
+# What TangoTest has in all versions, and how many of it at least are covered.
+METHODS = {"{class}.read_{attribute}": 50, "{class}.write_{attribute}": 30, "{class}.{command}": 20, "{class}.init_device": 1,
+           "{class}.delete_device": 1, "{class}.always_executed_hook": 1, "{class}.read_attr_hardware": 1,
+           "{class}.command_factory": 1, "{class}.attribute_factory": 1, "{class}.device_factory": 1}
 HEAD = ("build", "library", "version", "functions", "emulated", "stepped", "left to", "uncovered", "points", "ms")
 
 
@@ -98,15 +103,23 @@ class Library:
                     self.wrong.append("%s: %s" % (function["signature"], note))
 
 
-def plan(binary, path):
+def plan(binary, path, *options):
     """The plan as JSON, or None for a file without catalogued functions."""
-    done = subprocess.run([binary, "plan", "--json", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    done = subprocess.run([binary, "plan", "--json", path] + list(options), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, universal_newlines=True, timeout=60)
     if done.returncode and "has none of the functions" in done.stderr:
         return None
     if done.returncode:
         raise SystemExit("%s: %s" % (path, done.stderr.strip()))
     return json.loads(done.stdout)
+
+
+def judge_server(binary, build, path, tango):
+    """What is wrong with the plan of TangoTest, which uses the library `tango`."""
+    functions = plan(binary, path, "--tango", tango)["functions"]
+    covered = collections.Counter(f["name"] for f in functions if Library.covered(f))
+    print("%s TangoTest: %d methods, %d covered" % (build, len(functions), sum(covered.values())))
+    return ["%s: only %d covered" % (name, covered[name]) for name, least in METHODS.items() if covered[name] < least]
 
 
 def print_table(rows):
@@ -118,7 +131,9 @@ def print_table(rows):
 def check(pairs, binary):
     """Prints the table and what is wrong; returns the numbers of good and bad libraries."""
     libraries = []
-    for build, path in pairs:
+    servers = [pair for pair in pairs if os.path.basename(pair[1]) == "TangoTest"]
+    tango = {build: path for build, path in pairs if os.path.basename(path).startswith("libtango")}
+    for build, path in (pair for pair in pairs if pair not in servers):
         found = plan(binary, path)
         if found:
             libraries.append(Library(build, path, found))
@@ -136,7 +151,12 @@ def check(pairs, binary):
         for line in library.wrong:
             print("FAILED   %s %s: %s" % (library.build, library.file, line))
     bad = sum(1 for library in libraries if library.wrong)
-    return len(libraries) - bad, bad
+    for build, path in servers:
+        wrong = judge_server(binary, build, path, tango[build])
+        bad += bool(wrong)
+        for line in wrong:
+            print("FAILED   %s TangoTest: %s" % (build, line))
+    return len(libraries) + len(servers) - bad, bad
 
 
 def main(argv):
