@@ -214,7 +214,7 @@ check-backends: ## real Jaeger, Loki and Prometheus; Tempo where TEMPO_BIN names
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/e2e/run backends
 
-check-long: ## the long versions: full harm test, kernels in qemu
+check-long: ## the long versions: full harm test, kernels in qemu, bare Debian 13 and Ubuntu 24.04
 	$(Q)deploy/bootstrap build check demo long
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory check-libraries
@@ -222,6 +222,7 @@ check-long: ## the long versions: full harm test, kernels in qemu
 	$(Q)$(MAKE) --no-print-directory check-asan
 	$(Q)tests/e2e/run --long
 	$(Q)tests/kernels/run
+	$(Q)tests/bare/run
 
 check-libraries: all ## coverage table: what is probed in Debian's and PyPI's builds (fetches them into the cache)
 	$(Q)tests/libraries/run
