@@ -130,6 +130,7 @@ def test_search(bed):
 
         # Dragging over the scatter zooms in, and out again.
         open_view(browser, replay.url, "traces")
+        browser.wait("document.querySelector('.chart') !== null", what="the scatter is drawn")
         box = browser.js("(() => { const r = document.querySelector('.chart').getBoundingClientRect(); return [r.x, r.y, r.width, r.height]; })()")
         browser.drag(box[0] + 70, box[1] + 12, box[0] + box[2] * 0.35, box[1] + box[3] - 30)
         browser.wait("location.hash.includes('from=')", what="the time is zoomed into")
