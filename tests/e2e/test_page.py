@@ -138,6 +138,7 @@ def test_search(bed):
         check(browser.js("document.querySelectorAll('.results tbody tr').length") < len(everything), "fewer traces")
         browser.click("#unzoom")
         browser.wait("document.querySelectorAll('.results tbody tr').length === %d" % len(everything), what="zoomed out")
+        browser.wait(READY)  # what is clicked stays where it is
         browser.click(".results tbody tr:first-child button")
         browser.wait("location.hash.startsWith('#/trace/')", what="a row leads to its trace")
         browser.said = [s for s in browser.said if "400" not in s]  # of the wrong query, which Chromium mentions
