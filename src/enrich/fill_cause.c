@@ -100,15 +100,16 @@ void tt_fill_event(struct tt_build *build, const struct tt_span *span)
     bool sends = span->kind == TT_SPAN_PRODUCER;
     struct topic topic = {0};
     bool parsed = parse_topic(span->topic, &topic);
+    const char *type = type_of(span, &topic, parsed);
     char number[16];
 
     tt_build_ready(build, TT_ATTR_MESSAGING_SYSTEM, "tango");
     tt_build_ready(build, TT_ATTR_MESSAGING_TYPE, sends ? "send" : "process");
     tt_build_ready(build, TT_ATTR_MESSAGING_OPERATION, sends ? "push" : "receive");
     tt_build_string(build, TT_ATTR_MESSAGING_DESTINATION, span->topic);
-    tt_build_string(build, TT_ATTR_EVENT_TYPE, type_of(span, &topic, parsed));
+    tt_build_string(build, TT_ATTR_EVENT_TYPE, type);
     if (parsed && !span->attribute_count)
-        fill_event_attribute(build, &topic, type_of(span, &topic, parsed));
+        fill_event_attribute(build, &topic, type);
     if (span->has_counter) {
         snprintf(number, sizeof(number), "%u", span->counter);
         tt_build_string(build, TT_ATTR_MESSAGING_ID, number);

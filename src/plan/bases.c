@@ -219,6 +219,12 @@ static uint32_t type_of(const struct tt_types *types, const char *name)
     return TT_TYPE_NONE;
 }
 
+/* The root of a class by its name; NULL: it has none. */
+static const char *root_name(const struct tt_types *types, const char *class)
+{
+    return root_of(types, class, type_of(types, class), 0);
+}
+
 /* Appends the class that a symbol is the virtual table of, if it is one that counts. */
 static int add_base(struct tt_bases *bases, const struct tt_types *types, const struct tt_elf_symbol *table)
 {
@@ -226,7 +232,7 @@ static int add_base(struct tt_bases *bases, const struct tt_types *types, const 
     struct tt_base *base = &bases->array[bases->count];
     int r;
 
-    if (!root_of(types, name, type_of(types, name), 0) || !tt_elf_rest(types->pointers->elf, table->address))
+    if (!root_name(types, name) || !tt_elf_rest(types->pointers->elf, table->address))
         return 0;
     *base = (struct tt_base){.name = strdup(name)};
     if (!base->name)
@@ -241,12 +247,7 @@ static int add_base(struct tt_bases *bases, const struct tt_types *types, const 
     return r;
 }
 
-/* The root of the class, by the types' names; NULL: it has none. */
-static const char *root_name(const struct tt_base *base, const struct tt_types *types)
-{
-    return root_of(types, base->name, type_of(types, base->name), 0);
-}
-
+/* Also before they are in order, as tt_base_find wants them. */
 static bool has_base(const struct tt_bases *bases, const char *name)
 {
     for (size_t i = 0; i < bases->count; i++)
@@ -260,14 +261,14 @@ static bool has_base(const struct tt_bases *bases, const char *name)
 static int add_roots(struct tt_bases *bases, const struct tt_types *types)
 {
     for (size_t i = 0, count = bases->count; i < count; i++) {
-        const char *name = root_name(&bases->array[i], types);
+        const char *name = root_name(types, bases->array[i].name);
         struct tt_base *root = &bases->array[bases->count];
         size_t slots = bases->array[i].slot_count;
 
         if (!name || has_base(bases, name))
             continue;
         for (size_t j = i; j < count; j++) {
-            const char *other = root_name(&bases->array[j], types);
+            const char *other = root_name(types, bases->array[j].name);
 
             if (other && !strcmp(other, name) && bases->array[j].slot_count < slots)
                 slots = bases->array[j].slot_count;
@@ -285,7 +286,7 @@ static void find_roots(struct tt_bases *bases, const struct tt_types *types)
 {
     for (uint32_t i = 0; i < bases->count; i++) {
         struct tt_base *base = &bases->array[i];
-        const char *name = root_name(base, types);
+        const char *name = root_name(types, base->name);
         const struct tt_base *root = name ? tt_base_find(bases, name) : NULL;
 
         base->root = root ? (uint32_t)(root - bases->array) : i;

@@ -89,6 +89,18 @@ def start_server(bed, argv, instance, devices, database=None, env=None, witness=
     return Server(bed, proc, prefix, suffix, log)
 
 
+LIB_DIR = "/usr/lib/x86_64-linux-gnu"
+
+
+def libraries():
+    """Names of TangoTest's libraries, those that are probed first; which versions depends on the distribution."""
+    done = subprocess.run(["ldd", beds.need(TANGOTEST, "tango-test is not installed")], stdout=subprocess.PIPE, check=True,
+                          universal_newlines=True)
+    needed = [line.split()[0] for line in done.stdout.splitlines()]
+    return [next(name for name in needed if name.startswith(prefix + ".so"))
+            for prefix in ("libtango", "libomniORB4", "libomniDynamic4", "libomnithread", "libCOS4")]
+
+
 def tangotest(bed, database=None, instance="test", devices=("sys/tg_test/1",), **kw):
     beds.need(TANGOTEST, "apt-get install tango-test")
     binary = kw.pop("binary", TANGOTEST)

@@ -10,7 +10,6 @@ import spans as otlp
 import truth
 from agent import Agent, command, need_agent
 from harness import HERE, check, check_all, equal, figure, wait_for
-from test_harm import LIB_DIR, libraries
 
 EVERY_PY = os.path.join(HERE, "clients", "every.py")
 
@@ -40,7 +39,7 @@ INLINED = {(PREFIX + "attribute_query", "get_attribute_config ampli", ""):
 
 def expected(lines):
     """The outermost spans of a client that uses this host's cppTango."""
-    path = os.path.join(LIB_DIR, libraries()[0])
+    path = os.path.join(parts.LIB_DIR, parts.libraries()[0])
     code, out, err = command("plan", "--json", path)
     equal(code, 0, "exit code of plan: " + err)
     apart = any(f["name"] == PREFIX + "attribute_query" for f in json.loads(out)["functions"])

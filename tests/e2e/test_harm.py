@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import statistics
-import subprocess
 import time
 
 import bed as beds
@@ -340,24 +339,12 @@ def test_bystander_speed(bed):
 
 # ---- files that change under the agent
 
-LIB_DIR = "/usr/lib/x86_64-linux-gnu"
-
-
-def libraries():
-    """Names of TangoTest's libraries, those that are probed first; which versions depends on the distribution."""
-    done = subprocess.run(["ldd", beds.need(parts.TANGOTEST, "tango-test is not installed")], stdout=subprocess.PIPE, check=True,
-                          universal_newlines=True)
-    needed = [line.split()[0] for line in done.stdout.splitlines()]
-    return [next(name for name in needed if name.startswith(prefix + ".so"))
-            for prefix in ("libtango", "libomniORB4", "libomniDynamic4", "libomnithread", "libCOS4")]
-
-
 def private_copy(bed):
     """TangoTest and its libraries in a folder of our own: files that the tests may change."""
     directory = bed.path("private")
     os.mkdir(directory)
-    for name in libraries():
-        shutil.copy(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+    for name in parts.libraries():
+        shutil.copy(os.path.join(parts.LIB_DIR, name), os.path.join(directory, name))
     shutil.copy(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
     return directory
 
@@ -403,11 +390,11 @@ def test_libraries_change_while_running(bed):
     agent = Agent(bed)
     check(any(directory in d[0] for d in breakpoints(server.proc)), "the private libraries are probed")
     waits = []
-    for name in libraries()[:2]:
-        waits.append(overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name)))
+    for name in parts.libraries()[:2]:
+        waits.append(overwrite_in_place(os.path.join(parts.LIB_DIR, name), os.path.join(directory, name)))
         equal(calls_of(bed, server), want, "answers after %s was overwritten in place" % name)
-    for name in libraries()[:2]:
-        replace_by_rename(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+    for name in parts.libraries()[:2]:
+        replace_by_rename(os.path.join(parts.LIB_DIR, name), os.path.join(directory, name))
         equal(calls_of(bed, server), want, "answers after %s was replaced" % name)
     check_alive([server.proc, agent.proc])
     replace_by_rename(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
@@ -432,8 +419,8 @@ def test_libraries_change_while_stopped(bed):
     agent = Agent(bed)
     check(breakpoints(server.proc), "the private libraries are probed")
     server.proc.stop()
-    for name in libraries()[:2]:
-        overwrite_in_place(os.path.join(LIB_DIR, name), os.path.join(directory, name))
+    for name in parts.libraries()[:2]:
+        overwrite_in_place(os.path.join(parts.LIB_DIR, name), os.path.join(directory, name))
     overwrite_in_place(parts.TANGOTEST, os.path.join(directory, "TangoTest"))
     second = private_server(bed, directory, "two")
     calls_of(bed, second, "warm-up")

@@ -15,7 +15,7 @@ import spans as otlp
 import truth
 from agent import BINARY, Agent, command, need_agent, only
 from harness import check, equal, figure, scaled, wait_for
-from test_harm import LIB_DIR, breakpoints, check_text_clean, fake_run, fake_system, libraries, overwrite_in_place
+from test_harm import breakpoints, check_text_clean, fake_run, fake_system, overwrite_in_place
 
 ROUNDS = scaled("TT_LINK_ROUNDS", 3)
 PROCESSES = scaled("TT_LINK_PROCESSES", 100)
@@ -137,8 +137,8 @@ def copied_servers(bed, directories):
 def library_copy(bed, name):
     directory = bed.path(name)
     os.mkdir(directory)
-    for library in libraries()[:2]:
-        shutil.copy(os.path.join(LIB_DIR, library), directory)
+    for library in parts.libraries()[:2]:
+        shutil.copy(os.path.join(parts.LIB_DIR, library), directory)
     return directory
 
 
